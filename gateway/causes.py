@@ -1,0 +1,128 @@
+"""Why a call ended, as one table: our cause, the text for the customer, the SIP answer to the caller, Q.850.
+
+The numbers are those of the customer-facing interface (privatenumber.md section 8.1), so that nothing has to be
+translated twice. Which SIP result of the callee's leg means which cause is :func:`cause_of_refusal` (section 8.4).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Cause(IntEnum):
+    """Release cause of a call; 0 is a call that was answered and hung up."""
+
+    NORMAL = 0
+    RATE_LIMIT_APPLICATION = 7002
+    CALLEE_BLACKLISTED = 7004
+    CALLER_BLACKLISTED = 7005
+    NO_APPLICATION = 7100
+    WRONG_MODE = 7105
+    NOTICE_FAILED = 7107
+    OUT_OF_PORTS = 7109
+    PREFIX_BARRED = 7500
+    CALLER_GAVE_UP_BEFORE_RINGING = 7501
+    CALLER_GAVE_UP_RINGING = 7502
+    CALLEE_REJECTED = 7503
+    CALLEE_REFUSED = 7504
+    CALLEE_SIDE_FAILED = 7506
+    TONE_MISSING = 7507
+    NO_ROUTE = 7508
+    CALLER_GAVE_UP_BEFORE_FORWARD = 7516
+    MAX_DURATION = 8010
+    NO_TEMPORARY_CALLEE = 8013
+    NO_BINDING = 8014
+    WRONG_DIRECTION = 8016
+    STOPPED_BY_CUSTOMER = 8017
+    NO_PERMISSION = 8018
+    NO_CALLBACK_RECORD = 8019
+    LANDLINE_CALLER = 8023
+    NUMBER_UNKNOWN_HERE = 8025
+    CONNECT_TIMEOUT = 8035
+    CALLEE_UNKNOWN = 8100
+    NO_ANSWER = 8101
+    BUSY = 8102
+    UNREACHABLE = 8103
+    SWITCHED_OFF = 8104
+    SUSPENDED = 8105
+
+    @property
+    def text(self) -> str:
+        """A sentence for the customer (at most 128 characters)."""
+        return _ROWS[self].text
+
+    @property
+    def sip_status(self) -> int:
+        """The final SIP status that the caller's leg gets when it was not answered."""
+        return _ROWS[self].sip_status
+
+    @property
+    def q850(self) -> int:
+        """The Q.850 cause value of the Reason header (RFC 3326, RFC 6432)."""
+        return _ROWS[self].q850
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    text: str
+    sip_status: int
+    q850: int
+
+
+_ROWS: dict[Cause, _Row] = {
+    Cause.NORMAL: _Row("The user releases the call.", 480, 16),
+    Cause.RATE_LIMIT_APPLICATION: _Row("The call rate of the application is limited.", 503, 42),
+    Cause.CALLEE_BLACKLISTED: _Row("The callee is on the blacklist.", 403, 21),
+    Cause.CALLER_BLACKLISTED: _Row("The caller is on the blacklist.", 403, 21),
+    Cause.NO_APPLICATION: _Row("The application information is missing.", 404, 1),
+    Cause.WRONG_MODE: _Row("The service type does not match.", 403, 21),
+    Cause.NOTICE_FAILED: _Row("The recording notice could not be played.", 500, 41),
+    Cause.OUT_OF_PORTS: _Row("No voice port is available.", 503, 34),
+    Cause.PREFIX_BARRED: _Row("The number prefix is barred.", 403, 21),
+    Cause.CALLER_GAVE_UP_BEFORE_RINGING: _Row("The caller hung up before the callee's phone rang.", 487, 16),
+    Cause.CALLER_GAVE_UP_RINGING: _Row("The caller hung up while the callee's phone was ringing.", 487, 16),
+    Cause.CALLEE_REJECTED: _Row("The callee rejected the call.", 603, 21),
+    Cause.CALLEE_REFUSED: _Row("The call was refused.", 403, 21),
+    Cause.CALLEE_SIDE_FAILED: _Row("The callee's network failed.", 502, 38),
+    Cause.TONE_MISSING: _Row("A tone file is missing.", 500, 41),
+    Cause.NO_ROUTE: _Row("There is no route to the callee.", 404, 3),
+    Cause.CALLER_GAVE_UP_BEFORE_FORWARD: _Row("The caller hung up before the call was forwarded.", 487, 16),
+    Cause.MAX_DURATION: _Row("The maximum call duration was reached.", 480, 16),
+    Cause.NO_TEMPORARY_CALLEE: _Row("No temporary callee is set.", 404, 1),
+    Cause.NO_BINDING: _Row("The number is not bound for this caller.", 404, 1),
+    Cause.WRONG_DIRECTION: _Row("The call direction is not allowed.", 403, 21),
+    Cause.STOPPED_BY_CUSTOMER: _Row("The call was ended by the customer.", 480, 16),
+    Cause.NO_PERMISSION: _Row("The number has no permission to call.", 403, 21),
+    Cause.NO_CALLBACK_RECORD: _Row("There is no callback record.", 404, 1),
+    Cause.LANDLINE_CALLER: _Row("A fixed line may not call this number.", 403, 21),
+    Cause.NUMBER_UNKNOWN_HERE: _Row("The called number does not exist here.", 404, 1),
+    Cause.CONNECT_TIMEOUT: _Row("The callee could not be connected in time.", 480, 18),
+    Cause.CALLEE_UNKNOWN: _Row("The callee's number does not exist.", 404, 1),
+    Cause.NO_ANSWER: _Row("The callee did not answer.", 480, 19),
+    Cause.BUSY: _Row("The callee is busy.", 486, 17),
+    Cause.UNREACHABLE: _Row("The callee can't be reached.", 480, 20),
+    Cause.SWITCHED_OFF: _Row("The callee's phone is switched off.", 480, 20),
+    Cause.SUSPENDED: _Row("The callee's service is suspended.", 480, 20),
+}
+
+
+def cause_of_refusal(status: int, *, rang: bool) -> Cause:
+    """What a final SIP status of the callee's leg means (privatenumber.md section 8.4); ``rang``: a 180 was seen."""
+    match status:
+        case 404 | 410 | 484 | 604:
+            return Cause.CALLEE_UNKNOWN
+        case 408:
+            return Cause.NO_ANSWER if rang else Cause.CONNECT_TIMEOUT
+        case 480:
+            return Cause.NO_ANSWER if rang else Cause.UNREACHABLE
+        case 486 | 600:
+            return Cause.BUSY
+        case 603:
+            return Cause.CALLEE_REJECTED
+        case 487:
+            return Cause.NO_ANSWER
+        case _ if 400 <= status < 500:
+            return Cause.CALLEE_REFUSED
+        case _:
+            return Cause.CALLEE_SIDE_FAILED

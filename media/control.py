@@ -1,0 +1,202 @@
+"""What the signalling process tells a media worker, and what it hears back: the only file of ``media`` on the call path
+that ``gateway`` imports.
+
+One *session* is the media of one call: two legs, ``CALLER`` and ``CALLEE``. A leg *hears* one thing at a time: a tone
+while one plays, else the other leg while ``Relay`` says so, else silence (nothing is sent). All values are frozen
+msgspec structs, tagged by their name, so a packet on the control socket is ``msgspec.msgpack.encode(command)``.
+Times are seconds, addresses IP literals. Unknown sessions are ignored by every command but ``Open``: a call may end on
+both sides at once.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+CALLER = 0
+CALLEE = 1
+
+
+class _Message(msgspec.Struct, frozen=True, tag=True):
+    """Base of everything on the control socket."""
+
+
+# --- commands: signalling -> worker -------------------------------------------------------------------------------
+
+
+class Open(_Message, frozen=True):
+    """Take two even/odd UDP port pairs (RTP, RTCP) for a new session. Answered by Opened or OpenFailed."""
+
+    session: str
+
+
+class Connect(_Message, frozen=True, kw_only=True):
+    """What the SDP of a leg's party says now; sent after each offer/answer of that leg.
+
+    ``host``/``port``: where its RTP is sent to, and the only source accepted unless ``learn``. ``networks``: further
+    prefixes from which the source may come (a trunk's media networks), any port. ``codec``: RTP payload type we send
+    and expect, 8 (PCMA) or 0 (PCMU). ``events``: payload type of telephone-event/8000 for this leg, or None.
+    ``ptime``: milliseconds a packet of the tones that we send. ``sends``/``receives``: the party's direction (hold:
+    False). ``learn``: the leg is behind NAT: accept the first source from ``learn_from`` once, until the next Connect.
+    """
+
+    session: str
+    leg: int
+    host: str
+    port: int
+    rtcp_port: int = 0
+    networks: tuple[str, ...] = ()
+    codec: int = 8
+    events: int | None = None
+    ptime: int = 20
+    sends: bool = True
+    receives: bool = True
+    learn: bool = False
+    learn_from: str = ""
+
+
+class Relay(_Message, frozen=True):
+    """Whether each leg hears the other when no tone plays."""
+
+    session: str
+    caller_hears: bool
+    callee_hears: bool
+
+
+class Play(_Message, frozen=True):
+    """Play A-law WAV files one after another to a leg, in place of anything it hears; ``loop`` repeats the last for ever.
+
+    A new Play replaces a running one (which then reports Played with ``completed`` False). ``play`` is the caller's
+    name for it, given back in Played.
+    """
+
+    session: str
+    leg: int
+    play: str
+    files: tuple[str, ...]
+    loop: bool = False
+
+
+class Stop(_Message, frozen=True):
+    """Stop what plays to a leg, if its name is ``play`` (empty: whatever plays). Reports Played, completed False."""
+
+    session: str
+    leg: int
+    play: str = ""
+
+
+class Record(_Message, frozen=True):
+    """Start spooling what both parties send, raw, to the file ``path`` (created, must not exist)."""
+
+    session: str
+    path: str
+
+
+class Watch(_Message, frozen=True):
+    """Report Silent when a leg that should send has sent nothing for ``seconds`` (0: don't watch)."""
+
+    session: str
+    seconds: float
+
+
+class Close(_Message, frozen=True):
+    """End a session: flush and close the spool, answer Closed, let the ports rest, then free them."""
+
+    session: str
+
+
+class Drain(_Message, frozen=True):
+    """Close every session and end the process when the spools are safe."""
+
+
+Command = Open | Connect | Relay | Play | Stop | Record | Watch | Close | Drain
+
+
+# --- reports: worker -> signalling --------------------------------------------------------------------------------
+
+
+class Ready(_Message, frozen=True):
+    """First report of a worker: it is up. ``sessions``: how many sessions its port range holds."""
+
+    sessions: int
+
+
+class Opened(_Message, frozen=True):
+    """The RTP ports of a new session (RTCP is the next odd port)."""
+
+    session: str
+    caller_port: int
+    callee_port: int
+
+
+class OpenFailed(_Message, frozen=True):
+    """No session: no free port, or it exists already."""
+
+    session: str
+    reason: str
+
+
+class Heard(_Message, frozen=True):
+    """The first accepted packet of a leg since its last Connect."""
+
+    session: str
+    leg: int
+
+
+class Played(_Message, frozen=True):
+    """A Play ended: ``completed`` when its last sample was sent. ``error``: a file that can't be played.
+
+    ``started`` and ``ended``: worker's CLOCK_MONOTONIC, seconds, of the first and last packet sent.
+    """
+
+    session: str
+    leg: int
+    play: str
+    completed: bool
+    started: float = 0.0
+    ended: float = 0.0
+    error: str = ""
+
+
+class Digit(_Message, frozen=True):
+    """A telephone-event of a leg came to its end: one of ``0-9*#ABCD``."""
+
+    session: str
+    leg: int
+    digit: str
+
+
+class Silent(_Message, frozen=True):
+    """A leg that should send has sent nothing for the watched time. Reported once until it sends again."""
+
+    session: str
+    leg: int
+
+
+class LegStats(msgspec.Struct, frozen=True):
+    """What one leg's receiver counted: packets and octets received, lost (RFC 3550 A.3), refused by the latch, sent;
+    interarrival jitter in seconds."""
+
+    received: int = 0
+    octets: int = 0
+    lost: int = 0
+    refused: int = 0
+    malformed: int = 0
+    sent: int = 0
+    jitter: float = 0.0
+
+
+class Closed(_Message, frozen=True):
+    """A session is over. ``recorded``: whether its spool file holds packets; ``error``: why recording stopped early."""
+
+    session: str
+    caller: LegStats
+    callee: LegStats
+    recorded: bool = False
+    error: str = ""
+
+
+Report = Ready | Opened | OpenFailed | Heard | Played | Digit | Silent | Closed
+
+encode = msgspec.msgpack.Encoder().encode
+decode_command = msgspec.msgpack.Decoder(Command).decode
+decode_report = msgspec.msgpack.Decoder(Report).decode
