@@ -63,7 +63,7 @@ class Relay(_Message, frozen=True):
 
 
 class Play(_Message, frozen=True):
-    """Play A-law WAV files one after another to a leg, in place of anything it hears; ``loop`` repeats the last for ever.
+    """Play A-law WAV files one after another to a leg, in place of what it hears; ``loop`` repeats the last for ever.
 
     A new Play replaces a running one (which then reports Played with ``completed`` False). ``play`` is the caller's
     name for it, given back in Played.
