@@ -1,0 +1,167 @@
+"""[IO] The media workers of this node: spawn, talk, notice an end, spawn again.
+
+Each worker is a process with one SEQPACKET socket pair, a control message a packet. A worker that ends is reported
+once (``on_gone``) and replaced after a short rest; its successor has the same index and port range and reports Ready
+like the first. The node's port range is split evenly, each part starting on an even port.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import sys
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from media.control import Command, Drain, Report, decode_report, encode
+
+_log = structlog.get_logger()
+_MESSAGE_LIMIT = 65536
+RESPAWN_SECONDS = 0.2
+
+
+def split_ports(low: int, high: int, parts: int) -> list[tuple[int, int]]:
+    """``low..high`` (inclusive) in equal parts, each starting even and ending odd."""
+    low += low % 2
+    pairs = (high - low + 1) // 2
+    each = pairs // parts
+    return [(low + 2 * each * part, low + 2 * each * (part + 1) - 1) for part in range(parts)]
+
+
+@dataclass(slots=True, eq=False)
+class _Worker:
+    index: int
+    ports: tuple[int, int]
+    process: asyncio.subprocess.Process | None = None
+    control: socket.socket | None = None
+    backlog: deque[bytes] = field(default_factory=deque)
+    keeper: asyncio.Task[None] | None = None
+
+
+class MediaPool:
+    """``on_report(worker, report)`` and ``on_gone(worker)`` are called on the event loop."""
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        ports: tuple[int, int],
+        workers: int,
+        rest: float,
+        on_report: Callable[[int, Report], None],
+        on_gone: Callable[[int], None],
+    ) -> None:
+        self._host = host
+        self._rest = rest
+        self._on_report = on_report
+        self._on_gone = on_gone
+        self._workers = [_Worker(index, part) for index, part in enumerate(split_ports(*ports, workers))]
+        self._stopping = False
+
+    async def start(self) -> None:
+        """Spawn all workers; their Ready comes by ``on_report``."""
+        for worker in self._workers:
+            await self._spawn(worker)
+            worker.keeper = asyncio.create_task(self._keep(worker))
+
+    def send(self, index: int, command: Command) -> None:
+        """Send a command; to a worker that is gone it is dropped (``on_gone`` tells)."""
+        worker = self._workers[index]
+        if worker.control is None:
+            return
+        worker.backlog.append(encode(command))
+        if len(worker.backlog) == 1:
+            self._flush(worker)
+
+    @property
+    def process_ids(self) -> list[int]:
+        """Process ids of the running workers."""
+        return [worker.process.pid for worker in self._workers if worker.process is not None]
+
+    async def stop(self, seconds: float = 5.0) -> None:
+        """Drain the workers (their spools are flushed), then make sure that they are gone."""
+        self._stopping = True
+        for worker in self._workers:
+            self.send(worker.index, Drain())
+        keepers = [worker.keeper for worker in self._workers if worker.keeper is not None]
+        if keepers:
+            _, late = await asyncio.wait(keepers, timeout=seconds)
+            if late:
+                for worker in self._workers:
+                    if worker.process is not None:
+                        with contextlib.suppress(ProcessLookupError):
+                            worker.process.kill()
+                await asyncio.wait(late)
+
+    async def _spawn(self, worker: _Worker) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)
+        with theirs:
+            worker.process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *("-m", "media.worker", "--control-fd", str(theirs.fileno()), "--host", self._host),
+                *("--ports", f"{worker.ports[0]}-{worker.ports[1]}", "--rest", str(self._rest)),
+                pass_fds=(theirs.fileno(),),
+                stdin=asyncio.subprocess.DEVNULL,
+            )
+        worker.control = ours
+        worker.backlog.clear()
+        asyncio.get_running_loop().add_reader(ours.fileno(), self._read, worker)
+
+    async def _keep(self, worker: _Worker) -> None:
+        """Wait for the worker's end, report it, and replace it until the pool stops."""
+        while True:
+            assert worker.process is not None
+            status = await worker.process.wait()
+            self._hang_up(worker)
+            worker.process = None
+            if self._stopping:
+                return
+            _log.error("media worker ended", worker=worker.index, status=status)
+            self._on_gone(worker.index)
+            await asyncio.sleep(RESPAWN_SECONDS)
+            if self._stopping:
+                return
+            await self._spawn(worker)
+
+    def _hang_up(self, worker: _Worker) -> None:
+        if worker.control is not None:
+            self._read(worker)
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(worker.control.fileno())
+            loop.remove_writer(worker.control.fileno())
+            worker.control.close()
+            worker.control = None
+
+    def _read(self, worker: _Worker) -> None:
+        while worker.control is not None:
+            try:
+                data = worker.control.recv(_MESSAGE_LIMIT)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError:
+                data = b""
+            if not data:
+                # End-of-file: the process is ending; _keep reports it. Reading on would spin.
+                asyncio.get_running_loop().remove_reader(worker.control.fileno())
+                return
+            self._on_report(worker.index, decode_report(data))
+
+    def _flush(self, worker: _Worker) -> None:
+        loop = asyncio.get_running_loop()
+        while worker.backlog and worker.control is not None:
+            try:
+                worker.control.send(worker.backlog[0])
+            except (BlockingIOError, InterruptedError):
+                loop.add_writer(worker.control.fileno(), self._flush, worker)
+                return
+            except OSError:
+                worker.backlog.clear()
+                return
+            worker.backlog.popleft()
+        if worker.control is not None:
+            loop.remove_writer(worker.control.fileno())

@@ -1,0 +1,127 @@
+"""The line between the signalling process and the web process: length-prefixed msgspec messages on a socket pair.
+
+Web asks (``StopCall``, ``AskStatus``) and each question gets one reply with its ``id``; signalling also nudges
+(``Nudge``: rows wait in the outbox or a recording waits to be rendered). When one end's process is gone the other end
+reads end-of-file, so no process outlives its node.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import socket
+import struct
+from collections.abc import Callable
+
+import msgspec
+
+_LIMIT = 1 << 20
+
+
+class _Message(msgspec.Struct, frozen=True, tag=True):
+    pass
+
+
+class StopCall(_Message, frozen=True):
+    """Hang up both parties of the call whose public session id is ``session``, if ``application`` owns it."""
+
+    id: int
+    application: str
+    session: str
+
+
+class AskStatus(_Message, frozen=True):
+    """Is the signalling side ready?"""
+
+    id: int
+
+
+class Reply(_Message, frozen=True):
+    """The answer to the question ``id``; ``calls`` is the number of calls standing (AskStatus)."""
+
+    id: int
+    ok: bool
+    calls: int = 0
+
+
+class Nudge(_Message, frozen=True):
+    """There may be work: rows in the outbox, recordings to render."""
+
+
+class Finish(_Message, frozen=True):
+    """The node stops: finish what is pending, then end."""
+
+
+Message = StopCall | AskStatus | Reply | Nudge | Finish
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Message).decode
+
+
+class Channel:
+    """One end. ``on_message`` gets everything but replies; ``closed`` is set at end-of-file."""
+
+    def __init__(self, on_message: Callable[[Message], None]) -> None:
+        self.closed = asyncio.Event()
+        self._on_message = on_message
+        self._ids = itertools.count(1)
+        self._waiting: dict[int, asyncio.Future[Reply]] = {}
+        self._writer: asyncio.StreamWriter | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def open(self, end: socket.socket) -> None:
+        """Take over one end of a connected stream socket pair."""
+        end.setblocking(False)
+        reader, self._writer = await asyncio.open_unix_connection(sock=end)
+        self._task = asyncio.create_task(self._read(reader))
+
+    def send(self, message: Message) -> None:
+        """Send without waiting; dropped when the other end is gone."""
+        if self._writer is None or self.closed.is_set():
+            return
+        data = _encode(message)
+        self._writer.write(struct.pack(">I", len(data)) + data)
+
+    async def ask(self, make: Callable[[int], StopCall | AskStatus], seconds: float = 5.0) -> Reply:
+        """Send ``make(id)`` and wait for its reply; not answered in time, or the other end gone: ``ok`` False."""
+        number = next(self._ids)
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = future
+        self.send(make(number))
+        try:
+            async with asyncio.timeout(seconds):
+                return await future
+        except TimeoutError:
+            return Reply(number, False)
+        finally:
+            self._waiting.pop(number, None)
+
+    async def _read(self, reader: asyncio.StreamReader) -> None:
+        try:
+            while True:
+                (size,) = struct.unpack(">I", await reader.readexactly(4))
+                if size > _LIMIT:
+                    break
+                message = _decode(await reader.readexactly(size))
+                if isinstance(message, Reply):
+                    future = self._waiting.get(message.id)
+                    if future is not None and not future.done():
+                        future.set_result(message)
+                else:
+                    self._on_message(message)
+        except (asyncio.IncompleteReadError, ConnectionError, msgspec.MsgspecError):
+            pass
+        finally:
+            self.closed.set()
+            for number, future in self._waiting.items():
+                if not future.done():
+                    future.set_result(Reply(number, False))
+
+    async def close(self) -> None:
+        """Close this end."""
+        self.closed.set()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        if self._writer is not None:
+            self._writer.close()
