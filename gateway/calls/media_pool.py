@@ -60,7 +60,7 @@ class MediaPool:
         self._on_report = on_report
         self._on_gone = on_gone
         self._workers = [_Worker(index, part) for index, part in enumerate(split_ports(*ports, workers))]
-        self._stopping = False
+        self._stopping = asyncio.Event()
 
     async def start(self) -> None:
         """Spawn all workers; their Ready comes by ``on_report``."""
@@ -84,7 +84,7 @@ class MediaPool:
 
     async def stop(self, seconds: float = 5.0) -> None:
         """Drain the workers (their spools are flushed), then make sure that they are gone."""
-        self._stopping = True
+        self._stopping.set()
         for worker in self._workers:
             self.send(worker.index, Drain())
         keepers = [worker.keeper for worker in self._workers if worker.keeper is not None]
@@ -119,12 +119,12 @@ class MediaPool:
             status = await worker.process.wait()
             self._hang_up(worker)
             worker.process = None
-            if self._stopping:
+            if self._stopping.is_set():
                 return
             _log.error("media worker ended", worker=worker.index, status=status)
             self._on_gone(worker.index)
             await asyncio.sleep(RESPAWN_SECONDS)
-            if self._stopping:
+            if self._stopping.is_set():
                 return
             await self._spawn(worker)
 

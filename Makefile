@@ -1,0 +1,41 @@
+# The newcomer's commands: demo, test, run. Nothing is needed but Python >= 3.11 and make.
+PYTHON ?= python3
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test run lint interop bench clean help
+
+help:            ## what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## */\t/' | expand -t 12
+
+$(STAMP): pyproject.toml
+	@echo "setting up $(VENV) (once; takes a minute)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Maskline needs Python 3.11 or later: make PYTHON=python3.11 $(MAKECMDGOALS)")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || (echo "no venv module: apt-get install python3-venv"; exit 1)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --editable '.[dev,postgres]'
+	@touch $(STAMP)
+
+demo: $(STAMP)   ## place a masked call on loopback and watch it
+	@$(BIN)/maskline demo
+
+run: $(STAMP)    ## a node from configs/dev.toml in the foreground
+	@$(BIN)/maskline serve --config configs/dev.toml
+
+test: $(STAMP)   ## all tests but the real phone programs
+	@$(BIN)/python -m pytest -q --ignore=tests/interop
+
+lint: $(STAMP)   ## ruff and mypy --strict
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+interop: $(STAMP) ## calls with SIPp and baresip (Debian packages, installed when absent)
+	@$(BIN)/python -m pytest -q tests/interop
+
+bench: $(STAMP)  ## figures of this machine beside the peers, also into bench.txt
+	@$(BIN)/python -m tests.bench
+
+clean:           ## remove what the targets above made
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis var bench.txt

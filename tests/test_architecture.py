@@ -1,0 +1,129 @@
+"""The house rules that a machine can check: imports point down, no cycle, pure files know no clock, socket or chance.
+
+The rules are those of README "Tour of the tree". A file is pure unless it is listed in ``IO``.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("gateway", "media")
+
+# The rim: files that may touch the world.
+IO = {
+    "gateway.__main__", "gateway.cli", "gateway.config", "gateway.service", "gateway.web", "gateway.channel",
+    "gateway.log", "gateway.database",
+    "gateway.sip.resolver", "gateway.sip.transport", "gateway.sip.endpoint",
+    "gateway.bindings.store", "gateway.bindings.store_axb", "gateway.bindings.store_ax",
+    "gateway.calls.switchboard", "gateway.calls.journal", "gateway.calls.media_pool",
+    "gateway.api", "gateway.lab", "gateway.migrations",
+    "media.worker", "media.recording.spool", "media.recording.render", "media.recording.store", "media.sounds",
+}  # fmt: skip
+IMPURE = {
+    "asyncio", "socket", "time", "random", "os", "secrets", "select", "selectors", "subprocess", "threading",
+    "multiprocessing", "logging", "structlog", "aiohttp", "uvicorn", "uvloop", "signal", "pathlib", "tempfile",
+    "shutil",
+}  # fmt: skip
+
+# What a package may import of the project; its own package is always allowed. "gateway.x" is a leaf file.
+LEAVES = {"gateway.errors", "gateway.numbers", "gateway.causes", "gateway.log"}
+MAY_IMPORT = {
+    "gateway.sip": LEAVES,
+    "gateway.sdp": LEAVES,
+    "gateway.bindings": LEAVES | {"gateway.schema"},
+    "gateway.calls": LEAVES | {"gateway.sip", "gateway.sdp", "gateway.bindings", "gateway.schema", "media.control"},
+    "gateway.api": LEAVES | {"gateway.bindings", "gateway.calls.payloads", "gateway.schema", "gateway.database",
+                             "media.recording"},
+    "gateway.lab": LEAVES | {"gateway.sip", "gateway.sdp", "gateway.config", "gateway.calls.privacy"},
+    "media": set(),
+}  # fmt: skip
+
+
+def modules() -> dict[str, ast.Module]:
+    found = {}
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+            found[name] = ast.parse(path.read_text(encoding="utf-8"))
+    return found
+
+
+def imports(tree: ast.Module) -> Iterator[str]:
+    """Every module that a file imports at run time (not under TYPE_CHECKING), fully named."""
+    skipped = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports hide the direction"
+            assert node.module is not None
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            yield node.module
+
+
+MODULES = modules()
+GRAPH = {name: {other for other in imports(tree) if other in MODULES} - {name} for name, tree in MODULES.items()}
+
+
+def within(name: str, packages: set[str]) -> bool:
+    return any(name == package or name.startswith(package + ".") for package in packages)
+
+
+def test_there_is_something_to_check() -> None:
+    assert len(MODULES) > 40
+
+
+def test_pure_files_import_nothing_impure() -> None:
+    wrong = [
+        f"{name} imports {other}"
+        for name, tree in MODULES.items()
+        if not within(name, IO)
+        for other in imports(tree)
+        if other.split(".")[0] in IMPURE
+    ]
+    assert wrong == []
+
+
+def test_listed_files_exist() -> None:
+    assert {name for name in IO if not any(within(module, {name}) for module in MODULES)} == set()
+
+
+def test_imports_point_down() -> None:
+    wrong = []
+    for name, others in GRAPH.items():
+        package = name.split(".")[0] if name.startswith("media") else ".".join(name.split(".")[:2])
+        allowed = MAY_IMPORT.get(package)
+        if allowed is not None:
+            wrong += [f"{name} imports {other}" for other in others if not within(other, allowed | {package})]
+    assert [row for row in wrong if not row.endswith((" imports gateway", " imports media"))] == []
+
+
+def test_no_cycle() -> None:
+    done: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        assert name not in path, " -> ".join((*path[path.index(name) :], name))
+        if name not in done:
+            for other in GRAPH[name]:
+                visit(other, (*path, name))
+            done.add(name)
+
+    for name in GRAPH:
+        visit(name, ())
+
+
+def test_package_files_hold_a_docstring_and_nothing_else() -> None:
+    for name, tree in MODULES.items():
+        if (ROOT / Path(*name.split("."), "__init__.py")).exists():
+            assert ast.get_docstring(tree), f"{name}: no docstring"
+            assert len(tree.body) == 1, f"{name}: more than a docstring"

@@ -1,0 +1,139 @@
+"""Configuration: defaults, file, environment; every fault at once with its key's path."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gateway.config import ConfigError, advertised, load, media_advertised, media_listen
+
+ROOT = Path(__file__).parent.parent
+MINIMAL = """
+[sip]
+listen = ["udp:127.0.0.1:5060"]
+[[trunk]]
+name = "t"
+peers = ["udp:127.0.0.1:5090"]
+allow = ["127.0.0.0/24"]
+"""
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "maskline.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def faults(tmp_path: Path, text: str, environment: dict[str, str] | None = None) -> dict[str, str]:
+    with pytest.raises(ConfigError) as raised:
+        load(write(tmp_path, text), environment or {})
+    return dict(raised.value.faults)
+
+
+def test_dev_configuration_is_what_the_readme_says() -> None:
+    config = load(ROOT / "configs" / "dev.toml", {})
+    assert [str(hop) for hop in config.sip.listen] == ["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"]
+    assert [str(hop) for hop in config.trunk[0].peers] == ["udp:127.0.0.1:5090"]
+    assert config.trunk[0].calls_per_second is None
+    assert config.web.listen == ("127.0.0.1", 8080)
+    assert config.media.ports == (20000, 29999)
+    assert [(entry.key, entry.mode, entry.recording) for entry in config.application] == [
+        ("demo-axb", "AXB", True),
+        ("demo-ax", "AX", True),
+    ]
+    assert [len(entry.number) for entry in config.number] == [9, 9]
+    assert config.number[1].number[-1].e164 == "+8617000000019"
+    assert config.recordings.retention_days == 7
+
+
+def test_every_documented_key_is_a_default() -> None:
+    """configs/maskline.toml shows every key with its default, so loading it equals loading the bare minimum."""
+    full = load(ROOT / "configs" / "maskline.toml", {}).without_secrets()
+    assert set(full) == {
+        "node", "sip", "trunk", "media", "web", "database", "recordings", "calls", "events", "tones", "application",
+        "number",
+    }  # fmt: skip
+
+
+def test_environment_overrides_every_kind_of_key(tmp_path: Path) -> None:
+    config = load(
+        write(tmp_path, MINIMAL),
+        {
+            "MASKLINE_MEDIA__WORKERS": "3",
+            "MASKLINE_TRUNK__0__NAME": "carrier",
+            "MASKLINE_TRUNK__0__PEERS": '["udp:127.0.0.1:5070", "tcp:127.0.0.1:5070"]',
+            "MASKLINE_NODE__NAME": "gw1",
+            "HOME": "/ignored",
+        },
+    )
+    assert (config.media.workers, config.trunk[0].name, config.node.name) == (3, "carrier", "gw1")
+    assert [hop.transport for hop in config.trunk[0].peers] == ["udp", "tcp"]
+
+
+def test_all_faults_at_once_with_their_paths(tmp_path: Path) -> None:
+    found = faults(
+        tmp_path,
+        """
+[sip]
+listen = ["udp:127.0.0.1:5060"]
+foo = 1
+[[trunk]]
+name = "t"
+peers = ["sctp:127.0.0.1:5090"]
+allow = ["127.0.0.0/33"]
+[media]
+ports = "9-5"
+""",
+        {"MASKLINE_TRUNK__7__NAME": "x"},
+    )
+    assert {"sip.foo", "trunk[0].peers[0]", "trunk[0].allow[0]", "media.ports", "MASKLINE_TRUNK__7__NAME"} <= set(found)
+
+
+@pytest.mark.parametrize(
+    ("listen", "shown"),
+    [
+        ("udp:127.0.0.1:5060", "192.0.2.1"),
+        ("udp:0.0.0.0:5060", "127.0.0.1"),
+        ("udp:0.0.0.0:5060", "0.0.0.0"),
+        ("udp:0.0.0.0:5060", ""),
+        ("udp:192.0.2.1:5060", "2001:db8::1"),
+        ("udp:192.0.2.1:5060", "224.0.0.1"),
+    ],
+)
+def test_unroutable_advertised_address_is_refused(tmp_path: Path, listen: str, shown: str) -> None:
+    text = MINIMAL.replace("udp:127.0.0.1:5060", listen)
+    assert "sip.advertised" in faults(tmp_path, text, {"MASKLINE_SIP__ADVERTISED": shown})
+
+
+def test_references_must_exist(tmp_path: Path) -> None:
+    found = faults(
+        tmp_path,
+        MINIMAL + '[[number]]\nnumber = "+8617000000001"\napplication = "nobody"\n[calls]\ndefault_trunk = "u"\n',
+    )
+    assert set(found) == {"number[0].application", "calls.default_trunk"}
+
+
+def test_no_file_and_no_toml(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="can't be read"):
+        load(tmp_path / "absent.toml", {})
+    with pytest.raises(ConfigError, match="is not TOML"):
+        load(write(tmp_path, "[sip"), {})
+
+
+def test_secrets_do_not_show(tmp_path: Path) -> None:
+    text = MINIMAL + '[[application]]\nkey = "k"\nsecret = "hidden"\nmode = "AX"\n'
+    config = load(write(tmp_path, text), {})
+    assert config.application[0].secret.get_secret_value() == "hidden"
+    assert "hidden" not in json.dumps(config.without_secrets()) + repr(config)
+
+
+def test_addresses_follow_from_one_another(tmp_path: Path) -> None:
+    config = load(write(tmp_path, MINIMAL), {})
+    assert (advertised(config), media_listen(config), media_advertised(config)) == ("127.0.0.1",) * 3
+    wild = load(
+        write(tmp_path, MINIMAL.replace("udp:127.0.0.1:5060", "udp:0.0.0.0:5060")),
+        {"MASKLINE_SIP__ADVERTISED": "192.0.2.7"},
+    )
+    assert (advertised(wild), media_listen(wild), media_advertised(wild)) == ("192.0.2.7", "0.0.0.0", "192.0.2.7")
