@@ -1,0 +1,108 @@
+"""What the exchange hands out besides SIP ``Transmit``: for the database, the media workers and the customers.
+
+Per call they come in this order, each at most once but ``MediaCommand`` and ``Publish``:
+
+    Resolve -> CallOpened -> RecordingStarted -> CallAnswered -> Talked -> CallClosed
+
+``CallOpened`` follows the routing decision, since only that knows the application. ``CallClosed`` comes exactly once,
+directly behind ``Publish(Disconnected)``, so that both can be written in one transaction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.bindings.routing import Connect
+from gateway.calls.events import Event
+from gateway.calls.record import CallRecord
+from gateway.numbers import PhoneNumber
+from media.control import Command
+
+
+@dataclass(frozen=True, slots=True)
+class Resolve:
+    """Look the binding up and answer with ``routed`` or ``route_failed``. ``caller`` None: withheld."""
+
+    call: str
+    trunk: str
+    caller: PhoneNumber | None
+    called: PhoneNumber
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class MediaCommand:
+    """For the media worker of that number."""
+
+    worker: int
+    command: Command
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """An event for the customer, in order for each call."""
+
+    call: str
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class CallOpened:
+    """The call exists and belongs to ``record.application``: to be found again after a crash."""
+
+    call: str
+    record: CallRecord
+
+
+@dataclass(frozen=True, slots=True)
+class CallAnswered:
+    """The callee answered."""
+
+    call: str
+    record: CallRecord
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingStarted:
+    """A media worker spools to ``path``. It is kept only if ``CallClosed`` says ``recorded``."""
+
+    call: str
+    name: str
+    path: str
+    record: CallRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Talked:
+    """The parties were connected: the binding's temporary callee is used up, or its last caller is to be remembered.
+
+    Only when ``decision.consumes_temporary`` or ``decision.remember_caller``.
+    """
+
+    call: str
+    decision: Connect
+    caller: PhoneNumber | None
+    called: PhoneNumber
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class CallClosed:
+    """The call is over; ``record`` is final."""
+
+    call: str
+    record: CallRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Faulted:
+    """A mistake of ours in one call, which has been ended for it. ``error`` is for the log; numbers in it are masked
+    only as far as they were PhoneNumbers."""
+
+    call: str
+    error: Exception
+
+
+CallOutput = (
+    Resolve | MediaCommand | Publish | CallOpened | CallAnswered | RecordingStarted | Talked | CallClosed | Faulted
+)
