@@ -24,8 +24,6 @@ class PeerError(Exception):
 class ParseError(PeerError):
     """Bytes that don't follow a grammar. ``field`` names the header, SDP line or start line that is wrong."""
 
-    def __init__(
-        self, field: str, detail: str, *, status: int | None = None, reason: str | None = None
-    ) -> None:
+    def __init__(self, field: str, detail: str, *, status: int | None = None, reason: str | None = None) -> None:
         super().__init__(f"{field}: {detail}", status=status, reason=reason)
         self.field = field
