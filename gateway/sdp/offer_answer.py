@@ -1,0 +1,241 @@
+"""Offer and answer (RFC 3264) for one leg of a telephone call: one audio stream, A-law or µ-law, telephone-event.
+
+What an offer asks and what may be answered (§6.1); what we want is narrowed, never widened:
+
+    offered    the offerer   we may answer                       we then
+    sendrecv   both          sendrecv sendonly recvonly inactive  as answered
+    sendonly   sends         recvonly inactive                    hear it, send nothing
+    recvonly   hears         sendonly inactive                    send, hear nothing
+    inactive   neither       inactive                             neither
+
+``c=0.0.0.0`` (or ``::``) is the old hold: nothing may be sent there (§8.4), so the party counts as not receiving.
+
+The rows of ``m=`` lines belong to the session for ever (§8): an answer has as many as the offer in the same order,
+and every later offer of ours repeats them. Ours is the first usable audio line; all others stand with port 0.
+A payload type never changes its meaning within a session (§8.3.2), so the number of telephone-event stays what it was.
+The numbers are each receiver's own choice: we send events with the number that the peer wrote, and get them with the
+number that we wrote. In an answer we write the offerer's, so there both agree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.errors import PeerError
+from gateway.sdp.description import Attribute, Connection, MediaDescription, Origin, SessionDescription
+
+DEFAULT_EVENTS = 101
+DEFAULT_PTIME = 20
+_NAMES = {0: "PCMU", 8: "PCMA"}
+
+
+class NotAcceptable(PeerError):
+    """A description that is well formed but offers nothing that we can do (RFC 3261 §21.4.26)."""
+
+    status = 488
+    reason = "Not Acceptable Here"
+
+
+@dataclass(frozen=True, slots=True)
+class AudioTerms:
+    """What the peer says of itself: where it wants its audio, in which form, and what it does.
+
+    ``host`` is an IP literal (the unspecified address on an old hold), ``rtcp_port`` 0 when there is none. ``codec`` is
+    0 (PCMU) or 8 (PCMA). ``events`` is the payload type it wants telephone-events with, ``events_in`` the one it sends
+    them with. ``ptime`` (10..60 ms, a multiple of 10) is the packet length it wants. ``sends``, ``receives``: its own
+    direction as agreed; ``receives`` False is a hold.
+    """
+
+    host: str
+    port: int
+    rtcp_port: int
+    codec: int
+    events: int | None
+    ptime: int
+    sends: bool
+    receives: bool
+    events_in: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Offered:
+    """An offer of the peer that waits for our answer."""
+
+    description: SessionDescription
+    line: int
+    terms: AudioTerms
+    port: int
+
+
+class Negotiation:
+    """The offer/answer state of one leg. Feeding it a wrong description raises and leaves the state as it was.
+
+    ``session_id`` and ``host`` stand in our ``o=`` line, ``codecs`` are those we take, the preferred first.
+    """
+
+    def __init__(self, session_id: int, host: str, codecs: tuple[int, ...] = (8, 0)) -> None:
+        self.terms: AudioTerms | None = None
+        self._session_id = session_id
+        self._connection = Connection.at(host)
+        self._codecs = codecs
+        self._version = 0
+        self._sent: tuple[MediaDescription, ...] = ()
+        self._lines: tuple[MediaDescription, ...] = ()
+        self._line = 0
+        self._events = DEFAULT_EVENTS
+        self._offered: _Offered | None = None
+        self._offered_directions = (True, True)
+
+    def offer(self, port: int, *, sends: bool = True, receives: bool = True) -> bytes:
+        """Our offer of audio at RTP port ``port``; the agreed codec comes first once there is one."""
+        codecs = self._codecs
+        if self.terms is not None:
+            agreed = self.terms.codec
+            codecs = (agreed, *(codec for codec in codecs if codec != agreed))
+        audio = _audio_line(port, codecs, self._events, DEFAULT_PTIME, _direction(sends, receives))
+        lines = list(self._lines) or [audio]
+        lines[self._line] = audio
+        self._offered_directions = (sends, receives)
+        self._offered = None
+        return self._write(tuple(lines))
+
+    reoffer = offer
+
+    def receive_answer(self, body: bytes) -> AudioTerms:
+        """The peer's answer to our last offer. Raises ParseError or NotAcceptable (audio refused, no common codec)."""
+        description = SessionDescription.parse(body)
+        if len(description.media) <= self._line:
+            raise NotAcceptable("the answer has no line for our audio")
+        media = description.media[self._line]
+        sends, receives = self._offered_directions
+        terms = self._terms(description, media, self._events, may_send=receives, may_receive=sends)
+        self._lines = self._sent
+        self.terms = terms
+        return terms
+
+    def receive_offer(self, body: bytes, port: int) -> AudioTerms:
+        """The peer's offer, to be answered with audio at RTP port ``port``. Raises ParseError or NotAcceptable."""
+        description = SessionDescription.parse(body)
+        reason: PeerError | None = None
+        candidates = range(len(description.media)) if self.terms is None else (self._line,)
+        for line in candidates:
+            if line >= len(description.media):
+                break
+            try:
+                terms = self._terms(description, description.media[line], None, may_send=True, may_receive=True)
+            except NotAcceptable as error:
+                reason = reason or error
+                continue
+            self._offered = _Offered(description, line, terms, port)
+            return terms
+        raise NotAcceptable(reason.detail if reason else "no audio line")
+
+    def answer(self, *, sends: bool = True, receives: bool = True) -> bytes:
+        """Our answer to the last ``receive_offer``; the same bytes as often as it is asked for (183, then 200)."""
+        if self._offered is None:
+            raise RuntimeError("answer() without an offer")
+        offered, terms = self._offered, self._offered.terms
+        direction = _direction(sends and terms.receives, receives and terms.sends)
+        audio = _audio_line(offered.port, (terms.codec,), terms.events, terms.ptime, direction)
+        lines = [_refused(media) for media in offered.description.media]
+        lines[offered.line] = audio
+        self._line, self._lines, self.terms = offered.line, tuple(lines), terms
+        self._events = terms.events if terms.events is not None else self._events
+        return self._write(tuple(lines))
+
+    def _write(self, lines: tuple[MediaDescription, ...]) -> bytes:
+        if lines != self._sent:
+            self._version += 1
+            self._sent = lines
+        here = self._connection
+        origin = Origin("-", self._session_id, self._version, here.family, here.address)
+        return bytes(SessionDescription(origin=origin, connection=here, media=lines))
+
+    def _terms(
+        self,
+        description: SessionDescription,
+        media: MediaDescription,
+        our_events: int | None,
+        *,
+        may_send: bool,
+        may_receive: bool,
+    ) -> AudioTerms:
+        """What ``media`` says. ``our_events``: the number we offered; None: the line is an offer, its number rules."""
+        if media.media != "audio" or media.protocol.upper() != "RTP/AVP" or media.port == 0:
+            raise NotAcceptable("the audio is refused" if media.port == 0 else "not RTP/AVP audio")
+        connection = description.connection_of(media)
+        if connection is None or not connection.is_literal:
+            raise NotAcceptable("no address for the audio" if connection is None else "the address is no IP literal")
+        if connection.family != self._connection.family:
+            raise NotAcceptable("the address is of another IP version")
+        direction = description.direction_of(media)
+        events = _events_of(media)
+        events_in = our_events if our_events is not None and events is not None else events
+        return AudioTerms(
+            host=connection.address,
+            port=media.port,
+            rtcp_port=_rtcp_port(media),
+            codec=self._codec_of(media),
+            events=events,
+            ptime=_ptime_of(description, media),
+            sends=may_send and direction in ("sendrecv", "sendonly"),
+            receives=may_receive and direction in ("sendrecv", "recvonly") and not connection.is_unspecified,
+            events_in=events_in,
+        )
+
+    def _codec_of(self, media: MediaDescription) -> int:
+        """The first codec of theirs that we take: the offerer's order counts (RFC 3264 §6.1)."""
+        for payload_type in media.payload_types:
+            if payload_type in self._codecs:
+                encoding = media.encoding(payload_type)
+                if encoding is not None and (encoding.name, encoding.clock) == (_NAMES[payload_type].lower(), 8000):
+                    return payload_type
+        names = (media.encoding(payload_type) for payload_type in media.payload_types)
+        offered = " ".join(sorted({encoding.name for encoding in names if encoding})) or "nothing known"
+        ours = " ".join(_NAMES[codec] for codec in self._codecs)
+        raise NotAcceptable(f"offered {offered[:80]}, we accept {ours}")
+
+
+def _direction(sends: bool, receives: bool) -> str:
+    if sends:
+        return "sendrecv" if receives else "sendonly"
+    return "recvonly" if receives else "inactive"
+
+
+def _audio_line(port: int, codecs: tuple[int, ...], events: int | None, ptime: int, direction: str) -> MediaDescription:
+    attributes: list[Attribute] = [("rtpmap", f"{codec} {_NAMES[codec]}/8000") for codec in codecs]
+    formats = [str(codec) for codec in codecs]
+    if events is not None:
+        formats.append(str(events))
+        attributes += [("rtpmap", f"{events} telephone-event/8000"), ("fmtp", f"{events} 0-15")]
+    attributes += [("ptime", str(ptime)), (direction, None)]
+    return MediaDescription(
+        media="audio", port=port, protocol="RTP/AVP", formats=tuple(formats), attributes=tuple(attributes)
+    )
+
+
+def _refused(media: MediaDescription) -> MediaDescription:
+    return MediaDescription(media=media.media, port=0, protocol=media.protocol, formats=media.formats)
+
+
+def _events_of(media: MediaDescription) -> int | None:
+    """The payload type of telephone-event with our clock: wideband offers list a second one with 16000."""
+    for payload_type in media.payload_types:
+        encoding = media.encoding(payload_type)
+        if encoding is not None and encoding.name == "telephone-event" and encoding.clock == 8000:
+            return payload_type
+    return None
+
+
+def _rtcp_port(media: MediaDescription) -> int:
+    """``a=rtcp`` (RFC 3605), else the next port (RFC 3550 §11); 0 when neither is a port."""
+    text = (media.attribute("rtcp") or "").split(" ")[0]
+    if text.isascii() and text.isdigit() and len(text) <= 5 and int(text) < 65536:
+        return int(text)
+    return media.port + 1 if media.port < 65535 else 0
+
+
+def _ptime_of(description: SessionDescription, media: MediaDescription) -> int:
+    wanted = description.milliseconds_of(media, "ptime") or DEFAULT_PTIME
+    most = description.milliseconds_of(media, "maxptime") or wanted
+    return max(10, min(wanted, most, 60) // 10 * 10)
