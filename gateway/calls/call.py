@@ -1,0 +1,343 @@
+"""One call: a back-to-back user agent (RFC 7092) of two legs that know nothing of each other, and the audio between.
+
+    RESOLVING   whose X is it?                           (resolving.py)
+    OPENING     ports at a media worker                  (resolving.py)
+    REFUSING    a tone says why not, then the status     (refusing.py)
+    RINGING     the callee's INVITE is out               (ringing.py)
+    TALKING     answered                                 (talking.py)
+    CLOSING     the legs are ending, the spool closes    (closing.py)
+    CLOSED      told: one Disconnected, one CallClosed   (closing.py)
+
+Every ending passes through :meth:`Call.end`, which ends both legs, closes the media and fixes the cause:
+
+    ==================================  =========  =============================  ===========  ==================
+    what happened                       phase      cause                          caller gets  callee gets
+    ==================================  =========  =============================  ===========  ==================
+    look-up failed or too late          RESOLVING  NO_ROUTE                       503          -
+    the binding refuses                 RESOLVING  the binding's                  (tone,) its  -
+    no worker, no port, no reply        OPENING    OUT_OF_PORTS                   503          -
+    caller gives up                     before     GAVE_UP_BEFORE_FORWARD         487          -
+    caller gives up (CANCEL, BYE)       RINGING    GAVE_UP_BEFORE_RINGING or      487          CANCEL, or ACK+BYE
+                                                   GAVE_UP_RINGING                             when it answered
+    callee refuses, is busy, ...        RINGING    cause_of_refusal(status)       the cause's  -
+    never rang / rang too long          RINGING    CONNECT_TIMEOUT / NO_ANSWER    480          CANCEL
+    callee's answer has no usable SDP   RINGING    CALLEE_SIDE_FAILED             502          BYE
+    media worker gone                   RINGING    OUT_OF_PORTS                   503          CANCEL
+    BYE of either side, no ACK of the   TALKING    NORMAL                         BYE          BYE
+    caller, an ACK with a bad answer,
+    a leg's SIP broken
+    media silent, media worker gone     TALKING    NORMAL                         BYE          BYE
+    maximum duration                    TALKING    MAX_DURATION                   BYE          BYE
+    notice fails while it plays         TALKING    NOTICE_FAILED                  BYE          BYE
+    the customer stops the call         any        STOPPED_BY_CUSTOMER            480 or BYE   CANCEL or BYE
+    the node shuts down                 any        NORMAL; NO_ROUTE before the    503 or BYE   CANCEL or BYE
+                                                   answer
+    a mistake of ours                   any        NORMAL; NO_ROUTE before the    500 or BYE   CANCEL or BYE
+                                                   answer
+    ==================================  =========  =============================  ===========  ==================
+
+Silence, a lost worker and a broken leg give NORMAL after the answer: the parties did talk, and receivers of CDRs take
+every other cause as "was never connected" (privatenumber.md section 7). MAX_DURATION and STOPPED_BY_CUSTOMER have their
+own number there, so they keep it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from gateway.bindings.routing import Connect, Reject
+from gateway.calls.closing import Closing, Done
+from gateway.calls.events import Alerting, Answered, CallIn, CallOut, Disconnected
+from gateway.calls.leg import Leg, LegState
+from gateway.calls.media_session import MediaSession, Workers
+from gateway.calls.outputs import CallOutput, Faulted
+from gateway.calls.phase import CallState, Phase
+from gateway.calls.privacy import callee_invite, reason
+from gateway.calls.record import CallRecord
+from gateway.calls.settings import ExchangeSettings, TrunkSettings
+from gateway.causes import Cause
+from gateway.sdp.offer_answer import AudioTerms, Negotiation
+from gateway.sip.user_agent import (
+    Accepted,
+    Confirmed,
+    Ended,
+    Output,
+    Progress,
+    ReInvited,
+    Rejected,
+    UserAgent,
+)
+from media import control
+
+_EventT = TypeVar("_EventT", CallIn, CallOut, Alerting, Answered, Disconnected)
+
+
+@dataclass(slots=True)
+class Plant:
+    """What all calls of a node stand on. ``sessions``: whose leg a SIP session is."""
+
+    settings: ExchangeSettings
+    agent: UserAgent
+    token: Callable[[], str]
+    workers: Workers = field(default_factory=Workers)
+    sessions: dict[str, tuple[Call, Leg]] = field(default_factory=dict)
+
+
+class Call:
+    """``out`` collects what a phase does, in order; the exchange takes it after each input."""
+
+    __slots__ = (
+        "_alarms",
+        "_media_said",
+        "_ringing_said",
+        "armed",
+        "callee",
+        "callee_port",
+        "caller",
+        "decision",
+        "id",
+        "media",
+        "offer",
+        "out",
+        "outgoing",
+        "phase",
+        "plant",
+        "record",
+    )
+
+    def __init__(self, plant: Plant, id: str, caller: Leg, offer: bytes, outgoing: TrunkSettings, record: CallRecord):
+        self.plant = plant
+        self.id = id
+        self.caller = caller
+        self.callee: Leg | None = None
+        self.callee_port = 0
+        self.offer = offer
+        self.outgoing = outgoing
+        self.record = record
+        self.decision: Connect | Reject | None = None
+        self.out: list[Output | CallOutput] = []
+        self.media = MediaSession(id, plant.workers, self.out)
+        self.phase = Phase(self)
+        self._alarms: dict[str, float] = {}
+        self.armed: float | None = None
+        self._media_said = False
+        self._ringing_said = False
+        plant.sessions[caller.session] = (self, caller)
+
+    # --- what the phases use ----------------------------------------------------------------------------------------
+
+    @property
+    def settings(self) -> ExchangeSettings:
+        """The settings of the node."""
+        return self.plant.settings
+
+    @property
+    def legs(self) -> tuple[Leg, ...]:
+        """The caller's leg, and the callee's when there is one."""
+        return (self.caller,) if self.callee is None else (self.caller, self.callee)
+
+    @property
+    def early_media(self) -> bool:
+        """Whether the caller can hear something before the answer."""
+        return bool(self.offer) and self.caller.trunk.early_media
+
+    def enter(self, phase: Phase, now: float) -> None:
+        """The one place where the state changes."""
+        self._alarms.clear()
+        self.phase = phase
+        phase.enter(now)
+
+    def sip(self, outputs: Sequence[Output]) -> None:
+        """What the user agent did for us."""
+        self.out.extend(outputs)
+
+    def change(self, **known: Any) -> None:
+        """Note facts in the record."""
+        self.record = replace(self.record, **known)
+
+    def decide(self, decision: Connect | Reject) -> None:
+        """Note what routing has decided."""
+        self.decision = decision
+        self.change(
+            application=decision.application or "",
+            mode=str(decision.mode or ""),
+            binding=decision.binding,
+            user_data=decision.user_data,
+        )
+        if isinstance(decision, Connect):
+            self.change(direction=decision.direction, shown=decision.shown, callee=decision.callee)
+
+    def event(self, kind: type[_EventT], at: float, **more: Any) -> _EventT:
+        """An event with the numbers that belong to this stage: those of the second leg once it was started."""
+        record = self.record
+        caller, called = record.caller, record.x
+        if record.forwarded is not None and record.callee is not None:
+            caller, called = record.shown, record.callee
+        return kind(
+            session=record.session,
+            application=record.application,
+            at=at,
+            caller=caller,
+            called=called,
+            binding=record.binding,
+            user_data=record.user_data,
+            **more,
+        )
+
+    def tone(self, name: str) -> str | None:
+        """The file of a tone that the binding or the application names."""
+        return self.settings.tones.lookup(self.record.application, name) if name else None
+
+    def agree(self, leg: Leg, terms: AudioTerms) -> None:
+        """Tell the worker what a leg's party says now."""
+        command = leg.agree(terms, self.id)
+        if command is not None:
+            self.media.send(command)
+
+    def set_alarm(self, name: str, at: float) -> None:
+        """Ring ``name`` in this phase; an alarm of that name is moved."""
+        self._alarms[name] = at
+
+    def clear_alarm(self, name: str) -> None:
+        """Don't ring."""
+        self._alarms.pop(name, None)
+
+    def has_alarm(self, name: str) -> bool:
+        """Whether it is still to ring."""
+        return name in self._alarms
+
+    def send_early_media(self, now: float) -> None:
+        """183 with the answer to the caller's offer, once."""
+        if not self._media_said and self.early_media:
+            self._media_said = True
+            answer = self.caller.negotiation.answer()
+            self.sip(self.plant.agent.ring(self.caller.session, now, status=183, body=answer))
+
+    def send_ringing(self, now: float) -> None:
+        """180 to a caller whose own network rings, once."""
+        if not self._ringing_said:
+            self._ringing_said = True
+            self.sip(self.plant.agent.ring(self.caller.session, now, status=180))
+
+    def accept_caller(self, now: float) -> None:
+        """200 to the caller: the answer to its offer, or our offer when it sent none."""
+        leg = self.caller
+        leg.offers = not self.offer
+        body = leg.negotiation.offer(leg.port) if leg.offers else leg.negotiation.answer()
+        leg.state = LegState.UP
+        self.sip(self.plant.agent.accept(leg.session, body, now))
+
+    def invite_callee(self, decision: Connect, now: float) -> None:
+        """The callee's INVITE, always with our offer."""
+        host = self.settings.media_host
+        invite = callee_invite(decision.shown, decision.callee, self.outgoing, host)
+        negotiation = new_negotiation(self.id + "callee", host, self.outgoing)
+        body = negotiation.offer(self.callee_port)
+        session, outputs = self.plant.agent.invite(
+            invite.target,
+            invite.uri,
+            from_=invite.from_,
+            to=invite.to,
+            headers=invite.headers,
+            body=body,
+            now=now,
+        )
+        self.callee = Leg(control.CALLEE, session, self.outgoing, invite.target.host, negotiation)
+        self.callee.port = self.callee_port
+        self.plant.sessions[session] = (self, self.callee)
+        self.sip(outputs)
+
+    def end(self, cause: Cause, now: float, *, status: int | None = None, failed_with: int = 0) -> None:
+        """End the call. ``status``: the caller's final status instead of the cause's; ``failed_with``: the callee's."""
+        if self.record.ended is not None:
+            return
+        failed = self.record.answered is None
+        status = status or cause.sip_status
+        second_leg_failed = failed and self.record.forwarded is not None and self.caller.state is not LegState.GONE
+        self.change(
+            ended=now,
+            cause=cause,
+            sip_status=(failed_with or status) if failed else 0,
+            q850=cause.q850 if second_leg_failed else 0,
+        )
+        header = reason(cause)
+        for leg in self.legs:
+            self._end_leg(leg, status, header, now)
+        self.enter(Closing(self), now)
+
+    def _end_leg(self, leg: Leg, status: int, header: tuple[str, str], now: float) -> None:
+        state, leg.state = leg.state, LegState.GONE
+        self.plant.sessions.pop(leg.session, None)
+        agent = self.plant.agent
+        if state is LegState.EARLY and leg.side == control.CALLER:
+            headers = (header, ("Retry-After", "5")) if status == 503 else (header,)
+            self.sip(agent.reject(leg.session, status, now, headers=headers))
+        elif state is not LegState.GONE:
+            self.sip(agent.hang_up(leg.session, now, headers=(header,)))
+
+    # --- what the exchange uses -------------------------------------------------------------------------------------
+
+    @property
+    def deadline(self) -> float | None:
+        """When the next alarm rings."""
+        return min(self._alarms.values()) if self._alarms else None
+
+    @property
+    def closed(self) -> bool:
+        """The call is over and told."""
+        return self.phase.state is CallState.CLOSED
+
+    def handle_timeout(self, now: float) -> None:
+        """Ring what is due, in order; an alarm of a phase that has ended meanwhile is forgotten."""
+        while self._alarms:
+            name = min(self._alarms, key=self._alarms.__getitem__)
+            if self._alarms[name] > now:
+                return
+            del self._alarms[name]
+            self.phase.alarm(name, now)
+
+    def receive_sip(self, leg: Leg, output: Output, now: float) -> None:
+        """Something happened to a leg's SIP session."""
+        phase = self.phase
+        match output:
+            case Progress(status=status, body=body):
+                phase.progress(status, body, now)
+            case Accepted(body=body):
+                phase.accepted(body, now)
+            case Rejected(status=status):
+                leg.state = LegState.GONE
+                phase.rejected(status, now)
+            case Confirmed(body=body):
+                phase.confirmed(leg, body, now)
+            case ReInvited(body=body):
+                phase.reoffered(leg, body, now)
+            case Ended():
+                phase.left(leg, now)
+            case _:
+                pass
+
+    def abandon(self, now: float, status: int) -> None:
+        """The node can't go on with this call: shutdown, or a mistake of ours."""
+        self.end(Cause.NO_ROUTE if self.record.answered is None else Cause.NORMAL, now, status=status)
+
+    def fault(self, error: Exception, now: float) -> None:
+        """A mistake of ours happened in this call: it alone ends, and is told like every other."""
+        self.out.append(Faulted(self.id, error))
+        try:
+            self.abandon(now, 500)
+        except Exception as second:
+            self.out.append(Faulted(self.id, second))
+        if not self.closed and self.phase.state is not CallState.CLOSING:
+            self.media.close()
+            if self.record.ended is None:
+                self.change(ended=now, cause=Cause.NO_ROUTE if self.record.answered is None else Cause.NORMAL)
+            self.enter(Done(self), now)
+
+
+def new_negotiation(secret: str, host: str, trunk: TrunkSettings) -> Negotiation:
+    """The offer/answer state of a new leg. The number in ``o=`` is a hash, so that the legs can't be matched by it."""
+    number = int.from_bytes(hashlib.sha256(secret.encode()).digest()[:6], "big")
+    return Negotiation(number, host, trunk.codecs)

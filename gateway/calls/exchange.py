@@ -1,0 +1,284 @@
+"""All calls of a node, as one pure machine over the SIP user agent: what the switchboard and the simulator both drive.
+
+Inputs are datagrams, media workers' reports, routing decisions, the customer's stop, the clock. Every input returns a
+list of outputs in the order in which they happened: SIP ``Transmit`` (gateway.sip.user_agent) and those of outputs.py.
+
+An INVITE that can't become a call is answered here and leaves no record: 403 from nobody's address, 404 when the
+Request-URI is no number, 488 (or 400) when its SDP can't be answered, 503 at a limit.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import ParamSpec, get_args
+
+from gateway.bindings.routing import Connect, Reject
+from gateway.calls.admission import Admission
+from gateway.calls.call import Call, Plant, new_negotiation
+from gateway.calls.identity import called_number, caller_number
+from gateway.calls.leg import Leg
+from gateway.calls.outputs import (
+    CallAnswered,
+    CallClosed,
+    CallOpened,
+    CallOutput,
+    Faulted,
+    MediaCommand,
+    Publish,
+    RecordingStarted,
+    Resolve,
+    Talked,
+)
+from gateway.calls.phase import CallState
+from gateway.calls.record import CallRecord
+from gateway.calls.resolving import Resolving
+from gateway.calls.settings import ExchangeSettings, ToneFiles, TrunkSettings
+from gateway.causes import Cause
+from gateway.errors import PeerError
+from gateway.sip.hop import Hop
+from gateway.sip.user_agent import Incoming, Output, Transmit, UserAgent
+from media import control
+
+__all__ = [
+    "CallAnswered",
+    "CallClosed",
+    "CallOpened",
+    "Exchange",
+    "ExchangeOutput",
+    "ExchangeSettings",
+    "Faulted",
+    "MediaCommand",
+    "Publish",
+    "RecordingStarted",
+    "Resolve",
+    "Talked",
+    "ToneFiles",
+    "TrunkSettings",
+]
+
+ExchangeOutput = Transmit | CallOutput
+_Any = Output | CallOutput
+_OUTWARD = get_args(ExchangeOutput)
+_ABNORMAL = 2
+
+P = ParamSpec("P")
+
+
+class Exchange:
+    """``agent`` is driven by the exchange alone. ``token()`` gives fresh unguessable text.
+
+    ``counters`` counts refused INVITEs by reason and faults.
+    """
+
+    def __init__(self, settings: ExchangeSettings, agent: UserAgent, token: Callable[[], str]) -> None:
+        self._plant = Plant(settings, agent, token)
+        self._admission = Admission(settings)
+        self._trunks = {trunk.name: trunk for trunk in settings.trunks}
+        self._calls: dict[str, Call] = {}
+        self._alarms: list[tuple[float, str]] = []
+        self.counters: Counter[str] = Counter()
+
+    # --- state ------------------------------------------------------------------------------------------------------
+
+    @property
+    def active(self) -> int:
+        """Calls that are not closed yet."""
+        return len(self._calls)
+
+    @property
+    def ready(self) -> bool:
+        """Whether a call could be taken: a media worker is there and the node doesn't drain."""
+        return self._plant.workers.ready and self._plant.agent.accepting
+
+    def admits(self, host: str) -> bool:
+        """Whether an address belongs to any trunk: the transport drops all else unread."""
+        return self._admission.trunk_of(host) is not None
+
+    @property
+    def deadline(self) -> float | None:
+        """When ``handle_timeout`` is due."""
+        alarms = self._alarms
+        while alarms and not self._is_due_at(*alarms[0]):
+            heapq.heappop(alarms)
+        agent = self._plant.agent.deadline
+        if not alarms:
+            return agent
+        return alarms[0][0] if agent is None else min(alarms[0][0], agent)
+
+    # --- inputs from SIP and the clock ------------------------------------------------------------------------------
+
+    def receive_message(self, data: bytes, source: Hop, now: float) -> list[ExchangeOutput]:
+        """A datagram, or a message of a stream."""
+        return self._settle(self._plant.agent.receive_message(data, source, now), now)
+
+    def receive_malformed(self, data: bytes, source: Hop, now: float) -> list[ExchangeOutput]:
+        """A stream's bytes that can't be framed."""
+        return self._settle(self._plant.agent.receive_malformed(data, source, now), now)
+
+    def transport_failed(self, hop: Hop, now: float) -> list[ExchangeOutput]:
+        """What was sent to ``hop`` can't get there."""
+        return self._settle(self._plant.agent.transport_failed(hop, now), now)
+
+    def handle_timeout(self, now: float) -> list[ExchangeOutput]:
+        """Do what is due."""
+        agent = self._plant.agent
+        outputs: list[ExchangeOutput] = []
+        if agent.deadline is not None and agent.deadline <= now:
+            outputs += self._settle(agent.handle_timeout(now), now)
+        while self._alarms and self._alarms[0][0] <= now:
+            at, name = heapq.heappop(self._alarms)
+            call = self._calls.get(name)
+            if call is not None and call.deadline == at:
+                outputs += self._settle(self._with(call, now, call.handle_timeout, now), now)
+        return outputs
+
+    # --- inputs from the database, the media workers and the customer -----------------------------------------------
+
+    def routed(self, call_id: str, decision: Connect | Reject, now: float) -> list[ExchangeOutput]:
+        """The answer to Resolve. A call that has ended meanwhile is not an error."""
+        return self._on(call_id, now, lambda call: call.phase.routed(decision, now))
+
+    def route_failed(self, call_id: str, now: float) -> list[ExchangeOutput]:
+        """Resolve can't be answered."""
+        return self._on(call_id, now, lambda call: call.phase.route_failed(now))
+
+    def media_report(self, worker: int, report: control.Report, now: float) -> list[ExchangeOutput]:
+        """A media worker says something. Its Ready is ``worker_ready``."""
+        if isinstance(report, control.Ready):
+            return self.worker_ready(worker, report.sessions, now)
+        call = self._calls.get(report.session)
+        if call is None or call.media.worker != worker:
+            return []
+        return self._on(report.session, now, lambda call: call.phase.report(report, now))
+
+    def worker_ready(self, worker: int, sessions: int, now: float) -> list[ExchangeOutput]:
+        """A worker has started, empty; what its predecessor held is lost."""
+        outputs = self.worker_gone(worker, now)
+        self._plant.workers.add(worker, sessions)
+        return outputs
+
+    def worker_gone(self, worker: int, now: float) -> list[ExchangeOutput]:
+        """A worker has ended: so have its calls."""
+        self._plant.workers.remove(worker)
+        hit = [call for call in self._calls.values() if call.media.worker == worker]
+        outputs: list[ExchangeOutput] = []
+        for call in hit:
+            call.media.lost()
+            outputs += self._on(call.id, now, lambda call: call.phase.media_lost(now))
+        return outputs
+
+    def stop_call(
+        self, session: str, now: float, *, application: str | None = None
+    ) -> tuple[bool, list[ExchangeOutput]]:
+        """End a call for its customer. False: there is no such call (of ``application``, when given) to end."""
+        call = self._calls.get(session)
+        if call is None or call.phase.state in (CallState.RESOLVING, CallState.CLOSING):
+            return False, []
+        if application is not None and call.record.application != application:
+            return False, []
+        return True, self._on(session, now, lambda call: call.end(Cause.STOPPED_BY_CUSTOMER, now))
+
+    def drain(self, now: float) -> list[ExchangeOutput]:
+        """Take no new calls (503); those that are go on."""
+        self._plant.agent.accepting = False
+        return []
+
+    def hang_up_all(self, now: float) -> list[ExchangeOutput]:
+        """End every call now."""
+        outputs: list[ExchangeOutput] = []
+        for name in list(self._calls):
+            outputs += self._on(name, now, lambda call: call.abandon(now, 503))
+        return outputs
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _on(self, call_id: str, now: float, act: Callable[[Call], None]) -> list[ExchangeOutput]:
+        call = self._calls.get(call_id)
+        return [] if call is None else self._settle(self._with(call, now, act, call), now)
+
+    def _with(self, call: Call, now: float, act: Callable[P, None], *args: P.args, **more: P.kwargs) -> list[_Any]:
+        """Let a call act; a mistake of ours in it ends this call only. Returns what it did."""
+        try:
+            act(*args, **more)
+        except Exception as error:
+            self.counters["faults"] += 1
+            call.fault(error, now)
+        out = call.out[:]
+        call.out.clear()
+        if call.closed:
+            if self._calls.pop(call.id, None) is not None:
+                self._admission.release(call.caller.trunk)
+                for leg in call.legs:
+                    self._plant.sessions.pop(leg.session, None)
+        elif (deadline := call.deadline) != call.armed:
+            call.armed = deadline
+            if deadline is not None:
+                heapq.heappush(self._alarms, (deadline, call.id))
+        return out
+
+    def _settle(self, outputs: Iterable[_Any], now: float) -> list[ExchangeOutput]:
+        """Hand the user agent's outputs to the calls, theirs in turn, depth first, until only outward ones are left."""
+        done: list[ExchangeOutput] = []
+        stack = list(outputs)[::-1]
+        while stack:
+            output = stack.pop()
+            if isinstance(output, _OUTWARD):
+                done.append(output)
+            elif isinstance(output, Incoming):
+                stack.extend(reversed(self._incoming(output, now)))
+            elif (found := self._plant.sessions.get(output.session)) is not None:
+                call, leg = found
+                stack.extend(reversed(self._with(call, now, call.receive_sip, leg, output, now)))
+        return done
+
+    def _incoming(self, incoming: Incoming, now: float) -> list[_Any]:
+        """A new INVITE: a call, or a refusal at the door."""
+        request, plant, settings = incoming.request, self._plant, self._plant.settings
+        trunk = self._admission.trunk_of(incoming.source.host)
+        if trunk is None:
+            return self._turn_away(incoming, 403, "unknown source", now)
+        x = called_number(request, trunk.rules)
+        if x is None:
+            return self._turn_away(incoming, 404, "no number", now)
+        name = plant.token()
+        negotiation = new_negotiation(name + "caller", settings.media_host, trunk)
+        try:
+            if request.body:
+                negotiation.receive_offer(request.body, 0)
+        except PeerError as error:
+            return self._turn_away(incoming, error.status, "offer not acceptable", now)
+        refusal = self._admission.admit(trunk, now)
+        if refusal is not None:
+            return self._turn_away(
+                incoming, 503, refusal.limit, now, headers=[("Retry-After", str(refusal.retry_after))]
+            )
+        leg = Leg(control.CALLER, incoming.session, trunk, incoming.source.host, negotiation)
+        record = CallRecord(
+            session=name,
+            trunk=trunk.name,
+            application="",
+            mode="",
+            binding=None,
+            user_data=None,
+            direction=_ABNORMAL,
+            x=x,
+            caller=caller_number(request, trunk.rules),
+            shown=None,
+            callee=None,
+            started=now,
+        )
+        outgoing = self._trunks.get(settings.default_trunk or trunk.name, trunk)
+        call = self._calls[name] = Call(plant, name, leg, request.body, outgoing, record)
+        return self._with(call, now, call.enter, Resolving(call), now)
+
+    def _turn_away(
+        self, incoming: Incoming, status: int, why: str, now: float, headers: Iterable[tuple[str, str]] = ()
+    ) -> list[_Any]:
+        self.counters[why] += 1
+        return list(self._plant.agent.reject(incoming.session, status, now, headers=tuple(headers)))
+
+    def _is_due_at(self, at: float, name: str) -> bool:
+        call = self._calls.get(name)
+        return call is not None and call.deadline == at

@@ -1,0 +1,49 @@
+"""Who calls whom: the two numbers that are read from a carrier's INVITE. Nothing else of it reaches a call but its SDP.
+
+    called X   the Request-URI: sip:, sips: (with or without user=phone) or tel:, phone-context applied; no other header
+    caller     the first P-Asserted-Identity that is a number (RFC 3325 §9.1: at most one sip: and one tel:), else From
+
+A caller is None when it is withheld (``anonymous@anonymous.invalid``, RFC 3323 §4.1) or no number. An asserted identity
+counts although ``Privacy: id`` hides it from users: it finds the binding, and nobody is shown it.
+"""
+
+from __future__ import annotations
+
+from gateway.errors import ParseError
+from gateway.numbers import NumberError, NumberRules, PhoneNumber
+from gateway.sip.headers import NameAddr
+from gateway.sip.message import Request
+from gateway.sip.uri import Uri, number_text
+
+
+def called_number(request: Request, rules: NumberRules) -> PhoneNumber | None:
+    """The X that was dialled, or None when the Request-URI holds no number."""
+    try:
+        return _number(request.uri, rules)
+    except ParseError:
+        return None
+
+
+def caller_number(request: Request, rules: NumberRules) -> PhoneNumber | None:
+    """The number of the person who calls, or None when it is withheld."""
+    for asserted in request.headers.values("P-Asserted-Identity"):
+        try:
+            number = _number(NameAddr.parse(asserted).uri, rules)
+        except ParseError:
+            continue
+        if number is not None:
+            return number
+    try:
+        return _number(request.from_.uri, rules)
+    except ParseError:
+        return None
+
+
+def _number(uri: Uri, rules: NumberRules) -> PhoneNumber | None:
+    text = number_text(uri)
+    if not text:
+        return None
+    try:
+        return rules.read(text)
+    except NumberError:
+        return None

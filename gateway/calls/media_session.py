@@ -1,0 +1,118 @@
+"""The media of one call as the call sees it: which worker has it, and the commands it has sent; and the choice of one.
+
+The least loaded ready worker takes a new call. A command to a session that isn't open is not sent.
+"""
+
+from __future__ import annotations
+
+from gateway.calls.outputs import CallOutput, MediaCommand
+from gateway.sip.user_agent import Output
+from media import control
+
+
+class Workers:
+    """The media workers that are ready: how many sessions each can hold, and how many it holds."""
+
+    def __init__(self) -> None:
+        self._room: dict[int, int] = {}
+        self._held: dict[int, int] = {}
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is any."""
+        return bool(self._room)
+
+    def add(self, worker: int, sessions: int) -> None:
+        """A worker is up, empty, with ports for ``sessions``."""
+        self._room[worker] = sessions
+        self._held[worker] = 0
+
+    def remove(self, worker: int) -> None:
+        """A worker is gone."""
+        self._room.pop(worker, None)
+        self._held.pop(worker, None)
+
+    def take(self) -> int | None:
+        """A place in the least loaded worker, None when all are full or there is none."""
+        free = [(held / self._room[worker], worker) for worker, held in self._held.items() if held < self._room[worker]]
+        if not free:
+            return None
+        worker = min(free)[1]
+        self._held[worker] += 1
+        return worker
+
+    def give_back(self, worker: int) -> None:
+        """A place is free again."""
+        if self._held.get(worker):
+            self._held[worker] -= 1
+
+    @property
+    def held(self) -> int:
+        """Places taken in all workers."""
+        return sum(self._held.values())
+
+
+class MediaSession:
+    """One session; its commands are appended to ``out``. ``worker`` stays known after the end, for its last report."""
+
+    __slots__ = ("_call", "_open", "_out", "_workers", "worker")
+
+    def __init__(self, call: str, workers: Workers, out: list[Output | CallOutput]) -> None:
+        self._call = call
+        self._workers = workers
+        self._out = out
+        self._open = False
+        self.worker: int | None = None
+
+    def open(self) -> bool:
+        """Ask a worker for ports; False when none has room."""
+        self.worker = self._workers.take()
+        self._open = self.worker is not None
+        self.send(control.Open(self._call))
+        return self._open
+
+    def refused(self) -> None:
+        """The worker has no ports."""
+        self._leave()
+
+    def lost(self) -> None:
+        """The worker is gone, and the session with it; its places went with it too."""
+        self._open = False
+        self.worker = None
+
+    def close(self) -> bool:
+        """End the session; whether there was one. The worker answers Closed."""
+        opened = self._open
+        self.send(control.Close(self._call))
+        self._leave()
+        return opened
+
+    def play(self, leg: int, play: str, files: tuple[str, ...], *, loop: bool = False) -> None:
+        """Play files to a leg in place of what it hears."""
+        self.send(control.Play(self._call, leg, play, files, loop))
+
+    def stop(self, leg: int, play: str = "") -> None:
+        """Stop what plays to a leg."""
+        self.send(control.Stop(self._call, leg, play))
+
+    def relay(self, *, caller_hears: bool, callee_hears: bool) -> None:
+        """Who hears the other."""
+        self.send(control.Relay(self._call, caller_hears, callee_hears))
+
+    def record(self, path: str) -> None:
+        """Spool what both send."""
+        self.send(control.Record(self._call, path))
+
+    def watch(self, seconds: float) -> None:
+        """Report silence; 0: don't."""
+        self.send(control.Watch(self._call, seconds))
+
+    def send(self, command: control.Command) -> None:
+        """Any command."""
+        if self._open and self.worker is not None:
+            self._out.append(MediaCommand(self.worker, command))
+
+    def _leave(self) -> None:
+        if self._open and self.worker is not None:
+            self._open = False
+            self._workers.give_back(self.worker)

@@ -1,0 +1,45 @@
+"""REFUSING: the caller is told by a tone, once, as early media (183), why the call can't be; then comes the status."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.calls.phase import CallState, Phase
+from gateway.causes import Cause
+from media import control
+
+if TYPE_CHECKING:
+    from gateway.calls.call import Call
+
+_PLAY = "refusal"
+
+
+class Refusing(Phase):
+    """The tone plays to the caller; there is no callee."""
+
+    __slots__ = ("_cause", "_file")
+    state = CallState.REFUSING
+
+    def __init__(self, call: Call, cause: Cause, file: str) -> None:
+        super().__init__(call)
+        self._cause = cause
+        self._file = file
+
+    def enter(self, now: float) -> None:
+        """Play."""
+        self.call.send_early_media(now)
+        self.call.media.play(control.CALLER, _PLAY, (self._file,))
+        self.call.set_alarm("cap", now + self.call.settings.refusal_cap)
+
+    def alarm(self, name: str, now: float) -> None:
+        """The tone has had its time."""
+        self.call.end(self._cause, now)
+
+    def report(self, report: control.Report, now: float) -> None:
+        """The tone is over, or can't be played: either way the caller gets its status."""
+        if isinstance(report, control.Played) and report.play == _PLAY:
+            self.call.end(self._cause, now)
+
+    def media_lost(self, now: float) -> None:
+        """Nothing more to hear; the cause stands."""
+        self.call.end(self._cause, now)

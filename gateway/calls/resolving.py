@@ -1,0 +1,111 @@
+"""RESOLVING and OPENING: whose X it is, then two port pairs for the call.
+
+A caller who gives up while the look-up runs is not forgotten: only its answer says which application has to be told.
+"""
+
+from __future__ import annotations
+
+from gateway.bindings.routing import Connect, Reject
+from gateway.calls.events import CallIn
+from gateway.calls.leg import Leg, LegState
+from gateway.calls.outputs import CallOpened, Publish, Resolve
+from gateway.calls.phase import CallState, Phase
+from gateway.calls.refusing import Refusing
+from gateway.calls.ringing import Ringing
+from gateway.causes import Cause
+from media import control
+
+
+class Resolving(Phase):
+    """The binding is being looked up."""
+
+    __slots__ = ("_gave_up_at",)
+    state = CallState.RESOLVING
+
+    def enter(self, now: float) -> None:
+        """Ask."""
+        call = self.call
+        self._gave_up_at: float | None = None
+        call.out.append(Resolve(call.id, call.record.trunk, call.record.caller, call.record.x, now))
+        call.set_alarm("route", now + call.settings.route_timeout)
+
+    def alarm(self, name: str, now: float) -> None:
+        """No answer in time: as if it had failed."""
+        self.route_failed(now)
+
+    def route_failed(self, now: float) -> None:
+        """The node can't route: the caller's carrier may try another one, so 503."""
+        if self._gave_up_at is not None:
+            self.call.end(self.gave_up, self._gave_up_at)
+        else:
+            self.call.end(Cause.NO_ROUTE, now, status=503)
+
+    def left(self, leg: Leg, now: float) -> None:
+        """The caller gave up; the customer is told when we know which."""
+        leg.state = LegState.GONE
+        self._gave_up_at = now
+
+    def media_lost(self, now: float) -> None:
+        """There is no media yet."""
+
+    def routed(self, decision: Connect | Reject, now: float) -> None:
+        """The call has an owner: open its record, then connect or refuse."""
+        call = self.call
+        call.decide(decision)
+        call.out.append(CallOpened(call.id, call.record))
+        call.out.append(Publish(call.id, call.event(CallIn, call.record.started)))
+        if self._gave_up_at is not None:
+            call.end(self.gave_up, self._gave_up_at)
+        elif isinstance(decision, Reject) and (refusal_tone(self, decision) is None or not call.early_media):
+            call.end(decision.cause, now)
+        else:
+            call.enter(Opening(call), now)
+
+
+class Opening(Phase):
+    """A media worker is asked for ports."""
+
+    __slots__ = ()
+    state = CallState.OPENING
+
+    def enter(self, now: float) -> None:
+        """The least loaded worker; none: out of voice ports."""
+        call = self.call
+        if not call.media.open():
+            call.end(Cause.OUT_OF_PORTS, now)
+            return
+        call.set_alarm("media", now + call.settings.media_reply_timeout)
+
+    def alarm(self, name: str, now: float) -> None:
+        """The worker doesn't answer."""
+        self.call.end(Cause.OUT_OF_PORTS, now)
+
+    def report(self, report: control.Report, now: float) -> None:
+        """Ports, or none."""
+        match report:
+            case control.Opened(caller_port=caller_port, callee_port=callee_port):
+                self._opened(caller_port, callee_port, now)
+            case control.OpenFailed():
+                self.call.media.refused()
+                self.call.end(Cause.OUT_OF_PORTS, now)
+            case _:
+                pass
+
+    def _opened(self, caller_port: int, callee_port: int, now: float) -> None:
+        call = self.call
+        call.caller.port = caller_port
+        call.callee_port = callee_port
+        if call.offer:
+            # Exchange has seen that this offer can be answered before there was a call.
+            call.agree(call.caller, call.caller.negotiation.receive_offer(call.offer, caller_port))
+        decision = call.decision
+        if isinstance(decision, Reject):
+            tone = refusal_tone(self, decision)
+            call.enter(Refusing(call, decision.cause, tone or ""), now)
+        else:
+            call.enter(Ringing(call), now)
+
+
+def refusal_tone(phase: Phase, decision: Reject) -> str | None:
+    """The file that explains a refusal to the caller."""
+    return phase.call.settings.tones.refusal(decision.tone)

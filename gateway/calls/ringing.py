@@ -1,0 +1,148 @@
+"""RINGING: the callee's INVITE is out; what the caller hears until the answer.
+
+    waiting tone (if the binding has one)   once, from the start; ring-back cuts in when it ends
+    the network's own early media           an SDP in a 18x: relayed from its first packet on
+    our ring-back, looped                   180 without SDP; or SDP but no packet for 400 ms; or no 18x at all for a
+                                            while; or the waiting tone has ended. Stops at the first packet (P12, P13)
+
+The caller's offer is answered in the first 183 and the same answer is repeated in the 200: one answer (RFC 3261
+§13.2.1, RFC 6337 §2.2). A caller who sent no offer gets it in our 200, so it can't have early media: it gets a plain
+180, and its own network rings. Several 18x of several phones (To tags) count in turn: the last SDP is what is heard.
+"""
+
+from __future__ import annotations
+
+from gateway.bindings.routing import Connect
+from gateway.calls.events import Alerting, CallOut
+from gateway.calls.outputs import Publish
+from gateway.calls.phase import CallState, Phase
+from gateway.calls.talking import Talking
+from gateway.causes import Cause, cause_of_refusal
+from gateway.errors import PeerError
+from media import control
+
+_WAITING = "waiting"
+_RINGBACK = "ringback"
+
+
+class Ringing(Phase):
+    """From the callee's INVITE to its final answer."""
+
+    __slots__ = ("_heard", "_offered_media", "_ringing_back", "_waiting")
+    state = CallState.RINGING
+
+    @property
+    def gave_up(self) -> Cause:  # type: ignore[override]
+        """The caller hung up, before or while the callee's phone rang."""
+        return Cause.CALLER_GAVE_UP_BEFORE_RINGING if self.call.record.rang is None else Cause.CALLER_GAVE_UP_RINGING
+
+    def enter(self, now: float) -> None:
+        """Call the callee, and begin the waiting tone."""
+        call, settings = self.call, self.call.settings
+        self._heard = False
+        self._offered_media = False
+        self._ringing_back = False
+        self._waiting = False
+        decision = call.decision
+        assert isinstance(decision, Connect)
+        call.change(forwarded=now)
+        call.out.append(Publish(call.id, call.event(CallOut, now)))
+        call.set_alarm("connect", now + settings.connect_timeout)
+        call.set_alarm("patience", now + settings.ringing_patience)
+        file = call.tone(decision.waiting_tone)
+        if file is not None and call.early_media:
+            self._waiting = True
+            call.send_early_media(now)
+            call.media.play(control.CALLER, _WAITING, (file,))
+        call.invite_callee(decision, now)
+
+    def alarm(self, name: str, now: float) -> None:
+        """Patience, or one of the two limits of waiting."""
+        match name:
+            case "patience":
+                self._ring_back(now)
+            case "connect":
+                self.call.end(Cause.CONNECT_TIMEOUT, now, failed_with=408)
+            case _:
+                self.call.end(Cause.NO_ANSWER, now, failed_with=480)
+
+    def progress(self, status: int, body: bytes, now: float) -> None:
+        """A 18x of the callee: does it ring, and does its network offer media? 199 ends a fork (RFC 6228)."""
+        call = self.call
+        if status == 199:
+            return
+        if status == 180 and call.record.rang is None:
+            call.change(rang=now)
+            call.out.append(Publish(call.id, call.event(Alerting, now)))
+            call.clear_alarm("connect")
+            call.set_alarm("ring", now + call.settings.ring_timeout)
+        if body and self._media_offered(body):
+            call.set_alarm("patience", now + call.settings.early_media_patience)
+            call.send_early_media(now)
+        elif status == 180 and not self._offered_media:
+            call.clear_alarm("patience")
+            self._ring_back(now)
+        if not call.early_media and (status == 180 or self._offered_media):
+            call.send_ringing(now)
+
+    def _media_offered(self, body: bytes) -> bool:
+        """Whether ``body`` is an answer with a place to hear the network from that we didn't know yet."""
+        callee = self.call.callee
+        if callee is None:
+            return False
+        before = callee.terms
+        try:
+            self.call.agree(callee, callee.negotiation.receive_answer(body))
+        except PeerError:
+            return False
+        if callee.terms == before:
+            return False
+        self._offered_media = True
+        self._heard = False
+        self.call.media.relay(caller_hears=True, callee_hears=False)
+        return True
+
+    def _ring_back(self, now: float) -> None:
+        """Our ring-back, unless something better is heard or the waiting tone still plays."""
+        if not self.call.early_media:
+            self.call.send_ringing(now)
+        elif not (self._waiting or self._heard or self._ringing_back):
+            self._ringing_back = True
+            self.call.send_early_media(now)
+            self.call.media.play(control.CALLER, _RINGBACK, (self.call.settings.tones.ringback,), loop=True)
+
+    def report(self, report: control.Report, now: float) -> None:
+        """The network's first packet, or the end of the waiting tone."""
+        match report:
+            case control.Heard(leg=control.CALLEE):
+                self._heard = True
+                self.call.clear_alarm("patience")
+                if self._ringing_back:
+                    self._ringing_back = False
+                    self.call.media.stop(control.CALLER, _RINGBACK)
+            case control.Played(play="waiting") if self._waiting:
+                self._waiting = False
+                # An SDP with patience left may still bring the network's own ring-back.
+                if not (self._offered_media and self.call.has_alarm("patience")):
+                    self._ring_back(now)
+            case _:
+                pass
+
+    def accepted(self, body: bytes, now: float) -> None:
+        """The answer. Its SDP counts finally; without one that of the last 18x stands."""
+        call, callee = self.call, self.call.callee
+        assert callee is not None
+        try:
+            if body:
+                call.agree(callee, callee.negotiation.receive_answer(body))
+        except PeerError:
+            call.end(Cause.CALLEE_SIDE_FAILED, now, failed_with=488)
+            return
+        if callee.terms is None:
+            call.end(Cause.CALLEE_SIDE_FAILED, now, failed_with=488)
+            return
+        call.enter(Talking(call), now)
+
+    def rejected(self, status: int, now: float) -> None:
+        """The callee won't or can't; a redirection is not followed: calls go where a binding says (security.md)."""
+        self.call.end(cause_of_refusal(status, rang=self.call.record.rang is not None), now, failed_with=status)

@@ -1,0 +1,154 @@
+"""TALKING: from the callee's answer to the end.
+
+    at the answer       the caller's 200, recording begins, both hear the recording notice, then each other
+    hold, new address   each leg's re-INVITE is answered on that leg; the watch for silence rests while anyone holds
+    last minute         a tone to both, ``last_minute`` seconds before the maximum, when the maximum is longer than that
+    maximum duration    cut, MAX_DURATION
+    silence             a side that should send is silent for ``media_timeout``: cut, NORMAL (see call.py)
+
+A notice that is named but has no file means: not recorded, since nobody is recorded unasked. One that fails while it
+plays ends the call with NOTICE_FAILED.
+"""
+
+from __future__ import annotations
+
+from gateway.bindings.routing import Connect
+from gateway.calls.events import Answered
+from gateway.calls.leg import Leg, LegState
+from gateway.calls.outputs import CallAnswered, Publish, RecordingStarted, Talked
+from gateway.calls.phase import CallState, Phase
+from gateway.calls.record import recording_name
+from gateway.causes import Cause
+from media import control
+
+_NOTICE = "notice"
+_LAST_MINUTE = "last minute"
+_NOTICE_CAP = 30.0
+
+
+class Talking(Phase):
+    """The parties are connected. ``_to_notify``: sides that have still to hear the notice to its end."""
+
+    __slots__ = ("_connected", "_notice", "_to_notify", "_watching")
+    state = CallState.TALKING
+    gave_up = Cause.NORMAL
+
+    def enter(self, now: float) -> None:
+        """Answer the caller and begin."""
+        call = self.call
+        decision = call.decision
+        assert isinstance(decision, Connect)
+        assert call.callee is not None
+        call.callee.state = LegState.UP
+        self._connected = False
+        self._watching: float | None = None
+        self._notice = call.tone(decision.notice)
+        self._to_notify = set() if self._notice is None else {control.CALLER, control.CALLEE}
+        call.change(answered=now)
+        call.accept_caller(now)
+        call.out.append(Publish(call.id, call.event(Answered, now)))
+        self._record(decision, now)
+        call.out.append(CallAnswered(call.id, call.record))
+        for leg in call.legs:
+            if self._notice is not None and leg.terms is not None:
+                call.media.play(leg.side, _NOTICE, (self._notice,))
+        if self._notice is None:
+            call.media.stop(control.CALLER)
+            self._connect()
+        else:
+            call.media.relay(caller_hears=False, callee_hears=False)
+            call.set_alarm("notice", now + _NOTICE_CAP)
+        self._watch()
+        self._set_limits(decision, now)
+        if decision.consumes_temporary or decision.remember_caller:
+            record = call.record
+            call.out.append(Talked(call.id, decision, record.caller, decision.callee, now))
+
+    def _record(self, decision: Connect, now: float) -> None:
+        call = self.call
+        if not decision.record or (decision.notice and self._notice is None):
+            return
+        name = recording_name(call.settings.wall(now), call.plant.token)
+        path = f"{call.settings.spool}/{name}.spool"
+        call.media.record(path)
+        call.change(recorded=True, recording=name, record_started=now)
+        call.out.append(RecordingStarted(call.id, name, path, call.record))
+
+    def _set_limits(self, decision: Connect, now: float) -> None:
+        if decision.max_seconds:
+            self.call.set_alarm("maximum", now + decision.max_seconds)
+            before = self.call.settings.last_minute
+            if decision.max_seconds > before and self.call.tone(decision.last_minute) is not None:
+                self.call.set_alarm("last minute", now + decision.max_seconds - before)
+
+    def _connect(self) -> None:
+        """Both hear each other, as soon as no tone plays to them."""
+        self._connected = True
+        self.call.clear_alarm("notice")
+        self.call.media.relay(caller_hears=True, callee_hears=True)
+
+    def _watch(self) -> None:
+        seconds = 0.0 if any(leg.held for leg in self.call.legs) else self.call.settings.media_timeout
+        if seconds != self._watching:
+            self._watching = seconds
+            self.call.media.watch(seconds)
+
+    def alarm(self, name: str, now: float) -> None:
+        """The last minute, the end of the allowed time, or a notice that never ends."""
+        call = self.call
+        match name:
+            case "last minute":
+                assert isinstance(call.decision, Connect)
+                file = call.tone(call.decision.last_minute)
+                for leg in call.legs if file is not None else ():
+                    call.media.play(leg.side, _LAST_MINUTE, (file or "",))
+            case "maximum":
+                call.end(Cause.MAX_DURATION, now)
+            case _:
+                self._connect()
+
+    def confirmed(self, leg: Leg, body: bytes, now: float) -> None:
+        """An ACK may bring the caller's answer to our offer: only then it can be played the notice."""
+        before = leg.terms
+        super().confirmed(leg, body, now)
+        if before is None and leg.terms is not None and self.call.phase is self:
+            if leg.side in self._to_notify and self._notice is not None:
+                self.call.media.play(leg.side, _NOTICE, (self._notice,))
+            self._watch()
+
+    def reoffered(self, leg: Leg, body: bytes, now: float) -> None:
+        """Hold, resume, a new address: on this leg only."""
+        super().reoffered(leg, body, now)
+        self._watch()
+
+    def left(self, leg: Leg, now: float) -> None:
+        """BYE of either side; or no ACK, no answer to a re-INVITE, a broken connection: talked all the same."""
+        leg.state = LegState.GONE
+        self.call.end(Cause.NORMAL, now)
+
+    def report(self, report: control.Report, now: float) -> None:
+        """The notice heard, a side fallen silent."""
+        call = self.call
+        match report:
+            case control.Played(play="notice", leg=side) if side in self._to_notify:
+                if report.error:
+                    call.end(Cause.NOTICE_FAILED, now)
+                elif report.completed:
+                    self._heard_notice(side, report)
+            case control.Silent() if self._watching and not any(leg.held for leg in call.legs):
+                call.end(Cause.NORMAL, now)
+            case _:
+                pass
+
+    def _heard_notice(self, side: int, report: control.Played) -> None:
+        call = self.call
+        self._to_notify.discard(side)
+        heard = (report.started, report.ended)
+        first, second = call.record.notice
+        call.change(notice=(heard, second) if side == control.CALLER else (first, heard))
+        if not self._to_notify and not self._connected:
+            self._connect()
+
+    def media_lost(self, now: float) -> None:
+        """The call can't go on without its media; it was answered, so it counts."""
+        self.call.end(Cause.NORMAL, now)
