@@ -1,0 +1,390 @@
+"""A scripted phone: dials or answers one call after its Script, sends and keeps audio. Pure, seeded, in given time.
+
+    IDLE --dial--> CALLING --2xx--> TALKING --BYE--> OVER          CALLING --refusal, CANCEL--> OVER
+    IDLE --INVITE--> RINGING --answer_after--> TALKING             RINGING --CANCEL, refuse--> OVER
+
+It stands on the same SIP machines as the gateway (gateway.sip.user_agent) but shares nothing else with it. It keeps
+every message and every RTP packet it received, and judges nothing: the checks do.
+
+RTP runs from the moment both sides' addresses are known, a packet every ``ptime``, by absolute deadline: packet n is
+due at start + n * ptime however late the one before was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from random import Random
+
+from gateway.errors import PeerError
+from gateway.lab.audio import PCMA, RATE, alaw, tone
+from gateway.lab.rtp import Arrival, Packet, Sender
+from gateway.lab.script import Script
+from gateway.sdp.offer_answer import Negotiation
+from gateway.sip.hop import Hop
+from gateway.sip.message import Request, Response
+from gateway.sip.user_agent import (
+    Accepted,
+    Confirmed,
+    Ended,
+    Incoming,
+    InfoReceived,
+    OfferAnswered,
+    OfferRefused,
+    Output,
+    Progress,
+    ReInvited,
+    Rejected,
+    Transmit,
+    UserAgent,
+    UserAgentSettings,
+)
+
+
+class Phase(Enum):
+    """Where the phone's call stands."""
+
+    IDLE = auto()
+    CALLING = auto()
+    RINGING = auto()
+    TALKING = auto()
+    OVER = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class SendSip:
+    """A SIP message for ``hop``, from the phone's SIP address."""
+
+    data: bytes
+    hop: Hop
+
+
+@dataclass(frozen=True, slots=True)
+class SendRtp:
+    """An RTP packet from ``port`` of the phone's media address to ``target``."""
+
+    data: bytes
+    port: int
+    target: tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A SIP message as the phone saw it: ``sent`` or received at ``at``; ``peer`` is the other end."""
+
+    at: float
+    sent: bool
+    peer: Hop
+    data: bytes
+
+    @property
+    def title(self) -> str:
+        """``INVITE`` or ``180 Ringing``."""
+        line = self.data.split(b"\r\n", 1)[0].decode("utf-8", "replace")
+        return line.partition(" ")[2] if line.startswith("SIP/") else line.partition(" ")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """A turn of the phone's call, in words: ``ringing``, ``answered``, ``ended by peer (BYE)``."""
+
+    at: float
+    what: str
+
+
+PhoneOutput = SendSip | SendRtp
+
+
+class Phone:
+    """One phone with one call. ``here`` is its SIP address; its audio uses ``media_ports`` (the second for move_at)."""
+
+    def __init__(self, name: str, script: Script, *, here: Hop, media_ports: tuple[int, int], seed: int) -> None:
+        self.name = name
+        self.script = script
+        self.here = here
+        self.media_ports = media_ports
+        self.phase = Phase.IDLE
+        self.status: int | None = None
+        self.ended: Ended | None = None
+        self.answered_at: float | None = None
+        self.traces: list[Trace] = []
+        self.arrivals: list[Arrival] = []
+        self.history: list[Happening] = []
+        self._random = Random(seed)
+        self._agent = UserAgent(
+            UserAgentSettings(advertised={here.transport: here}, product="phone"),
+            lambda: f"{self._random.getrandbits(64):016x}",
+        )
+        self._media = Negotiation(self._random.getrandbits(31), here.host, script.codecs)
+        self._sender = Sender(self._random)
+        self._session = ""
+        self._invite_body = b""
+        self._agenda: dict[str, float] = {}
+        self._losses = dict(script.loses)
+        self._port = media_ports[0]
+        self._holding = False
+        self._next_packet: float | None = None
+        self._samples_sent = 0
+
+    # --- the machine's face ---------------------------------------------------------------------------------------
+
+    @property
+    def deadline(self) -> float | None:
+        times = [*self._agenda.values()]
+        times += [time for time in (self._agent.deadline, self._next_packet) if time is not None]
+        return min(times, default=None)
+
+    def handle_timeout(self, now: float) -> list[PhoneOutput]:
+        """Do everything that is due: script, audio, SIP timers."""
+        outputs: list[PhoneOutput] = []
+        for name in sorted((n for n, at in self._agenda.items() if at <= now), key=self._agenda.__getitem__):
+            if self._agenda.pop(name, None) is not None:
+                outputs += self._step(name, now)
+        while self._next_packet is not None and self._next_packet <= now:
+            outputs += self._send_audio()
+        if self._agent.deadline is not None and self._agent.deadline <= now:
+            outputs += self._take(self._agent.handle_timeout(now), now)
+        return outputs
+
+    def receive_sip(self, data: bytes, source: Hop, now: float) -> list[PhoneOutput]:
+        """A SIP message that came to ``here``."""
+        self.traces.append(Trace(now, False, source, data))
+        return self._take(self._agent.receive_message(data, source, now), now)
+
+    def receive_rtp(self, port: int, data: bytes, source: tuple[str, int], now: float) -> list[PhoneOutput]:
+        """A datagram that came to one of ``media_ports``."""
+        self.arrivals.append(Arrival(now, source, port, data))
+        return []
+
+    def dial(
+        self,
+        target: Hop,
+        request_uri: str,
+        now: float,
+        *,
+        caller: str,
+        called: str = "",
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> list[PhoneOutput]:
+        """Call ``request_uri`` through the gateway at ``target``; ``caller`` is the From name-addr without tag."""
+        if self.phase is not Phase.IDLE:
+            raise RuntimeError("a phone makes one call")
+        self._session, outputs = self._agent.invite(
+            target,
+            request_uri,
+            from_=caller,
+            to=called or f"<{request_uri}>",
+            headers=headers,
+            body=self._media.offer(self._port),
+            now=now,
+        )
+        self._turn(Phase.CALLING, "calling", now)
+        self._plan("give_up", self.script.give_up_after, now)
+        return self._take(outputs, now)
+
+    def hang_up(self, now: float) -> list[PhoneOutput]:
+        """Put the receiver down, whatever the phase."""
+        return self._take(self._agent.hang_up(self._session, now), now) if self._session else []
+
+    # --- what was heard -------------------------------------------------------------------------------------------
+
+    def received_bytes(self) -> bytes:
+        """Every byte of SIP that came in."""
+        return b"\n".join(trace.data for trace in self.traces if not trace.sent)
+
+    def heard(self) -> list[tuple[float, bytes]]:
+        """The audio that came in as (arrival time, A-law), in the order of arrival; no telephone-events."""
+        return [(arrival.at, audio) for arrival in self.arrivals if (audio := audio_of(arrival))]
+
+    def heard_digits(self) -> str:
+        """The telephone-events that came in, one character each."""
+        digits, seen = "", set[int]()
+        terms = self._media.terms
+        for arrival in self.arrivals:
+            packet = Packet.parse(arrival.data)
+            if packet and terms and packet.payload_type == terms.events_in and len(packet.payload) >= 4:
+                if packet.timestamp not in seen and packet.payload[0] < 16:
+                    digits += "0123456789*#ABCD"[packet.payload[0]]
+                seen.add(packet.timestamp)
+        return digits
+
+    # --- the script -----------------------------------------------------------------------------------------------
+
+    def _plan(self, name: str, after: float | None, now: float) -> None:
+        if after is not None:
+            self._agenda[name] = now + after
+
+    def _step(self, name: str, now: float) -> list[PhoneOutput]:
+        match name:
+            case "ring":
+                return self._ring(now)
+            case "answer":
+                return self._answer(now)
+            case "refuse":
+                return self._take(self._agent.reject(self._session, self.script.refuse, now), now)
+            case "give_up" | "hang_up":
+                return self.hang_up(now)
+            case "hold" | "resume":
+                self._holding = name == "hold"
+                return self._reoffer(name, now)
+            case "move":
+                self._port = self.media_ports[1]
+                return self._reoffer(name, now)
+            case _:
+                self._sender.dial(self.script.digits)
+                return []
+
+    def _ring(self, now: float) -> list[PhoneOutput]:
+        body = b""
+        if self.script.ringing == 183 and self._invite_body:
+            body = self._media.answer()
+            if self.script.early_media:
+                self._start_audio(now)
+        self.history.append(Happening(now, f"ringing ({self.script.ringing})"))
+        return self._take(self._agent.ring(self._session, now, self.script.ringing, body), now)
+
+    def _answer(self, now: float) -> list[PhoneOutput]:
+        body = self._media.answer() if self._invite_body else self._media.offer(self._port)
+        outputs = self._take(self._agent.accept(self._session, body, now), now)
+        self._answered(now)
+        return outputs
+
+    def _reoffer(self, why: str, now: float) -> list[PhoneOutput]:
+        self.history.append(Happening(now, why))
+        body = self._media.reoffer(self._port, receives=not self._holding)
+        return self._take(self._agent.reoffer(self._session, body, now), now)
+
+    # --- what SIP says --------------------------------------------------------------------------------------------
+
+    def _take(self, outputs: Sequence[Output], now: float) -> list[PhoneOutput]:
+        """Turn the outputs of the SIP side into ours; those that ask for an action bring further ones."""
+        ours: list[PhoneOutput] = []
+        for output in outputs:
+            match output:
+                case Transmit(data, hop, message):
+                    ours += self._transmit(data, hop, message, now)
+                case Incoming():
+                    ours += self._incoming(output, now)
+                case Progress(status=status, body=body):
+                    self.history.append(Happening(now, f"heard {status}"))
+                    self._learn(body, now)
+                case Accepted(body=body):
+                    self._learn(body, now)
+                    self._answered(now)
+                case Rejected(status=status):
+                    self.status = status
+                    self._over(f"refused with {status}", now)
+                case Confirmed(body=body) | OfferAnswered(body=body):
+                    self._learn(body, now)
+                case OfferRefused(status=status):
+                    self.history.append(Happening(now, f"offer refused with {status}"))
+                case ReInvited(body=body):
+                    ours += self._reinvited(body, now)
+                case Ended():
+                    self.ended = output
+                    self._over(f"ended by {output.by} ({output.how})", now)
+                case InfoReceived():
+                    self.history.append(Happening(now, "INFO"))
+        return ours
+
+    def _transmit(self, data: bytes, hop: Hop, message: Request | Response, now: float) -> list[PhoneOutput]:
+        kind = message.method if isinstance(message, Request) else str(message.status)
+        if self._losses.get(kind, 0) > 0:
+            self._losses[kind] -= 1
+            return []
+        self.traces.append(Trace(now, True, hop, data))
+        return [SendSip(data, hop)]
+
+    def _incoming(self, call: Incoming, now: float) -> list[PhoneOutput]:
+        if self.phase is not Phase.IDLE:
+            return self._take(self._agent.reject(call.session, 486, now), now)
+        self._session, self._invite_body = call.session, call.request.body
+        self._turn(Phase.RINGING, "called", now)
+        try:
+            if self._invite_body:
+                self._media.receive_offer(self._invite_body, self._port)
+        except PeerError as error:
+            return self._take(self._agent.reject(call.session, error.status, now), now)
+        script = self.script
+        self._plan("ring", script.ring_after, now)
+        if script.refuse:
+            self._plan("refuse", script.refuse_after, now)
+        else:
+            self._plan("answer", script.answer_after, now)
+        return []
+
+    def _reinvited(self, body: bytes, now: float) -> list[PhoneOutput]:
+        try:
+            if body:
+                self._media.receive_offer(body, self._port)
+                answer = self._media.answer(receives=not self._holding)
+            else:
+                answer = self._media.offer(self._port, receives=not self._holding)
+        except PeerError as error:
+            return self._take(self._agent.refuse_offer(self._session, error.status, now), now)
+        return self._take(self._agent.answer_offer(self._session, answer, now), now)
+
+    def _learn(self, body: bytes, now: float) -> None:
+        if body:
+            try:
+                self._media.receive_answer(body)
+            except PeerError as error:
+                self.history.append(Happening(now, f"unusable SDP: {error.detail}"))
+                return
+            self._start_audio(now)
+
+    def _answered(self, now: float) -> None:
+        if self.phase is Phase.OVER:
+            return
+        self._turn(Phase.TALKING, "answered", now)
+        self.answered_at = now
+        self._agenda.clear()
+        script = self.script
+        self._plan("hang_up", script.hang_up_after, now)
+        self._plan("hold", script.hold_at, now)
+        self._plan("resume", script.resume_at, now)
+        self._plan("move", script.move_at, now)
+        self._plan("dial", script.digits_at if script.digits else None, now)
+        if self._media.terms is not None:
+            self._start_audio(now)
+
+    def _over(self, what: str, now: float) -> None:
+        self._turn(Phase.OVER, what, now)
+        self._agenda.clear()
+        self._next_packet = None
+
+    def _turn(self, phase: Phase, what: str, now: float) -> None:
+        self.phase = phase
+        self.history.append(Happening(now, what))
+
+    # --- audio ----------------------------------------------------------------------------------------------------
+
+    def _start_audio(self, now: float) -> None:
+        if self._next_packet is None and not self.script.mute and self.phase is not Phase.OVER:
+            self._next_packet = now
+
+    def _send_audio(self) -> list[PhoneOutput]:
+        """The packet that is due now, and the time of the next."""
+        terms = self._media.terms
+        if terms is None or self._next_packet is None:
+            self._next_packet = None
+            return []
+        samples = terms.ptime * RATE // 1000
+        self._next_packet += terms.ptime / 1000
+        start = self._samples_sent % RATE
+        self._samples_sent += samples
+        if not terms.receives:
+            self._sender.skip(samples)
+            return []
+        early = self.phase is Phase.RINGING
+        voice = tone(self.script.early_hz if early else self.script.tone_hz, terms.codec)
+        payload = (voice + voice)[start : start + samples]
+        packets = self._sender.tick(terms.codec, payload, samples, terms.events)
+        return [SendRtp(packet, self._port, (terms.host, terms.port)) for packet in packets]
+
+
+def audio_of(arrival: Arrival) -> bytes:
+    """The A-law audio of a datagram; empty when it is none."""
+    packet = Packet.parse(arrival.data)
+    return alaw(packet.payload, packet.payload_type) if packet and packet.payload_type in (0, PCMA) else b""
