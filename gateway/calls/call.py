@@ -16,7 +16,8 @@ Every ending passes through :meth:`Call.end`, which ends both legs, closes the m
     look-up failed or too late          RESOLVING  NO_ROUTE                       503          -
     the binding refuses                 RESOLVING  the binding's                  (tone,) its  -
     no worker, no port, no reply        OPENING    OUT_OF_PORTS                   503          -
-    caller gives up                     before     GAVE_UP_BEFORE_FORWARD         487          -
+    caller gives up                     OPENING    GAVE_UP_BEFORE_FORWARD         487          -
+                                        REFUSING   the binding's                  487          -
     caller gives up (CANCEL, BYE)       RINGING    GAVE_UP_BEFORE_RINGING or      487          CANCEL, or ACK+BYE
                                                    GAVE_UP_RINGING                             when it answered
     callee refuses, is busy, ...        RINGING    cause_of_refusal(status)       the cause's  -
@@ -161,14 +162,16 @@ class Call:
     def decide(self, decision: Connect | Reject) -> None:
         """Note what routing has decided."""
         self.decision = decision
+        known: dict[str, Any] = {}
+        if isinstance(decision, Connect):
+            known = {"direction": decision.direction, "shown": decision.shown, "callee": decision.callee}
         self.change(
             application=decision.application or "",
             mode=str(decision.mode or ""),
             binding=decision.binding,
             user_data=decision.user_data,
+            **known,
         )
-        if isinstance(decision, Connect):
-            self.change(direction=decision.direction, shown=decision.shown, callee=decision.callee)
 
     def event(self, kind: type[_EventT], at: float, **more: Any) -> _EventT:
         """An event with the numbers that belong to this stage: those of the second leg once it was started."""

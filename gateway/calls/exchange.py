@@ -12,7 +12,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import ParamSpec, get_args
+from typing import ParamSpec
 
 from gateway.bindings.routing import Connect, Reject
 from gateway.calls.admission import Admission
@@ -60,7 +60,18 @@ __all__ = [
 
 ExchangeOutput = Transmit | CallOutput
 _Any = Output | CallOutput
-_OUTWARD = get_args(ExchangeOutput)
+_OUTWARD = (
+    Transmit,
+    Resolve,
+    MediaCommand,
+    Publish,
+    CallOpened,
+    CallAnswered,
+    RecordingStarted,
+    Talked,
+    CallClosed,
+    Faulted,
+)
 _ABNORMAL = 2
 
 P = ParamSpec("P")
@@ -242,18 +253,19 @@ class Exchange:
         x = called_number(request, trunk.rules)
         if x is None:
             return self._turn_away(incoming, 404, "no number", now)
+        refusal = self._admission.admit(trunk, now)
+        if refusal is not None:
+            return self._turn_away(
+                incoming, 503, refusal.limit, now, headers=[("Retry-After", str(refusal.retry_after))]
+            )
         name = plant.token()
         negotiation = new_negotiation(name + "caller", settings.media_host, trunk)
         try:
             if request.body:
                 negotiation.receive_offer(request.body, 0)
         except PeerError as error:
+            self._admission.release(trunk)
             return self._turn_away(incoming, error.status, "offer not acceptable", now)
-        refusal = self._admission.admit(trunk, now)
-        if refusal is not None:
-            return self._turn_away(
-                incoming, 503, refusal.limit, now, headers=[("Retry-After", str(refusal.retry_after))]
-            )
         leg = Leg(control.CALLER, incoming.session, trunk, incoming.source.host, negotiation)
         record = CallRecord(
             session=name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway.calls.leg import Leg, LegState
 from gateway.calls.phase import CallState, Phase
 from gateway.causes import Cause
 from media import control
@@ -39,6 +40,11 @@ class Refusing(Phase):
         """The tone is over, or can't be played: either way the caller gets its status."""
         if isinstance(report, control.Played) and report.play == _PLAY:
             self.call.end(self._cause, now)
+
+    def left(self, leg: Leg, now: float) -> None:
+        """The caller has heard enough: the refusal is still why the call failed."""
+        leg.state = LegState.GONE
+        self.call.end(self._cause, now)
 
     def media_lost(self, now: float) -> None:
         """Nothing more to hear; the cause stands."""

@@ -256,6 +256,11 @@ class Bench:
         assert self.exchange.deadline is None
         assert self.seen[self.seen.index(closed) - 1] == Publish(closed.call, self.events[-1])
         assert [type(event).__name__ for event in self.events].count("Disconnected") == 1
+        for _, session, *what in self.agent.verbs:
+            other = (B if session == "caller" else A).e164[3:]
+            assert other not in repr(what), f"{session} was told the other party's number"
+        assert A.e164[3:] not in repr(self.seen) + repr(self.commands)
+        assert B.e164[3:] not in repr(self.seen) + repr(self.commands)
         opens = [command for command in self.commands if isinstance(command, control.Open)]
         closes = [command for command in self.commands if isinstance(command, control.Close)]
         assert self.media_gone or len(opens) == len(closes)

@@ -77,6 +77,16 @@ def test_a_refusal_is_explained_by_a_tone() -> None:
     assert (last.caller, last.called) == (A, X)
 
 
+def test_a_caller_who_does_not_hear_the_tone_out_was_refused_all_the_same() -> None:
+    bench = Bench()
+    bench.dial()
+    bench.route(refuse())
+    bench.open_media()
+    bench.end("caller", "CANCEL")
+    assert bench.cause is Cause.NO_BINDING
+    assert ("reject", "caller") not in bench.verbs
+
+
 def test_a_refusal_tone_has_a_limit() -> None:
     bench = Bench()
     bench.dial()

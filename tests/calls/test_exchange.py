@@ -50,6 +50,7 @@ def test_what_can_not_become_a_call_is_refused_at_the_door(request_uri: str, bod
     assert bench.dial(invite(request_uri, body=body)) == []
     assert bench.verb("reject", "caller")[2] == status
     assert bench.exchange.active == 0
+    assert bench.exchange._admission.calls == 0
 
 
 def test_strangers_and_limits() -> None:
