@@ -1,0 +1,119 @@
+"""The neutral JSON of the outbox: what happened in a call, for whoever renders it in a customer's dialect.
+
+Every payload has ``"version": 1``. A time is ISO 8601 in UTC with microseconds (``2024-01-24T02:30:03.000000Z``) or
+null; a number is E.164 with ``+`` or null; a text may be null where it says so.
+
+Event (outbox kind ``callin`` ``callout`` ``alerting`` ``answer`` ``disconnect``):
+
+    version, kind, session, application, at, caller (null: withheld), called, binding (null), user_data (null)
+    and for ``disconnect``: cause (int), cause_text
+
+Fee (outbox kind ``fee``, the CDR):
+
+    version, kind, session, application, trunk, mode ("AXB", "AX", ... or ""), binding (null), user_data (null),
+    direction (0, 1, 2), x, caller (null), shown (null), callee (null),
+    started, forwarded, rang, answered, ended, record_started (times),
+    cause (int), cause_text, sip_status (int), q850 (int), talk_seconds (float),
+    recorded (bool), recording (object name or null),
+    notice: [caller, callee], each null or [first, last] as times
+    recovered (bool): the node died in the call, and ``ended`` is the last instant it was known to be up
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway.calls.events import Alerting, Answered, CallIn, CallOut, Disconnected, Event
+from gateway.calls.record import CallRecord, Span
+from gateway.causes import Cause
+from gateway.numbers import PhoneNumber
+
+VERSION = 1
+Wall = Callable[[float], datetime]
+Payload = dict[str, Any]
+
+_KINDS: dict[type[Event], str] = {
+    CallIn: "callin",
+    CallOut: "callout",
+    Alerting: "alerting",
+    Answered: "answer",
+    Disconnected: "disconnect",
+}
+
+
+def kind_of(event: Event) -> str:
+    """The outbox kind of an event."""
+    return _KINDS[type(event)]
+
+
+def event_payload(event: Event, wall: Wall) -> Payload:
+    """An event as JSON values; ``wall`` turns monotonic seconds into an aware datetime."""
+    payload: Payload = {
+        "version": VERSION,
+        "kind": kind_of(event),
+        "session": event.session,
+        "application": event.application,
+        "at": _time(event.at, wall),
+        "caller": _number(event.caller),
+        "called": event.called.e164,
+        "binding": event.binding,
+        "user_data": event.user_data,
+    }
+    if isinstance(event, Disconnected):
+        payload |= {"cause": int(event.cause), "cause_text": event.cause.text}
+    return payload
+
+
+def fee_payload(record: CallRecord, wall: Wall, *, recovered: bool = False) -> Payload:
+    """The CDR of a closed call (``record.cause`` is set) as JSON values. ValueError for a call that isn't over."""
+    if record.cause is None:
+        raise ValueError("the call is not over")
+    return {
+        "version": VERSION,
+        "kind": "fee",
+        "session": record.session,
+        "application": record.application,
+        "trunk": record.trunk,
+        "mode": record.mode,
+        "binding": record.binding,
+        "user_data": record.user_data,
+        "direction": record.direction,
+        "x": record.x.e164,
+        "caller": _number(record.caller),
+        "shown": _number(record.shown),
+        "callee": _number(record.callee),
+        "started": _time(record.started, wall),
+        "forwarded": _time(record.forwarded, wall),
+        "rang": _time(record.rang, wall),
+        "answered": _time(record.answered, wall),
+        "ended": _time(record.ended, wall),
+        "record_started": _time(record.record_started, wall),
+        "cause": int(record.cause),
+        "cause_text": Cause(record.cause).text,
+        "sip_status": record.sip_status,
+        "q850": record.q850,
+        "talk_seconds": record.talk_seconds,
+        "recorded": record.recorded,
+        "recording": record.recording,
+        "notice": [_span(span, wall) for span in record.notice],
+        "recovered": recovered,
+    }
+
+
+def time_text(moment: datetime) -> str:
+    """An aware datetime as payloads write it."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _time(at: float | None, wall: Wall) -> str | None:
+    return None if at is None else time_text(wall(at))
+
+
+def _number(number: PhoneNumber | None) -> str | None:
+    return None if number is None else number.e164
+
+
+def _span(span: Span | None, wall: Wall) -> list[str | None] | None:
+    return None if span is None else [_time(span[0], wall), _time(span[1], wall)]
