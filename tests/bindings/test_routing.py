@@ -6,7 +6,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.bindings.models import (
-    Application, Binding, CallPolicy, Direction, Mode, Number, NumberStatus, TemporaryCallee,
+    Application,
+    Binding,
+    CallPolicy,
+    Direction,
+    Mode,
+    Number,
+    NumberStatus,
+    TemporaryCallee,
 )  # fmt: skip
 from gateway.bindings.routing import Connect, Found, Reject, route
 from gateway.causes import Cause

@@ -1,0 +1,75 @@
+"""The tables. Times are float seconds since the epoch (UTC); numbers E.164 text; ``payload`` and the like JSON text.
+
+``binding_member`` holds "no user number twice on the same X" (AXB: a row each for A and B; AX: one row whose number is
+"", so that X has one binding) and is what a call is looked up by. ``outbox.state``: waiting, done, dead.
+``recording.state``: spooling, pending, ready, empty, failed, erased.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
+
+metadata = MetaData()
+
+
+def _text(name: str, length: int = 128, *, null: bool = False) -> Column[str]:
+    return Column(name, String(length), nullable=null)
+
+
+application = Table(
+    "application", metadata, Column("key", String(128), primary_key=True), _text("mode", 8),
+    Column("settings", Text, nullable=False),
+)  # fmt: skip
+number = Table(
+    "number", metadata, Column("x", String(32), primary_key=True),
+    Column("application", ForeignKey("application.key"), nullable=False, index=True),
+    _text("area_code", 8), _text("province", 64), Column("status", Integer, nullable=False),
+    Column("sms", Boolean, nullable=False),
+)  # fmt: skip
+binding = Table(
+    "binding", metadata, Column("id", String(64), primary_key=True), _text("application"), _text("mode", 8),
+    _text("x", 32), _text("a", 32), _text("b", 32, null=True), Column("direction", Integer, nullable=False),
+    Column("created_at", Float, nullable=False), Column("duration", Integer), Column("expires_at", Float, index=True),
+    Column("policy", Text, nullable=False), Column("sms", Boolean, nullable=False),
+    Column("switched_on", Boolean, nullable=False), Column("show_caller", Boolean), _text("user_data", 256, null=True),
+    Index("ix_binding_x", "x", "created_at"), Index("ix_binding_application_a", "application", "a"),
+)  # fmt: skip
+binding_member = Table(
+    "binding_member", metadata, Column("x", String(32), primary_key=True),
+    Column("number", String(32), primary_key=True),
+    Column("binding", ForeignKey("binding.id", ondelete="CASCADE"), nullable=False, index=True),
+)  # fmt: skip
+temporary_callee = Table(
+    "temporary_callee", metadata,
+    Column("binding", ForeignKey("binding.id", ondelete="CASCADE"), primary_key=True),
+    _text("callee", 32), Column("expires_at", Float, nullable=False), _text("user_data", 256, null=True),
+)  # fmt: skip
+last_caller = Table(
+    "last_caller", metadata, Column("binding", ForeignKey("binding.id", ondelete="CASCADE"), primary_key=True),
+    _text("caller", 32), Column("at", Float, nullable=False),
+)  # fmt: skip
+open_call = Table(
+    "open_call", metadata, Column("session", String(256), primary_key=True), _text("node"), _text("application"),
+    Column("record", Text, nullable=False), Column("next_seq", Integer, nullable=False),
+    Column("known_at", Float, nullable=False),
+)  # fmt: skip
+outbox = Table(
+    "outbox", metadata, Column("id", String(300), primary_key=True), _text("application"), _text("session", 256),
+    Column("seq", Integer, nullable=False), _text("kind", 16), Column("payload", Text, nullable=False),
+    Column("created_at", Float, nullable=False), Column("due_at", Float, nullable=False),
+    Column("tries", Integer, nullable=False), _text("state", 8),
+    Index("ix_outbox_due", "state", "due_at"), Index("uq_outbox_order", "session", "seq", unique=True),
+)  # fmt: skip
+attempt = Table(
+    "attempt", metadata, Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("outbox", ForeignKey("outbox.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("at", Float, nullable=False), Column("status", Integer), _text("error", 256, null=True),
+    Column("seconds", Float, nullable=False),
+)  # fmt: skip
+recording = Table(
+    "recording", metadata, Column("name", String(128), primary_key=True), _text("session", 256), _text("application"),
+    Column("spool", Text, nullable=False), _text("state", 8), Column("answered_at", Float), Column("ended_at", Float),
+    Column("size", Integer), _text("sha256", 64, null=True), Column("seconds", Float), Column("notice", Text),
+    Column("erase_at", Float), Column("created_at", Float, nullable=False),
+    Index("ix_recording_state", "state", "erase_at"), Index("ix_recording_session", "session"),
+)  # fmt: skip
