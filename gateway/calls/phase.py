@@ -72,10 +72,11 @@ class Phase:
     def reoffered(self, leg: Leg, body: bytes, now: float) -> None:
         """A re-INVITE or UPDATE of a leg: answered here, never passed on. No body: it asks for our offer.
 
-        Before the leg's first offer and answer are done, another offer is out of turn (RFC 3311 §5.2).
+        Before the leg's first offer and answer are done, another offer is out of turn (RFC 3311 §5.2); and before its
+        200, whose SDP still has to repeat our answer, no offer of ours is to be had.
         """
         call = self.call
-        if leg.terms is None:
+        if leg.terms is None or (leg.state is LegState.EARLY and not body):
             call.sip(call.plant.agent.refuse_offer(leg.session, 491 if leg.side else 500, now))
             return
         try:

@@ -9,9 +9,6 @@ from typing import Any, TypeVar
 
 from gateway.bindings.models import Mode
 from gateway.bindings.routing import Connect, Reject
-from gateway.sip.message import Request, parse_message
-from gateway.sip.user_agent import Accepted, Confirmed, Ended, Incoming, Progress, ReInvited, Rejected
-
 from gateway.calls.events import Event
 from gateway.calls.exchange import Exchange
 from gateway.calls.outputs import CallClosed, MediaCommand, Publish, Resolve
@@ -19,6 +16,8 @@ from gateway.calls.settings import ExchangeSettings, ToneFiles, TrunkSettings
 from gateway.causes import Cause
 from gateway.numbers import PhoneNumber
 from gateway.sip.hop import Hop
+from gateway.sip.message import Request, parse_message
+from gateway.sip.user_agent import Accepted, Confirmed, Ended, Incoming, Progress, ReInvited, Rejected
 from media import control
 
 A = PhoneNumber("+8613800000021")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from gateway.sip.user_agent import Ended
 
 from gateway.calls.events import CallIn, Disconnected
 from gateway.calls.outputs import CallOpened, Faulted, RecordingStarted
 from gateway.causes import Cause
+from gateway.sip.user_agent import Ended
 from media import control
 from tests.calls.fakes import A, B, Bench, X, connect, refuse, sdp
 

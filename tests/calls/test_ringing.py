@@ -169,6 +169,10 @@ def test_an_update_before_the_first_answer_is_out_of_turn() -> None:
     assert bench.verb("refuse_offer", "callee-1")[2] == 491
     bench.reinvite("caller", sdp(4002))
     assert ("answer_offer", "caller") in bench.verbs
+    bench.reinvite("caller", b"")
+    assert bench.verb("refuse_offer", "caller")[2] == 500
+    bench.answer()
+    assert ("accept", "caller") in bench.verbs
 
 
 def test_a_callee_that_never_rings() -> None:
