@@ -1,0 +1,172 @@
+"""A node of its own for the demo [IO]: its configuration, its process, its end.
+
+The node runs in a session of its own, so that a Ctrl-C at the terminal reaches the demo alone, which then ends the node
+in order: SIGTERM drains it, a second one ends it at once, and what is left of its session is killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+
+PAIRS = 16
+
+
+class NodeError(Exception):
+    """The node didn't start; the text holds the end of its log."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodePlan:
+    """What the node is to be: where it listens, whom it calls (``peer``: a SIP hop's text), its one application."""
+
+    folder: Path
+    host: str
+    peer: str
+    key: str
+    secret: str
+    x: str
+    receiver: str
+    sip_port: int
+    web_port: int
+    media_ports: tuple[int, int]
+    overrides: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def base_url(self) -> str:
+        return f"http://{self.host}:{self.web_port}"
+
+    def toml(self) -> str:
+        """The configuration file."""
+        text = json.dumps  # a JSON string is a TOML basic string
+        folder = self.folder.absolute()
+        low, high = self.media_ports
+        return f"""[node]
+name = "demo"
+drain_seconds = 5
+
+[sip]
+listen = [{text(f"udp:{self.host}:{self.sip_port}")}, {text(f"tcp:{self.host}:{self.sip_port}")}]
+advertised = {text(self.host)}
+
+[[trunk]]
+name = "demo"
+peers = [{text(self.peer)}]
+allow = [{text(f"{self.host}/32")}]
+
+[media]
+ports = "{low}-{high}"
+listen = {text(self.host)}
+advertised = {text(self.host)}
+
+[web]
+listen = {text(f"{self.host}:{self.web_port}")}
+
+[database]
+url = {text(f"sqlite+aiosqlite:///{folder / 'maskline.db'}")}
+
+[recordings]
+url = {text(f"file://{folder / 'recordings'}")}
+spool = {text(str(folder / "spool"))}
+
+[[application]]
+key = {text(self.key)}
+secret = {text(self.secret)}
+mode = "AXB"
+recording = true
+status_url = {text(self.receiver + "/status")}
+fee_url = {text(self.receiver + "/fee")}
+private_callbacks = true
+
+[[number]]
+number = {text(self.x)}
+application = {text(self.key)}
+"""
+
+
+def free_tcp_and_udp_port(host: str) -> int:
+    """A port that is free for both right now."""
+    for _ in range(50):
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as stream,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram,
+        ):
+            stream.bind((host, 0))
+            port = int(stream.getsockname()[1])
+            with suppress(OSError):
+                datagram.bind((host, port))
+                return port
+    raise OSError(f"no free port on {host}")
+
+
+def free_media_ports(host: str, pairs: int = PAIRS) -> tuple[int, int]:
+    """A range of ``pairs`` even/odd port pairs, all free right now, below the range that the kernel hands out."""
+    for low in range(20000, 32000, 2 * pairs):
+        with ExitStack() as stack, suppress(OSError):
+            for port in range(low, low + 2 * pairs):
+                stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)).bind((host, port))
+            return low, low + 2 * pairs - 1
+    raise OSError(f"no {2 * pairs} free UDP ports in a row on {host}")
+
+
+class Node:
+    """The node as a process."""
+
+    def __init__(self, plan: NodePlan) -> None:
+        self.plan = plan
+        self._log = plan.folder / "node.log"
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self, seconds: float = 15.0) -> None:
+        """Start it and wait until it is ready. Raises NodeError."""
+        file = self.plan.folder / "demo.toml"
+        file.write_text(self.plan.toml(), encoding="utf-8")
+        with self._log.open("wb") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "gateway", "serve", "--config", str(file),
+                stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                env={**os.environ, **self.plan.overrides},
+            )  # fmt: skip
+        try:
+            async with asyncio.timeout(seconds), aiohttp.ClientSession() as http:
+                while not await self._is_ready(http):
+                    if self._process.returncode is not None:
+                        raise NodeError(f"the node ended with {self._process.returncode}\n{self.log_tail()}")
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise NodeError(f"the node isn't ready after {seconds:.0f} s\n{self.log_tail()}") from None
+
+    async def stop(self) -> int | None:
+        """End it and give its exit code; None when it never ran."""
+        process = self._process
+        if process is None:
+            return None
+        for sign, patience in ((signal.SIGTERM, 6.0), (signal.SIGTERM, 2.0)):
+            if process.returncode is None:
+                with suppress(ProcessLookupError):
+                    process.send_signal(sign)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(process.wait(), patience)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        return await process.wait()
+
+    def log_tail(self, lines: int = 25) -> str:
+        with suppress(OSError):
+            return "\n".join(self._log.read_text("utf-8", "replace").splitlines()[-lines:])
+        return ""
+
+    async def _is_ready(self, http: aiohttp.ClientSession) -> bool:
+        with suppress(aiohttp.ClientError):
+            async with http.get(self.plan.base_url + "/readyz") as response:
+                return response.status == 200
+        return False
