@@ -238,7 +238,7 @@ class ApplicationEntry(Section):
     account: str = Field("maskline", min_length=1, max_length=32)
     recording: bool = False
     memory_callback: bool = False
-    notice: str = ""
+    notice: str = "notice.wav"
     waiting: str = ""
     signature: Literal["WSSE", "AKSK", "both"] = "WSSE"
     status_url: HttpUrl = ""
