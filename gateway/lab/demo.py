@@ -146,10 +146,9 @@ class Stage:
     def event(self, event: Event) -> None:
         """Print an event as it arrives at the customer's server."""
         fields = event.fields
-        if event.kind == "fee":
-            names = ("callerNum", "bindNum", "fwdDstNum", "recordObjectName")
-        else:
-            names = ("caller", "called", "stateCode")
+        names = {"fee": ("callerNum", "bindNum", "fwdDstNum", "recordObjectName")}.get(
+            event.kind, ("caller", "called", "stateCode")
+        )
         text = ", ".join(f"{name} {fields[name]}" for name in names if name in fields)
         self.ladder.note(event.at, f"event {event.kind}: {text}", "blue")
 

@@ -23,7 +23,7 @@ from gateway.lab.rtp import Arrival, Packet, Sender
 from gateway.lab.script import Script
 from gateway.sdp.offer_answer import Negotiation
 from gateway.sip.hop import Hop
-from gateway.sip.message import Request, Response
+from gateway.sip.message import Request
 from gateway.sip.user_agent import (
     Accepted,
     Confirmed,
@@ -261,40 +261,48 @@ class Phone:
         """Turn the outputs of the SIP side into ours; those that ask for an action bring further ones."""
         ours: list[PhoneOutput] = []
         for output in outputs:
-            match output:
-                case Transmit(data, hop, message):
-                    ours += self._transmit(data, hop, message, now)
-                case Incoming():
-                    ours += self._incoming(output, now)
-                case Progress(status=status, body=body):
-                    self.history.append(Happening(now, f"heard {status}"))
-                    self._learn(body, now)
-                case Accepted(body=body):
-                    self._learn(body, now)
-                    self._answered(now)
-                case Rejected(status=status):
-                    self.status = status
-                    self._over(f"refused with {status}", now)
-                case Confirmed(body=body) | OfferAnswered(body=body):
-                    self._learn(body, now)
-                case OfferRefused(status=status):
-                    self.history.append(Happening(now, f"offer refused with {status}"))
-                case ReInvited(body=body):
-                    ours += self._reinvited(body, now)
-                case Ended():
-                    self.ended = output
-                    self._over(f"ended by {output.by} ({output.how})", now)
-                case InfoReceived():
-                    self.history.append(Happening(now, "INFO"))
+            if isinstance(output, Transmit):
+                ours += self._transmit(output, now)
+            elif isinstance(output, Incoming):
+                ours += self._incoming(output, now)
+            elif output.session == self._session:
+                ours += self._follow(output, now)
         return ours
 
-    def _transmit(self, data: bytes, hop: Hop, message: Request | Response, now: float) -> list[PhoneOutput]:
+    def _follow(self, output: Output, now: float) -> list[PhoneOutput]:
+        """What happened to our call."""
+        match output:
+            case Progress(status=status, body=body):
+                self.history.append(Happening(now, f"heard {status}"))
+                self._learn(body, now)
+            case Accepted(body=body):
+                self._learn(body, now)
+                self._answered(now)
+            case Rejected(status=status):
+                self.status = status
+                self._over(f"refused with {status}", now)
+            case Confirmed(body=body) | OfferAnswered(body=body):
+                self._learn(body, now)
+            case OfferRefused(status=status):
+                self.history.append(Happening(now, f"offer refused with {status}"))
+            case ReInvited(body=body):
+                return self._reinvited(body, now)
+            case Ended():
+                self.ended = output
+                self._over(f"ended by {output.by} ({output.how})", now)
+            case InfoReceived():
+                self.history.append(Happening(now, "INFO"))
+
+        return []
+
+    def _transmit(self, output: Transmit, now: float) -> list[PhoneOutput]:
+        message = output.message
         kind = message.method if isinstance(message, Request) else str(message.status)
         if self._losses.get(kind, 0) > 0:
             self._losses[kind] -= 1
             return []
-        self.traces.append(Trace(now, True, hop, data))
-        return [SendSip(data, hop)]
+        self.traces.append(Trace(now, True, output.hop, output.data))
+        return [SendSip(output.data, output.hop)]
 
     def _incoming(self, call: Incoming, now: float) -> list[PhoneOutput]:
         if self.phase is not Phase.IDLE:
