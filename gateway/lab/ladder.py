@@ -1,8 +1,8 @@
 """A call on the terminal: messages of both legs on one ladder as they pass, with notes between them.
 
-       0.412  A │── INVITE ───────────────▶│                          │ B
-       0.431  A │                          │── INVITE ───────────────▶│ B
-       0.433  A │◀─────────── 100 Trying ──│                          │ B
+       0.412  A │── INVITE ────────────────▶│                           │ B
+       0.431  A │                           │── INVITE ────────────────▶│ B
+       0.433  A │◀──────────── 100 Trying ──│                           │ B
        0.640    │  A hears the waiting tone (620 Hz)
 
 Colour on a terminal, plain lines in a pipe, ASCII where the output can't show line drawing.
@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-WIDTH = 26
+WIDTH = 27
 _FANCY = str.maketrans("", "")
-_PLAIN = str.maketrans("│─▶◀✔✘", "|-><v!")
+_PLAIN = str.maketrans("│─▶◀…✔✘", "|-><~v!")
 
 
 class Ladder:

@@ -118,6 +118,11 @@ def free_media_ports(host: str, pairs: int = PAIRS) -> tuple[int, int]:
     raise OSError(f"no {2 * pairs} free UDP ports in a row on {host}")
 
 
+def _environment() -> dict[str, str]:
+    """Ours, less what would override the demo's own configuration."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("MASKLINE_")}
+
+
 class Node:
     """The node as a process."""
 
@@ -134,7 +139,7 @@ class Node:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "gateway", "serve", "--config", str(file),
                 stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                env={**os.environ, **self.plan.overrides},
+                env={**_environment(), **self.plan.overrides},
             )  # fmt: skip
         try:
             async with asyncio.timeout(seconds), aiohttp.ClientSession() as http:
@@ -150,14 +155,16 @@ class Node:
         process = self._process
         if process is None:
             return None
-        for sign, patience in ((signal.SIGTERM, 6.0), (signal.SIGTERM, 2.0)):
-            if process.returncode is None:
-                with suppress(ProcessLookupError):
-                    process.send_signal(sign)
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(process.wait(), patience)
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        try:
+            for patience in (6.0, 2.0):
+                if process.returncode is None:
+                    with suppress(ProcessLookupError):
+                        process.send_signal(signal.SIGTERM)
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(process.wait(), patience)
+        finally:  # also when somebody is too impatient to wait for the orderly end
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
         return await process.wait()
 
     def log_tail(self, lines: int = 25) -> str:

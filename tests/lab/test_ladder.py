@@ -30,10 +30,10 @@ def test_both_legs_line_up() -> None:
     ladder, out = lines()
     show(ladder)
     assert text_of(out) == [
-        "   0.000  A │── INVITE ───────────────▶│                          │ B",
-        "   0.010  A │                          │── INVITE ───────────────▶│ B",
-        "   0.020  A │◀─────────── 100 Trying ──│                          │ B",
-        "   0.500  A │                          │◀────────── 180 Ringing ──│ B",
+        "   0.000  A │── INVITE ────────────────▶│                           │ B",
+        "   0.010  A │                           │── INVITE ────────────────▶│ B",
+        "   0.020  A │◀──────────── 100 Trying ──│                           │ B",
+        "   0.500  A │                           │◀─────────── 180 Ringing ──│ B",
         "   0.600    │  A hears the waiting tone (620 Hz)",
     ]
 
@@ -43,7 +43,7 @@ def test_without_line_drawing_it_is_ascii() -> None:
     show(ladder)
     ladder.table([("name", "value", True), ("other", "worse", False)])
     text = text_of(out)
-    assert text[0] == "   0.000  A |-- INVITE --------------->|                          | B"
+    assert text[0] == "   0.000  A |-- INVITE ---------------->|                           | B"
     assert all(line.isascii() for line in text)
 
 
@@ -58,7 +58,7 @@ def test_a_long_title_is_cut_and_the_table_marks_what_fails() -> None:
     ladder.message(10.0, "A", sent=False, title="480 Temporarily Unavailable And More")
     ladder.table([("name", "value", True), ("other", "worse", False)])
     text = text_of(out)
-    assert "480 Temporarily Un…" in text[0]
-    assert len(text[0]) == 69
+    assert "480 Temporarily Una…" in text[0]
+    assert len(text[0]) == 71
     assert any(line.startswith("✔") and "value" in line for line in text)
     assert any(line.startswith("✘") and "worse" in line for line in text)
