@@ -26,7 +26,7 @@ def phone(name: str) -> Phone:
 def hear(listener: Phone, hertz: int, start: float) -> float:
     """Half a second of a tone; gives the time of its end."""
     for tick in range(25):
-        packet = Packet(8, tick, tick * 160, 1, False, tone(hertz)[:160])
+        packet = Packet(8, tick, tick * 160, 1, False, tone(hertz)[tick * 160 :][:160])
         listener.receive_rtp(4000, bytes(packet), ("192.0.2.9", 20000), start + tick * 0.02)
     return start + 0.5
 
