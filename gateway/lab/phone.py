@@ -18,8 +18,9 @@ from enum import Enum, auto
 from random import Random
 
 from gateway.errors import PeerError
-from gateway.lab.audio import PCMA, RATE, alaw, tone
-from gateway.lab.rtp import Arrival, Packet, Sender
+from gateway.lab.audio import RATE, tone
+from gateway.lab.memory import Happening, Memory, Trace
+from gateway.lab.rtp import Arrival, Sender
 from gateway.lab.script import Script
 from gateway.sdp.offer_answer import Negotiation
 from gateway.sip.hop import Hop
@@ -69,37 +70,14 @@ class SendRtp:
     target: tuple[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """A SIP message as the phone saw it: ``sent`` or received at ``at``; ``peer`` is the other end."""
-
-    at: float
-    sent: bool
-    peer: Hop
-    data: bytes
-
-    @property
-    def title(self) -> str:
-        """``INVITE`` or ``180 Ringing``."""
-        line = self.data.split(b"\r\n", 1)[0].decode("utf-8", "replace")
-        return line.partition(" ")[2] if line.startswith("SIP/") else line.partition(" ")[0]
-
-
-@dataclass(frozen=True, slots=True)
-class Happening:
-    """A turn of the phone's call, in words: ``ringing``, ``answered``, ``ended by peer (BYE)``."""
-
-    at: float
-    what: str
-
-
 PhoneOutput = SendSip | SendRtp
 
 
-class Phone:
+class Phone(Memory):
     """One phone with one call. ``here`` is its SIP address; its audio uses ``media_ports`` (the second for move_at)."""
 
     def __init__(self, name: str, script: Script, *, here: Hop, media_ports: tuple[int, int], seed: int) -> None:
+        super().__init__()
         self.name = name
         self.script = script
         self.here = here
@@ -108,9 +86,6 @@ class Phone:
         self.status: int | None = None
         self.ended: Ended | None = None
         self.answered_at: float | None = None
-        self.traces: list[Trace] = []
-        self.arrivals: list[Arrival] = []
-        self.history: list[Happening] = []
         self._random = Random(seed)
         self._agent = UserAgent(
             UserAgentSettings(advertised={here.transport: here}, product="phone"),
@@ -186,28 +161,6 @@ class Phone:
     def hang_up(self, now: float) -> list[PhoneOutput]:
         """Put the receiver down, whatever the phase."""
         return self._take(self._agent.hang_up(self._session, now), now) if self._session else []
-
-    # --- what was heard -------------------------------------------------------------------------------------------
-
-    def received_bytes(self) -> bytes:
-        """Every byte of SIP that came in."""
-        return b"\n".join(trace.data for trace in self.traces if not trace.sent)
-
-    def heard(self) -> list[tuple[float, bytes]]:
-        """The audio that came in as (arrival time, A-law), in the order of arrival; no telephone-events."""
-        return [(arrival.at, audio) for arrival in self.arrivals if (audio := audio_of(arrival))]
-
-    def heard_digits(self) -> str:
-        """The telephone-events that came in, one character each."""
-        digits, seen = "", set[int]()
-        terms = self._media.terms
-        for arrival in self.arrivals:
-            packet = Packet.parse(arrival.data)
-            if packet and terms and packet.payload_type == terms.events_in and len(packet.payload) >= 4:
-                if packet.timestamp not in seen and packet.payload[0] < 16:
-                    digits += "0123456789*#ABCD"[packet.payload[0]]
-                seen.add(packet.timestamp)
-        return digits
 
     # --- the script -----------------------------------------------------------------------------------------------
 
@@ -369,6 +322,7 @@ class Phone:
     # --- audio ----------------------------------------------------------------------------------------------------
 
     def _start_audio(self, now: float) -> None:
+        self.events = self._media.terms.events_in if self._media.terms else None
         if self._next_packet is None and not self.script.mute and self.phase is not Phase.OVER:
             self._next_packet = now
 
@@ -390,9 +344,3 @@ class Phone:
         payload = (voice + voice)[start : start + samples]
         packets = self._sender.tick(terms.codec, payload, samples, terms.events)
         return [SendRtp(packet, self._port, (terms.host, terms.port)) for packet in packets]
-
-
-def audio_of(arrival: Arrival) -> bytes:
-    """The A-law audio of a datagram; empty when it is none."""
-    packet = Packet.parse(arrival.data)
-    return alaw(packet.payload, packet.payload_type) if packet and packet.payload_type in (0, PCMA) else b""

@@ -10,7 +10,8 @@ import pytest
 
 from gateway.lab.audio import tone
 from gateway.lab.checks import Evidence, all_checks, forms_found, span_of_sound, talk_time
-from gateway.lab.phone import Happening, Phone, Trace
+from gateway.lab.memory import Happening, Trace
+from gateway.lab.phone import Phone
 from gateway.lab.receiver import Event
 from gateway.lab.rtp import Sender
 from gateway.lab.script import Script

@@ -10,7 +10,8 @@ from gateway.lab import demo as demo_module
 from gateway.lab.audio import tone
 from gateway.lab.demo import Stage, demo
 from gateway.lab.ladder import Ladder
-from gateway.lab.phone import Phone, Trace
+from gateway.lab.memory import Trace
+from gateway.lab.phone import Phone
 from gateway.lab.receiver import Event
 from gateway.lab.rtp import Packet
 from gateway.lab.script import Script

@@ -8,8 +8,9 @@ import pytest
 
 from gateway.lab.analysis import dominant, level
 from gateway.lab.audio import decode
+from gateway.lab.memory import Trace
 from gateway.lab.network import Link, Network
-from gateway.lab.phone import Phase, Phone, SendRtp, SendSip, Trace
+from gateway.lab.phone import Phase, Phone, SendRtp, SendSip
 from gateway.lab.rtp import check_stream
 from gateway.lab.script import Script
 from gateway.sip.hop import Hop
