@@ -27,9 +27,7 @@ class Hop:
         transport, colon, rest = text.partition(":")
         transport = transport.lower()
         if not colon or transport not in TRANSPORTS:
-            raise ValueError(
-                f"{text!r} must look like udp:192.0.2.1:5060 (transports: {', '.join(TRANSPORTS)})"
-            )
+            raise ValueError(f"{text!r} must look like udp:192.0.2.1:5060 (transports: {', '.join(TRANSPORTS)})")
         if rest.startswith("["):
             host, bracket, port = rest[1:].partition("]")
             if not bracket or (port and not port.startswith(":")):

@@ -1,0 +1,112 @@
+"""What an incoming request must get before anybody looks at what it wants (RFC 3261 §8.2, §16.3; RFC 4475).
+
+order  check                                             answer
+1      SIP version                                       505
+2      mandatory headers: there, once, readable          400
+3      CSeq method, method known                         400, 501, 405 + Allow
+4      Request-URI: readable, without headers, scheme    400, 416
+5      Max-Forwards of an INVITE (we are a B2BUA)        483
+6      Require (not for ACK and CANCEL)                  420 + Unsupported
+7      body type, Accept of an INVITE                    415 + Accept, 406
+"""
+
+from __future__ import annotations
+
+from gateway.errors import ParseError
+from gateway.sip.message import Request, Response
+from gateway.sip.uri import OtherUri, SipUri, TelUri
+
+ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE"
+SUPPORTED_METHODS = frozenset(ALLOW.split(", "))
+KNOWN_METHODS = SUPPORTED_METHODS | {"REGISTER", "MESSAGE", "PUBLISH", "REFER", "PRACK", "SUBSCRIBE", "NOTIFY"}
+SUPPORTED_EXTENSIONS: frozenset[str] = frozenset()
+
+Refusal = tuple[int, str | None, list[tuple[str, str]]]
+_ONCE = ("From", "To", "Call-ID", "CSeq", "Max-Forwards")
+
+
+def screen(request: Request) -> Refusal | None:
+    """None when the request may go on, else status, reason phrase (None: the usual one) and headers of the answer."""
+    if request.version != "SIP/2.0":
+        return 505, None, []
+    try:
+        _mandatory(request)
+    except ParseError as error:
+        return 400, f"Bad Request ({error.field})", []
+    if request.method not in KNOWN_METHODS:
+        return 501, None, [("Allow", ALLOW)]
+    if request.cseq.method != request.method:
+        return 400, "Bad Request (CSeq)", []
+    if request.method not in SUPPORTED_METHODS:
+        return _unsupported_method(request)
+    return _target(request) or _extensions(request) or _body(request)
+
+
+def _mandatory(request: Request) -> None:
+    headers = request.headers
+    for name in _ONCE:
+        if len(headers.get_all(name)) > 1:
+            raise ParseError(name, "given twice")
+    for via in request.vias:
+        if not via.host:
+            raise ParseError("Via", "no host")
+    if not request.headers.get("Via"):
+        raise ParseError("Via", "missing")
+    _ = request.from_, request.to, request.call_id, request.cseq, request.max_forwards
+    if request.method in ("INVITE", "UPDATE"):
+        _ = request.contact, request.record_routes
+
+
+def _unsupported_method(request: Request) -> Refusal:
+    if request.method == "SUBSCRIBE":
+        return 489, None, [("Allow-Events", "")]
+    if request.method == "NOTIFY":
+        return 481, None, []
+    return 405, None, [("Allow", ALLOW)]
+
+
+def _target(request: Request) -> Refusal | None:
+    try:
+        uri = request.uri
+    except ParseError:
+        return 400, "Bad Request (Request-URI)", []
+    match uri:
+        case OtherUri():
+            return 416, None, []
+        case SipUri(headers=headers) if headers:
+            return 400, "Bad Request (headers in the Request-URI)", []
+        case TelUri() | SipUri():
+            pass
+    if request.method == "INVITE" and request.max_forwards == 0:
+        return 483, None, []
+    return None
+
+
+def _extensions(request: Request) -> Refusal | None:
+    if request.method in ("ACK", "CANCEL"):
+        return None
+    wanted = [*request.headers.values("Require"), *request.headers.values("Proxy-Require")]
+    unknown = [option for option in wanted if option.lower() not in SUPPORTED_EXTENSIONS]
+    return (420, None, [("Unsupported", ", ".join(unknown))]) if unknown else None
+
+
+def _body(request: Request) -> Refusal | None:
+    if request.method not in ("INVITE", "UPDATE"):
+        return None
+    if request.body and request.content_type not in ("application/sdp", ""):
+        return 415, None, [("Accept", "application/sdp")]
+    if request.headers.get("Content-Encoding") not in (None, "identity"):
+        return 415, None, [("Accept-Encoding", "identity")]
+    accepted = [value.partition(";")[0].strip().lower() for value in request.headers.values("Accept")]
+    if accepted and not {"application/sdp", "application/*", "*/*"}.intersection(accepted):
+        return 406, None, []
+    return None
+
+
+def screen_response(response: Response) -> bool:
+    """Whether a response can be matched and used; one that can't is dropped (RFC 3261 §8.1.3)."""
+    try:
+        _ = response.via, response.from_, response.to, response.call_id, response.cseq
+        return len(response.vias) == 1
+    except ParseError:
+        return False
