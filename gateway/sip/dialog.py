@@ -1,0 +1,140 @@
+"""A dialog (RFC 3261 §12): who the two sides are, how requests get to the other one, and in which order.
+
+Requests are routed by §12.2.1.1: along the route set when its first entry is a loose router (``lr``); else that entry
+becomes the Request-URI and the remote target goes last (strict routing).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import ip_address
+
+from gateway.errors import ParseError
+from gateway.sip.build import request
+from gateway.sip.headers import NameAddr, contact_hop_text
+from gateway.sip.hop import TRANSPORTS, Hop
+from gateway.sip.message import Request, Response
+from gateway.sip.uri import SipUri, parse_uri
+
+
+class Dialog:
+    """One side's view. ``local`` and ``remote`` are the From and To texts of the requests that this side sends."""
+
+    __slots__ = ("call_id", "hop", "local", "local_cseq", "local_tag", "remote", "remote_cseq", "remote_tag", "routes",
+                 "target")  # fmt: skip
+
+    def __init__(self, call_id: str, local: str, local_tag: str, remote: str, remote_tag: str, hop: Hop) -> None:
+        self.call_id = call_id
+        self.local = local
+        self.local_tag = local_tag
+        self.remote = remote
+        self.remote_tag = remote_tag
+        self.hop = hop
+        self.local_cseq = 0
+        self.remote_cseq = -1
+        self.routes: list[str] = []
+        self.target = ""
+
+    @classmethod
+    def of_server(cls, invite: Request, local_tag: str, source: Hop) -> Dialog:
+        """The dialog that our response to ``invite`` makes (§12.1.1)."""
+        local = invite.headers.get("To") or ""
+        dialog = cls(
+            invite.call_id,
+            f"{local};tag={local_tag}",
+            local_tag,
+            invite.headers.get("From") or "",
+            invite.from_.tag or "",
+            source,
+        )
+        dialog.remote_cseq = invite.cseq.number
+        dialog.routes = invite.headers.values("Record-Route")
+        dialog.refresh_target(invite)
+        return dialog
+
+    @classmethod
+    def of_client(cls, invite: Request, response: Response, hop: Hop) -> Dialog:
+        """The dialog that a response to our ``invite`` makes (§12.1.2)."""
+        dialog = cls(
+            invite.call_id,
+            invite.headers.get("From") or "",
+            invite.from_.tag or "",
+            response.headers.get("To") or "",
+            response.to.tag or "",
+            hop,
+        )
+        dialog.local_cseq = invite.cseq.number
+        dialog.routes = response.headers.values("Record-Route")[::-1]
+        dialog.target = invite.uri_text
+        dialog.refresh_target(response)
+        return dialog
+
+    def refresh_target(self, message: Request | Response) -> None:
+        """Take over the Contact of a target refresh (§12.2.1.2); without a readable one the target stays."""
+        try:
+            contact = message.contact
+        except ParseError:
+            return
+        if contact is not None:
+            self.target = str(contact.uri)
+
+    def accepts(self, incoming: Request) -> bool:
+        """Whether a request comes in order (§12.2.2); its number is noted. ACK and CANCEL don't count."""
+        if incoming.cseq.number <= self.remote_cseq:
+            return False
+        self.remote_cseq = incoming.cseq.number
+        return True
+
+    def route(self) -> tuple[str, list[str], Hop]:
+        """Request-URI, Route values and the next hop of a request."""
+        routes = list(self.routes)
+        uri_text = self.target
+        if routes:
+            first = NameAddr.parse(routes[0], "Route").uri
+            if isinstance(first, SipUri) and first.param("lr") is None:
+                uri_text, routes = str(first), [*routes[1:], f"<{self.target}>"]
+            return uri_text, routes, self._hop(str(first))
+        return uri_text, routes, self._hop(uri_text)
+
+    def _hop(self, uri_text: str) -> Hop:
+        """The hop that a URI names by address; a name can't be looked up here, so it is where the dialog came from."""
+        try:
+            found = contact_hop_text(parse_uri(uri_text))
+            if found is None or found[0] not in TRANSPORTS:
+                return self.hop
+            ip_address(found[1])
+            return Hop(*found)
+        except (ParseError, ValueError):
+            return self.hop
+
+    def request(
+        self,
+        method: str,
+        *,
+        via: str,
+        cseq: int | None = None,
+        contact: str | None = None,
+        headers: Iterable[tuple[str, str]] = (),
+        body: bytes = b"",
+        content_type: str | None = None,
+    ) -> tuple[Request, Hop]:
+        """A request of this side and its next hop. ``cseq``: the INVITE's own for its ACK, else the next one."""
+        if cseq is None:
+            self.local_cseq += 1
+            cseq = self.local_cseq
+        uri_text, routes, hop = self.route()
+        made = request(
+            method,
+            uri_text,
+            via=via,
+            from_=self.local,
+            to=self.remote,
+            call_id=self.call_id,
+            cseq=cseq,
+            routes=routes,
+            contact=contact,
+            headers=headers,
+            body=body,
+            content_type=content_type,
+        )
+        return made, hop

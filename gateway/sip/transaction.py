@@ -1,0 +1,347 @@
+"""The four transaction machines of RFC 3261 §17, with the corrections of RFC 6026 (INVITE) and RFC 4320 (others).
+
+    INVITE client    Calling -> Proceeding -> Completed | Accepted -> Terminated
+      A  T1, doubling     resend the INVITE while Calling (unreliable transport)
+      B  64*T1            Calling: give up
+      D  32 s (0)         Completed: absorb further non-2xx, answering each with the ACK
+      M  64*T1            Accepted: hand further 2xx (retransmissions, forks) to the user
+    INVITE server    Proceeding -> Completed -> Confirmed | Accepted -> Terminated
+      G  T1 -> T2         Completed: resend the final response (unreliable)
+      H  64*T1            Completed: the ACK never came
+      I  T4 (0)           Confirmed: absorb further ACKs
+      L  64*T1            Accepted: absorb INVITE retransmissions; the user resends its 2xx
+    other client     Trying -> Proceeding -> Completed -> Terminated
+      E  T1 -> T2         resend the request (unreliable)
+      F  64*T1            give up
+      K  T4 (0)           Completed: absorb response retransmissions
+    other server     Trying -> Proceeding -> Completed -> Terminated
+      J  64*T1 (0)        Completed: resend the response when the request comes again
+
+Outputs are ``Transmit``, ``Deliver`` (a response, for the user), ``Failed``. A machine whose ``state`` is TERMINATED is
+forgotten by its layer. Bytes are written once and sent as often as needed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from gateway.sip.build import ack_for
+from gateway.sip.hop import Hop
+from gateway.sip.message import Request, Response
+
+
+@dataclass(frozen=True, slots=True)
+class Timers:
+    """RFC 3261 Table 4, seconds. The other timers follow from these."""
+
+    t1: float = 0.5
+    t2: float = 4.0
+    t4: float = 5.0
+    d: float = 32.0
+
+    @property
+    def give_up(self) -> float:
+        """64*T1: timers B, F, H, J, L, M."""
+        return 64 * self.t1
+
+
+class State(Enum):
+    """States of all four machines, named as in the RFCs."""
+
+    CALLING = "calling"
+    TRYING = "trying"
+    PROCEEDING = "proceeding"
+    COMPLETED = "completed"
+    CONFIRMED = "confirmed"
+    ACCEPTED = "accepted"
+    TERMINATED = "terminated"
+
+
+@dataclass(frozen=True, slots=True)
+class Transmit:
+    """Send ``data`` to ``hop``; ``message`` is what the bytes say, for traces and ladders."""
+
+    data: bytes
+    hop: Hop
+    message: Request | Response
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """A response for the transaction's user."""
+
+    response: Response
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The transaction is over without a final response: ``timeout`` or ``transport``."""
+
+    reason: str
+
+
+TransactionOutput = Transmit | Deliver | Failed
+
+
+class Transaction:
+    """What the four machines share: a request, a hop, named timers, one deadline. ``owner`` is the layer's user."""
+
+    __slots__ = ("armed", "hop", "key", "owner", "request", "state", "timers", "values")
+
+    def __init__(self, key: tuple[str, ...], request: Request, hop: Hop, values: Timers, state: State) -> None:
+        self.key = key
+        self.request = request
+        self.hop = hop
+        self.values = values
+        self.state = state
+        self.timers: dict[str, float] = {}
+        self.owner: object = None
+        self.armed: float | None = None
+
+    @property
+    def deadline(self) -> float | None:
+        """The earliest timer."""
+        return min(self.timers.values()) if self.timers else None
+
+    def handle_timeout(self, now: float) -> list[TransactionOutput]:
+        """Fire every timer that is due, earliest first."""
+        outputs: list[TransactionOutput] = []
+        while self.timers:
+            name = min(self.timers, key=self.timers.__getitem__)
+            due = self.timers[name]
+            if due > now:
+                break
+            del self.timers[name]
+            outputs += self.fire(name, now)
+        return outputs
+
+    def fire(self, name: str, now: float) -> list[TransactionOutput]:
+        """One timer."""
+        raise NotImplementedError
+
+    def terminate(self) -> None:
+        """The end: no timer, no state."""
+        self.state = State.TERMINATED
+        self.timers.clear()
+
+    def _linger(self, name: str, seconds: float, now: float) -> None:
+        """Stay for late messages of an unreliable transport; go at once on a reliable one."""
+        self.timers.clear()
+        if self.hop.reliable:
+            self.terminate()
+        else:
+            self.timers[name] = now + seconds
+
+
+class ClientTransaction(Transaction):
+    """Common ground of the two client machines: one request, sent until something comes back."""
+
+    __slots__ = ("data", "interval")
+
+    def __init__(self, key: tuple[str, ...], request: Request, hop: Hop, values: Timers, state: State) -> None:
+        super().__init__(key, request, hop, values, state)
+        self.data = bytes(request)
+        self.interval = values.t1
+
+    def _send(self) -> Transmit:
+        return Transmit(self.data, self.hop, self.request)
+
+    def receive_response(self, response: Response, now: float) -> list[TransactionOutput]:
+        """A response that matches this transaction."""
+        raise NotImplementedError
+
+    def transport_failed(self) -> list[TransactionOutput]:
+        """The request can't be sent (§17.1.4)."""
+        if self.state in (State.CALLING, State.TRYING):
+            self.terminate()
+            return [Failed("transport")]
+        return []
+
+
+class InviteClient(ClientTransaction):
+    """§17.1.1 with RFC 6026 §8.4."""
+
+    __slots__ = ("_ack",)
+
+    def __init__(self, key: tuple[str, ...], request: Request, hop: Hop, values: Timers) -> None:
+        super().__init__(key, request, hop, values, State.CALLING)
+        self._ack: Transmit | None = None
+
+    def start(self, now: float) -> list[TransactionOutput]:
+        """Send the INVITE."""
+        self.timers["B"] = now + self.values.give_up
+        if not self.hop.reliable:
+            self.timers["A"] = now + self.interval
+        return [self._send()]
+
+    def receive_response(self, response: Response, now: float) -> list[TransactionOutput]:
+        """A provisional, a 2xx, or a refusal."""
+        status = response.status
+        match self.state:
+            case State.CALLING | State.PROCEEDING if status < 200:
+                self.state = State.PROCEEDING
+                self.timers.clear()
+                return [Deliver(response)]
+            case State.CALLING | State.PROCEEDING | State.ACCEPTED if status < 300:
+                if self.state is not State.ACCEPTED:
+                    self.state = State.ACCEPTED
+                    self.timers.clear()
+                    self.timers["M"] = now + self.values.give_up
+                return [Deliver(response)]
+            case State.CALLING | State.PROCEEDING:
+                ack = ack_for(self.request, response)
+                self._ack = Transmit(bytes(ack), self.hop, ack)
+                self.state = State.COMPLETED
+                self._linger("D", self.values.d, now)
+                return [self._ack, Deliver(response)]
+            case State.COMPLETED if status >= 300 and self._ack is not None:
+                return [self._ack]
+        return []
+
+    def fire(self, name: str, now: float) -> list[TransactionOutput]:
+        """A resends; B gives up; D and M end."""
+        if name == "A":
+            self.interval *= 2
+            self.timers["A"] = now + self.interval
+            return [self._send()]
+        self.terminate()
+        return [Failed("timeout")] if name == "B" else []
+
+
+class OtherClient(ClientTransaction):
+    """§17.1.2."""
+
+    __slots__ = ()
+
+    def __init__(self, key: tuple[str, ...], request: Request, hop: Hop, values: Timers) -> None:
+        super().__init__(key, request, hop, values, State.TRYING)
+
+    def start(self, now: float) -> list[TransactionOutput]:
+        """Send the request."""
+        self.timers["F"] = now + self.values.give_up
+        if not self.hop.reliable:
+            self.timers["E"] = now + self.interval
+        return [self._send()]
+
+    def receive_response(self, response: Response, now: float) -> list[TransactionOutput]:
+        """A provisional or a final response."""
+        if self.state not in (State.TRYING, State.PROCEEDING):
+            return []
+        if response.status < 200:
+            self.state = State.PROCEEDING
+            self.interval = self.values.t2
+        else:
+            self.state = State.COMPLETED
+            self._linger("K", self.values.t4, now)
+        return [Deliver(response)]
+
+    def fire(self, name: str, now: float) -> list[TransactionOutput]:
+        """E resends; F gives up; K ends."""
+        if name == "E":
+            self.interval = min(2 * self.interval, self.values.t2)
+            self.timers["E"] = now + self.interval
+            return [self._send()]
+        self.terminate()
+        return [Failed("timeout")] if name == "F" else []
+
+
+class ServerTransaction(Transaction):
+    """Common ground of the two server machines: the last response, sent again when asked again."""
+
+    __slots__ = ("last",)
+
+    def __init__(self, key: tuple[str, ...], request: Request, hop: Hop, values: Timers, state: State) -> None:
+        super().__init__(key, request, hop, values, state)
+        self.last: Transmit | None = None
+
+    def respond(self, response: Response, now: float) -> list[TransactionOutput]:
+        """Send a response of the user."""
+        raise NotImplementedError
+
+    def receive_request(self, request: Request, now: float) -> list[TransactionOutput]:
+        """The request once more, or (INVITE) the ACK."""
+        raise NotImplementedError
+
+    @property
+    def answered(self) -> bool:
+        """A final response has been given."""
+        return self.state not in (State.TRYING, State.PROCEEDING)
+
+
+class InviteServer(ServerTransaction):
+    """§17.2.1 with RFC 6026 §8.7."""
+
+    __slots__ = ("interval",)
+
+    def __init__(self, key: tuple[str, ...], request: Request, hop: Hop, values: Timers) -> None:
+        super().__init__(key, request, hop, values, State.PROCEEDING)
+        self.interval = values.t1
+
+    def respond(self, response: Response, now: float) -> list[TransactionOutput]:
+        """A provisional, a 2xx (again, while Accepted), or a refusal."""
+        if self.state not in (State.PROCEEDING, State.ACCEPTED) or (
+            self.state is State.ACCEPTED and not 200 <= response.status < 300
+        ):
+            return []
+        send = Transmit(bytes(response), self.hop, response)
+        if response.status < 200:
+            self.last = send
+        elif response.status < 300:
+            if self.state is State.PROCEEDING:
+                self.state = State.ACCEPTED
+                self.timers["L"] = now + self.values.give_up
+        else:
+            self.last = send
+            self.state = State.COMPLETED
+            self.timers["H"] = now + self.values.give_up
+            if not self.hop.reliable:
+                self.timers["G"] = now + self.interval
+        return [send]
+
+    def receive_request(self, request: Request, now: float) -> list[TransactionOutput]:
+        """A retransmitted INVITE, or the ACK of a refusal."""
+        if request.method == "ACK":
+            if self.state is State.COMPLETED:
+                self.state = State.CONFIRMED
+                self._linger("I", self.values.t4, now)
+            return []
+        if self.state in (State.PROCEEDING, State.COMPLETED) and self.last is not None:
+            return [self.last]
+        return []
+
+    def fire(self, name: str, now: float) -> list[TransactionOutput]:
+        """G resends; H, I and L end."""
+        if name == "G" and self.last is not None:
+            self.interval = min(2 * self.interval, self.values.t2)
+            self.timers["G"] = now + self.interval
+            return [self.last]
+        self.terminate()
+        return [Failed("timeout")] if name == "H" else []
+
+
+class OtherServer(ServerTransaction):
+    """§17.2.2."""
+
+    __slots__ = ()
+
+    def __init__(self, key: tuple[str, ...], request: Request, hop: Hop, values: Timers) -> None:
+        super().__init__(key, request, hop, values, State.TRYING)
+
+    def respond(self, response: Response, now: float) -> list[TransactionOutput]:
+        """The one final response (no provisionals: RFC 4320 §4.1)."""
+        if self.answered:
+            return []
+        self.last = Transmit(bytes(response), self.hop, response)
+        self.state = State.COMPLETED
+        self._linger("J", self.values.give_up, now)
+        return [self.last]
+
+    def receive_request(self, request: Request, now: float) -> list[TransactionOutput]:
+        """The request once more."""
+        return [] if self.last is None else [self.last]
+
+    def fire(self, name: str, now: float) -> list[TransactionOutput]:
+        """J ends."""
+        self.terminate()
+        return []

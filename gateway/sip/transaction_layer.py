@@ -1,0 +1,158 @@
+"""All transactions of a user agent: matching (RFC 3261 §17.1.3, §17.2.3), creation, one deadline over them.
+
+A client transaction is found by the branch of the top Via and the CSeq method; a server transaction by branch, sent-by
+and method, where ACK looks for its INVITE. A branch without the magic cookie is RFC 2543: the Request-URI, To tag, From
+tag, Call-ID, CSeq number and top Via then stand for it.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from itertools import count
+
+from gateway.sip.headers import MAGIC
+from gateway.sip.hop import Hop
+from gateway.sip.message import Request, Response
+from gateway.sip.transaction import (
+    ClientTransaction,
+    Deliver,
+    Failed,
+    InviteClient,
+    InviteServer,
+    OtherClient,
+    OtherServer,
+    ServerTransaction,
+    State,
+    Timers,
+    Transaction,
+    TransactionOutput,
+    Transmit,
+)
+
+Key = tuple[str, ...]
+
+
+def server_key(request: Request, method: str) -> Key:
+    """What identifies the server transaction of ``request`` under ``method``."""
+    via = request.via
+    branch = via.branch
+    if branch.startswith(MAGIC) and len(branch) > len(MAGIC):
+        return (branch, via.sent_by, method)
+    to_tag = "" if method == "INVITE" else request.to.tag or ""
+    return (
+        *("2543", request.uri_text, to_tag, request.from_.tag or "", request.call_id, str(request.cseq.number)),
+        *(via.sent_by, branch, method),
+    )
+
+
+class TransactionLayer:
+    """``emit`` in results: (transaction, Deliver | Failed) for the user, Transmit for the transport."""
+
+    __slots__ = ("_clients", "_heap", "_order", "_servers", "timers")
+
+    def __init__(self, timers: Timers) -> None:
+        self.timers = timers
+        self._clients: dict[Key, ClientTransaction] = {}
+        self._servers: dict[Key, ServerTransaction] = {}
+        self._heap: list[tuple[float, int, Transaction]] = []
+        self._order = count()
+
+    def __len__(self) -> int:
+        return len(self._clients) + len(self._servers)
+
+    @property
+    def deadline(self) -> float | None:
+        """The earliest deadline of any transaction."""
+        heap = self._heap
+        while heap and heap[0][2].armed != heap[0][0]:
+            heapq.heappop(heap)
+        return heap[0][0] if heap else None
+
+    def send(self, request: Request, hop: Hop, owner: object, now: float) -> tuple[ClientTransaction, list[Transmit]]:
+        """Start a client transaction."""
+        key = (request.via.branch, request.method)
+        invite = request.method == "INVITE"
+        transaction = (InviteClient if invite else OtherClient)(key, request, hop, self.timers)
+        transaction.owner = owner
+        self._clients[key] = transaction
+        outputs = transaction.start(now)
+        self._settle(transaction)
+        return transaction, [output for output in outputs if isinstance(output, Transmit)]
+
+    def accept(self, request: Request, source: Hop) -> ServerTransaction:
+        """Start a server transaction for a request that matched none. ``source`` is where replies go."""
+        invite = request.method == "INVITE"
+        key = server_key(request, request.method)
+        transaction = (InviteServer if invite else OtherServer)(key, request, source, self.timers)
+        self._servers[key] = transaction
+        return transaction
+
+    def find_server(self, request: Request, method: str | None = None) -> ServerTransaction | None:
+        """The server transaction of a request; for ACK and CANCEL name the method ``INVITE``."""
+        return self._servers.get(server_key(request, method or request.method))
+
+    def respond(self, transaction: ServerTransaction, response: Response, now: float) -> list[Transmit]:
+        """Send a response in a server transaction."""
+        outputs = transaction.respond(response, now)
+        self._settle(transaction)
+        return [output for output in outputs if isinstance(output, Transmit)]
+
+    def receive_again(self, transaction: ServerTransaction, request: Request, now: float) -> list[Transmit]:
+        """A retransmission, or the ACK of a refusal."""
+        outputs = transaction.receive_request(request, now)
+        self._settle(transaction)
+        return [output for output in outputs if isinstance(output, Transmit)]
+
+    def receive_response(
+        self, response: Response, now: float
+    ) -> tuple[ClientTransaction | None, list[TransactionOutput]]:
+        """A response: its transaction (None: it matches none) and what follows."""
+        transaction = self._clients.get((response.via.branch, response.cseq.method))
+        if transaction is None:
+            return None, []
+        outputs = transaction.receive_response(response, now)
+        self._settle(transaction)
+        return transaction, outputs
+
+    def transport_failed(self, hop: Hop) -> list[tuple[Transaction, Failed]]:
+        """Client transactions that can't reach ``hop``."""
+        failed: list[tuple[Transaction, Failed]] = []
+        for transaction in [one for one in self._clients.values() if one.hop == hop]:
+            failed += [(transaction, output) for output in transaction.transport_failed() if isinstance(output, Failed)]
+            self._settle(transaction)
+        return failed
+
+    def handle_timeout(self, now: float) -> list[Transmit | tuple[Transaction, Failed]]:
+        """Let every transaction that is due act."""
+        found: list[Transmit | tuple[Transaction, Failed]] = []
+        while (deadline := self.deadline) is not None and deadline <= now:
+            transaction = heapq.heappop(self._heap)[2]
+            transaction.armed = None
+            for output in transaction.handle_timeout(now):
+                match output:
+                    case Transmit():
+                        found.append(output)
+                    case Failed():
+                        found.append((transaction, output))
+                    case Deliver():
+                        pass
+            self._settle(transaction)
+        return found
+
+    def _settle(self, transaction: Transaction) -> None:
+        """Forget what is over; put what waits into the heap under its new deadline."""
+        if transaction.state is State.TERMINATED:
+            transaction.armed = None
+            table: dict[Key, ClientTransaction] | dict[Key, ServerTransaction]
+            table = self._clients if isinstance(transaction, ClientTransaction) else self._servers
+            table.pop(transaction.key, None)
+            return
+        deadline = transaction.deadline
+        if deadline != transaction.armed:
+            transaction.armed = deadline
+            if deadline is not None:
+                heapq.heappush(self._heap, (deadline, next(self._order), transaction))
+
+
+Token = Callable[[], str]
