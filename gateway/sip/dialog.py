@@ -6,7 +6,7 @@ becomes the Request-URI and the remote target goes last (strict routing).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from ipaddress import ip_address
 
 from gateway.errors import ParseError
@@ -111,14 +111,17 @@ class Dialog:
         self,
         method: str,
         *,
-        via: str,
+        via: Callable[[Hop], str],
         cseq: int | None = None,
-        contact: str | None = None,
+        contact: Callable[[Hop], str] | None = None,
         headers: Iterable[tuple[str, str]] = (),
         body: bytes = b"",
         content_type: str | None = None,
     ) -> tuple[Request, Hop]:
-        """A request of this side and its next hop. ``cseq``: the INVITE's own for its ACK, else the next one."""
+        """A request of this side and its next hop. ``cseq``: the INVITE's own for its ACK, else the next one.
+
+        ``via`` and ``contact`` write those headers for the hop that the route leads to.
+        """
         if cseq is None:
             self.local_cseq += 1
             cseq = self.local_cseq
@@ -126,13 +129,13 @@ class Dialog:
         made = request(
             method,
             uri_text,
-            via=via,
+            via=via(hop),
             from_=self.local,
             to=self.remote,
             call_id=self.call_id,
             cseq=cseq,
             routes=routes,
-            contact=contact,
+            contact=None if contact is None else contact(hop),
             headers=headers,
             body=body,
             content_type=content_type,

@@ -8,7 +8,6 @@ tag, Call-ID, CSeq number and top Via then stand for it.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
 from itertools import count
 
 from gateway.sip.headers import MAGIC
@@ -115,6 +114,11 @@ class TransactionLayer:
         self._settle(transaction)
         return transaction, outputs
 
+    def forget(self, transaction: Transaction) -> None:
+        """End a transaction that its user has given up."""
+        transaction.terminate()
+        self._settle(transaction)
+
     def transport_failed(self, hop: Hop) -> list[tuple[Transaction, Failed]]:
         """Client transactions that can't reach ``hop``."""
         failed: list[tuple[Transaction, Failed]] = []
@@ -153,6 +157,3 @@ class TransactionLayer:
             transaction.armed = deadline
             if deadline is not None:
                 heapq.heappush(self._heap, (deadline, next(self._order), transaction))
-
-
-Token = Callable[[], str]

@@ -1,0 +1,122 @@
+"""What the user agent hands up, besides ``Transmit``: the life of INVITE sessions, named by their session id.
+
+    we answer   Incoming -> (Confirmed) -> ... -> Ended
+    we call     Progress* -> Accepted -> ... -> Ended      or      Progress* -> Rejected
+    in between  ReInvited (wants answer_offer or refuse_offer), OfferAnswered, OfferRefused, InfoReceived
+
+Every session ends in exactly one Ended or Rejected, except one that we refuse ourselves before it was accepted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.sip.hop import Hop
+from gateway.sip.message import Request, Response
+from gateway.sip.transaction import Transmit
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A new INVITE; 100 has been sent. Its body may be empty (delayed offer)."""
+
+    session: str
+    request: Request
+    source: Hop
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A provisional response (101 to 199) of any of the callee's early dialogs."""
+
+    session: str
+    status: int
+    reason: str
+    body: bytes
+    response: Response
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The callee's 2xx; the ACK has been sent."""
+
+    session: str
+    body: bytes
+    response: Response
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The callee's refusal; 408 when nothing came, 503 when nothing could be sent (``response`` None)."""
+
+    session: str
+    status: int
+    reason: str
+    response: Response | None
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """The ACK of our 2xx; ``body`` is the answer when our 2xx carried an offer."""
+
+    session: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ReInvited:
+    """The peer's re-INVITE or UPDATE. An empty body asks for an offer."""
+
+    session: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OfferAnswered:
+    """The answer to our re-INVITE."""
+
+    session: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OfferRefused:
+    """Our re-INVITE was refused; what was agreed before still holds."""
+
+    session: str
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class InfoReceived:
+    """An INFO within the dialog; it has been answered 200."""
+
+    session: str
+    content_type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The session is over. ``by``: peer, us, timeout. ``how``: BYE, CANCEL, no-ack, transport, or the status that
+    ended it. ``reason``: the raw Reason header (RFC 3326) or ""."""
+
+    session: str
+    by: str
+    how: str
+    reason: str
+
+
+SessionOutput = (
+    Incoming
+    | Progress
+    | Accepted
+    | Rejected
+    | Confirmed
+    | ReInvited
+    | OfferAnswered
+    | OfferRefused
+    | InfoReceived
+    | Ended
+)
+Output = Transmit | SessionOutput
