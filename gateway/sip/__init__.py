@@ -1,1 +1,8 @@
-""""""
+"""SIP (RFC 3261) as pure machines and a thin driver; knows nothing of calls, bindings or media. In reading order:
+
+``hop`` ``grammar`` ``uri`` ``headers`` ``message`` ``framing`` ``screening`` ``build``   messages
+``transaction`` ``transaction_layer``                       the four machines, and how messages find them
+``dialog`` ``outputs`` ``invite_session`` ``invite_server`` ``invite_client``   one INVITE session of one leg
+``user_agent``                                              all of it behind one face
+``transport`` ``endpoint``                                  [IO] sockets, and the driver
+"""

@@ -1,0 +1,122 @@
+"""[IO] Drives a pure SIP core on real sockets: one match over outputs, one armed timer.
+
+Nothing escapes a receive callback: a fault of ours is counted, logged once a minute with its traceback, and the message
+is dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import structlog
+
+from gateway.sip.hop import Hop
+from gateway.sip.transaction import Transmit
+from gateway.sip.transport import Transport
+
+_log = structlog.get_logger()
+LOG_EVERY = 60.0
+
+
+class Core(Protocol):
+    """A pure machine that speaks SIP: a UserAgent, or something that holds one."""
+
+    @property
+    def deadline(self) -> float | None:
+        """When ``handle_timeout`` is due, on the monotonic clock."""
+
+    def handle_timeout(self, now: float) -> Sequence[Any]:
+        """Do what is due."""
+
+    def receive_message(self, data: bytes, source: Hop, now: float) -> Sequence[Any]:
+        """A message."""
+
+    def receive_malformed(self, data: bytes, source: Hop, now: float) -> Sequence[Any]:
+        """Bytes of a stream that can't be framed."""
+
+    def transport_failed(self, hop: Hop, now: float) -> Sequence[Any]:
+        """A hop that can't be reached."""
+
+
+class Endpoint:
+    """``on_outputs`` gets what isn't ``Transmit``. Start with ``await start(listen)``; ``bound`` names the sockets."""
+
+    def __init__(
+        self,
+        core: Core,
+        on_outputs: Callable[[list[Any]], None],
+        admits: Callable[[str], bool],
+        **limits: Any,
+    ) -> None:
+        self._core = core
+        self._on_outputs = on_outputs
+        self.transport = Transport(
+            on_message=lambda data, source: self._guarded(core.receive_message, data, source),
+            on_malformed=lambda data, source: self._guarded(core.receive_malformed, data, source),
+            on_failed=lambda hop: self._guarded(core.transport_failed, hop),
+            admits=admits,
+            **limits,
+        )
+        self.faults = 0
+        self._logged_at = float("-inf")
+        self._timer: asyncio.TimerHandle | None = None
+        self._armed: float | None = None
+
+    async def start(self, listen: Sequence[Hop]) -> None:
+        """Bind the sockets; OSError when one can't be had."""
+        await self.transport.start(listen)
+
+    @property
+    def bound(self) -> list[Hop]:
+        """The sockets as bound."""
+        return self.transport.bound
+
+    def execute(self, outputs: Sequence[Any]) -> None:
+        """Carry out outputs of the core, and arm the timer anew."""
+        others: list[Any] = []
+        for output in outputs:
+            if isinstance(output, Transmit):
+                self.transport.send(output.data, output.hop)
+            else:
+                others.append(output)
+        if others:
+            self._on_outputs(others)
+        self._arm()
+
+    async def stop(self) -> None:
+        """Close the sockets."""
+        if self._timer is not None:
+            self._timer.cancel()
+        await self.transport.stop()
+
+    def _guarded(self, act: Callable[..., Sequence[Any]], *arguments: Any) -> None:
+        try:
+            self.execute(act(*arguments, time.monotonic()))
+        except Exception:
+            self.faults += 1
+            now = time.monotonic()
+            if now - self._logged_at >= LOG_EVERY:
+                self._logged_at = now
+                _log.exception("a fault of ours in the SIP core", faults=self.faults)
+
+    def _arm(self) -> None:
+        deadline = self._core.deadline
+        if deadline == self._armed:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._armed = deadline
+        self._timer = None
+        if deadline is not None:
+            delay = max(0.0, deadline - time.monotonic())
+            self._timer = asyncio.get_running_loop().call_later(delay, self._fire)
+
+    def _fire(self) -> None:
+        self._armed = None
+        self._timer = None
+        self._guarded(self._core.handle_timeout)
+        # An event loop's clock may be a little behind the monotonic one: nothing was due yet, so look again.
+        self._arm()
