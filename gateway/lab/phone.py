@@ -175,7 +175,7 @@ class Phone(Memory):
             case "answer":
                 return self._answer(now)
             case "refuse":
-                return self._take(self._agent.reject(self._session, self.script.refuse, now), now)
+                return self._refuse(self.script.refuse, now)
             case "give_up" | "hang_up":
                 return self.hang_up(now)
             case "hold" | "resume":
@@ -266,7 +266,7 @@ class Phone(Memory):
             if self._invite_body:
                 self._media.receive_offer(self._invite_body, self._port)
         except PeerError as error:
-            return self._take(self._agent.reject(call.session, error.status, now), now)
+            return self._refuse(error.status, now)
         script = self.script
         self._plan("ring", script.ring_after, now)
         if script.refuse:
@@ -309,6 +309,11 @@ class Phone(Memory):
         self._plan("dial", script.digits_at if script.digits else None, now)
         if self._media.terms is not None:
             self._start_audio(now)
+
+    def _refuse(self, status: int, now: float) -> list[PhoneOutput]:
+        """A session that is refused ends without a word from the user agent."""
+        self._over("refused", now)
+        return self._take(self._agent.reject(self._session, status, now), now)
 
     def _over(self, what: str, now: float) -> None:
         self._turn(Phase.OVER, what, now)
