@@ -1,0 +1,225 @@
+"""The raw packets of a call, on disk as they arrive, so that a call whose process was killed can still be heard.
+
+A file, all numbers little-endian::
+
+    8 bytes   b"MLSPOOL1"
+    u32, u32  length and CRC-32 of the header
+    header    JSON object (UTF-8): what the caller gave, with ``started`` in monotonic seconds among it
+    records until the end of the file, each:
+      u8      0 or 1: a packet of that leg (caller, callee); 2 or 3: a codec note of leg 0 or 1
+      u8      0xA5, so that a hole of zeros left by a power cut is seen as the end
+      u16     length of what follows the time, never 0
+      f64     monotonic seconds of arrival
+      bytes   the RTP packet from its first byte; of a note: one byte, the payload type (8 PCMA, 0 PCMU)
+
+There is no end mark: a file that ends inside a record ends before it. Appending packs the record and puts it on a
+deque, which is safe between threads without a lock; everything that touches the disk, creating the file included, is
+done by the one thread of SpoolFlusher. A disk that stands still costs a recording, never a call: past ``BACKLOG`` bytes
+the writer gives up and says so in ``error``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import struct
+import threading
+import time
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+MAGIC = b"MLSPOOL1"
+BACKLOG = 8 << 20
+WRITE_EVERY = 0.2
+SYNC_EVERY = 1.0
+
+_HEAD = struct.Struct("<8sII")
+_RECORD = struct.Struct("<BBHd")
+_MARK = 0xA5
+_NOTE = 2
+_OVERHEAD = 64
+_SLOW = f"the disk is too slow: more than {BACKLOG >> 20} MiB waited"
+_pack = _RECORD.pack
+
+Record = tuple[int, float, bytes]
+
+
+class SpoolError(Exception):
+    """A file that is no spool."""
+
+
+class SpoolWriter:
+    """One recording that is being written. ``error`` is empty while all is well; after that nothing more is kept."""
+
+    __slots__ = ("_closing", "_fd", "_flusher", "_on_closed", "_parts", "_room", "_synced", "done", "error", "path")
+
+    def __init__(self, path: str | Path, header: Mapping[str, Any], flusher: SpoolFlusher) -> None:
+        """The file is created by ``flusher`` soon after; it must not exist, and its last part must be no link."""
+        self.path = str(path)
+        self.error = ""
+        self.done = False
+        text = json.dumps(dict(header), separators=(",", ":"), ensure_ascii=False).encode()
+        self._parts = deque([_HEAD.pack(MAGIC, len(text), zlib.crc32(text)) + text])
+        self._room = BACKLOG
+        self._fd = -1
+        self._synced: float | None = None
+        self._closing = False
+        self._on_closed: Callable[[], None] | None = None
+        self._flusher = flusher
+        flusher.add(self)
+
+    def append(self, leg: int, now: float, packet: bytes) -> None:
+        """Keep one RTP packet. Never waits and never raises; does nothing once closed or failed."""
+        if self._room > 0:
+            self._room -= len(packet) + _OVERHEAD
+            self._parts.append(_pack(leg, _MARK, len(packet), now) + packet)
+
+    def codec(self, leg: int, payload_type: int, now: float) -> None:
+        """Note what a leg sends from now on."""
+        self.append(leg + _NOTE, now, bytes([payload_type]))
+
+    def close(self, on_closed: Callable[[], None] | None = None) -> None:
+        """No more packets. ``on_closed`` is called on the flusher's thread when the file is safe, or has failed."""
+        if self._closing:
+            return
+        if self._room <= 0 and not self.error:
+            self.error = _SLOW
+        self._room = -1
+        self._on_closed = on_closed
+        self._closing = True
+        self._flusher.wake()
+
+    # The rest runs on the flusher's thread.
+
+    def step(self, now: float) -> None:
+        """Write what there is; sync when it is time; finish when closed. Sets ``done`` when nothing is left to do."""
+        closing = self._closing
+        if not self.error and self._room <= 0 and not closing:
+            self.error = _SLOW
+        if not self.error:
+            try:
+                self._write()
+                if closing or self._synced is None or now - self._synced >= SYNC_EVERY:
+                    os.fdatasync(self._fd)
+                    self._synced = now
+            except OSError as error:
+                self.error = f"{type(error).__name__}: {error}"
+        if self.error or closing:
+            self._finish(closing)
+
+    def _write(self) -> None:
+        if self._fd < 0:
+            self._fd = _create(self.path)
+        parts = self._parts
+        data = memoryview(b"".join([parts.popleft() for _ in range(len(parts))]))
+        if not self._closing:
+            self._room = BACKLOG
+        while data:
+            data = data[os.write(self._fd, data) :]
+
+    def _finish(self, closing: bool) -> None:
+        self._room = -1
+        self._parts.clear()
+        if self._fd >= 0:
+            with contextlib.suppress(OSError):
+                os.close(self._fd)
+            self._fd = -1
+        if closing:
+            self.done = True
+            if self._on_closed is not None:
+                self._on_closed()
+
+
+def _create(path: str) -> int:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with contextlib.suppress(OSError):
+        folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    return fd
+
+
+class SpoolFlusher:
+    """One thread that writes all spools. ``open`` makes a writer; ``stop`` closes all that are open and waits."""
+
+    def __init__(self) -> None:
+        self._new: deque[SpoolWriter] = deque()
+        self._writers: list[SpoolWriter] = []
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+
+    def open(self, path: str | Path, header: Mapping[str, Any]) -> SpoolWriter:
+        """A writer for a new file. ``header`` must hold ``started``, monotonic seconds."""
+        return SpoolWriter(path, header, self)
+
+    def add(self, writer: SpoolWriter) -> None:
+        """Take a writer under care; SpoolWriter does that itself."""
+        self._new.append(writer)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
+            self._thread.start()
+        self._wake.set()
+
+    def wake(self) -> None:
+        """Make the next round come now."""
+        self._wake.set()
+
+    def stop(self, timeout: float = 10.0) -> bool:
+        """Close every spool and end the thread. False if the disk didn't let it end in ``timeout`` seconds."""
+        self._stopping = True
+        self._wake.set()
+        if self._thread is None:
+            return True
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while True:
+            self._wake.wait(WRITE_EVERY if self._writers else None)
+            self._wake.clear()
+            last = self._stopping
+            while self._new:
+                self._writers.append(self._new.popleft())
+            for writer in self._writers:
+                if last:
+                    writer.close()
+                writer.step(time.monotonic())
+            self._writers = [writer for writer in self._writers if not writer.done]
+            if last:
+                return
+
+
+def read_spool(path: str | Path) -> tuple[dict[str, Any], Iterator[Record]]:
+    """The header, and the records in the order of arrival: (leg, or leg + 2 for a codec note; seconds; bytes).
+
+    A tail that is cut or damaged ends the records. Raises SpoolError when the header itself isn't whole, and OSError.
+    """
+    raw = Path(path).read_bytes()
+    if len(raw) < _HEAD.size or raw[: len(MAGIC)] != MAGIC:
+        raise SpoolError(f"{path} is no spool")
+    _, length, checksum = _HEAD.unpack_from(raw)
+    text = raw[_HEAD.size : _HEAD.size + length]
+    if len(text) != length or zlib.crc32(text) != checksum:
+        raise SpoolError(f"the header of {path} is cut or damaged")
+    header = json.loads(text)
+    if not isinstance(header, dict):
+        raise SpoolError(f"the header of {path} is no object")
+    return header, _records(raw, _HEAD.size + length)
+
+
+def _records(raw: bytes, position: int) -> Iterator[Record]:
+    while position + _RECORD.size <= len(raw):
+        leg, mark, length, now = _RECORD.unpack_from(raw, position)
+        position += _RECORD.size
+        if mark != _MARK or leg > 3 or length == 0 or not math.isfinite(now) or position + length > len(raw):
+            return
+        yield leg, now, raw[position : position + length]
+        position += length

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from media.recording import spool
+from media.recording.spool import SpoolError, SpoolFlusher, SpoolWriter, read_spool
+
+HEADER = {"session": "s1", "name": "rec-1", "started": 100.0}
+
+
+@pytest.fixture
+def flusher() -> Iterator[SpoolFlusher]:
+    flusher = SpoolFlusher()
+    yield flusher
+    assert flusher.stop()
+
+
+class Unattended(SpoolFlusher):
+    """No thread: the test takes the steps."""
+
+    def add(self, writer: SpoolWriter) -> None:
+        pass
+
+
+def test_what_was_appended_is_read_back(tmp_path: Path, flusher: SpoolFlusher) -> None:
+    writer = flusher.open(tmp_path / "a.spool", HEADER)
+    writer.codec(1, 0, 100.0)
+    for number in range(1000):
+        writer.append(number % 2, 100 + number / 100, bytes([number % 256]) * 172)
+    writer.close()
+    assert flusher.stop()
+    header, records = read_spool(tmp_path / "a.spool")
+    assert header == HEADER
+    assert next(records) == (3, 100.0, b"\0")
+    assert list(records) == [(n % 2, 100 + n / 100, bytes([n % 256]) * 172) for n in range(1000)]
+    assert (writer.done, writer.error) == (True, "")
+    assert (tmp_path / "a.spool").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_step_makes_packets_safe_while_the_call_goes_on(tmp_path: Path) -> None:
+    writer = SpoolWriter(tmp_path / "a", HEADER, Unattended())
+    writer.append(0, 100.0, b"first")
+    writer.step(1.0)
+    assert list(read_spool(tmp_path / "a")[1]) == [(0, 100.0, b"first")]
+    writer.append(0, 100.1, b"second")
+    writer.step(1.2)
+    assert len(list(read_spool(tmp_path / "a")[1])) == 2
+    assert not writer.done
+    writer.close()
+    writer.step(1.3)
+    assert writer.done
+
+
+def test_stop_closes_what_is_still_open(tmp_path: Path, flusher: SpoolFlusher) -> None:
+    closed: list[str] = []
+    writers = [flusher.open(tmp_path / str(number), HEADER) for number in range(20)]
+    writers[0].close(lambda: closed.append("0"))
+    for writer in writers[1:]:
+        writer.append(0, 1.0, b"x")
+    assert flusher.stop()
+    assert closed == ["0"]
+    assert all(writer.done and not writer.error for writer in writers)
+    assert all(len(list(read_spool(tmp_path / str(n))[1])) == 1 for n in range(1, 20))
+
+
+def test_nothing_is_kept_after_the_close(tmp_path: Path) -> None:
+    writer = SpoolWriter(tmp_path / "a", HEADER, Unattended())
+    writer.close()
+    writer.append(0, 1.0, b"late")
+    writer.step(0.0)
+    assert list(read_spool(tmp_path / "a")[1]) == []
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_a_path_that_exists_is_never_written(tmp_path: Path, kind: str) -> None:
+    target = tmp_path / "victim"
+    path = target if kind == "file" else tmp_path / "a"
+    target.write_bytes(b"keep")
+    if kind == "link":
+        path.symlink_to(target)
+    writer = SpoolWriter(path, HEADER, Unattended())
+    writer.append(0, 1.0, b"x")
+    writer.step(0.0)
+    assert writer.error.startswith("FileExistsError")
+    assert target.read_bytes() == b"keep"
+    writer.close()
+    writer.step(0.1)
+    assert writer.done
+
+
+def test_a_disk_that_stands_still_costs_the_recording_and_bounded_memory(tmp_path: Path) -> None:
+    writer = SpoolWriter(tmp_path / "a", HEADER, Unattended())
+    for _ in range(100_000):
+        writer.append(0, 1.0, bytes(172))
+    kept = sum(len(part) for part in writer._parts)
+    assert 0.5 * spool.BACKLOG < kept <= spool.BACKLOG
+    writer.step(0.0)
+    assert "too slow" in writer.error
+    writer.append(0, 1.0, bytes(172))
+    assert not writer._parts
+
+
+def test_an_error_of_the_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_fd: int, _data: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    writer = SpoolWriter(tmp_path / "a", HEADER, Unattended())
+    monkeypatch.setattr(os, "write", full)
+    writer.step(0.0)
+    assert "No space left" in writer.error
+
+
+def test_a_cut_tail_ends_the_records_and_nothing_else(tmp_path: Path) -> None:
+    writer = SpoolWriter(tmp_path / "a", HEADER, Unattended())
+    for number in range(3):
+        writer.append(0, float(number), b"packet")
+    writer.close()
+    writer.step(0.0)
+    whole = (tmp_path / "a").read_bytes()
+    start = len(whole) - 3 * 18
+    for size in range(start, len(whole) + 1):
+        (tmp_path / "b").write_bytes(whole[:size])
+        assert len(list(read_spool(tmp_path / "b")[1])) == (size - start) // 18
+    (tmp_path / "b").write_bytes(whole + bytes(4096))
+    assert len(list(read_spool(tmp_path / "b")[1])) == 3
+
+
+def test_what_is_no_spool_is_refused(tmp_path: Path) -> None:
+    for raw in (
+        b"",
+        b"RIFF" * 10,
+        b"MLSPOOL1" + struct.pack("<II", 99, 0) + b"{}",
+        b"MLSPOOL1" + struct.pack("<II", 2, 0) + b"{}",
+    ):
+        (tmp_path / "a").write_bytes(raw)
+        with pytest.raises(SpoolError):
+            read_spool(tmp_path / "a")
