@@ -1,0 +1,101 @@
+"""Outbox payloads (gateway.calls.payloads) as the vendor's JSON: call events (section 6) and CDRs (section 7).
+
+Field names, their order and their types are the samples': integers as integers, times ``yyyy-MM-dd HH:mm:ss`` in UTC,
+absent rather than null.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+Payload = Mapping[str, Any]
+JSON_TYPE = "application/json;charset=UTF-8"
+SERVICE_TYPES = {"AX": "003", "AXB": "004", "AXE": "005"}
+MERGE_LIMIT = 50
+
+
+@dataclass(frozen=True, slots=True)
+class CdrFacts:
+    """What a CDR says besides the call: account, this node's name, the host that recordings are fetched from."""
+
+    account: str
+    host_name: str
+    record_domain: str
+
+
+def vendor_time(text: str | None) -> str | None:
+    """``2024-01-24T02:30:03.123456Z`` as ``2024-01-24 02:30:03``."""
+    return None if text is None else f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M:%S}"
+
+
+def event_body(payload: Payload) -> dict[str, Any]:
+    """One call event."""
+    info: dict[str, Any] = {
+        "sessionId": payload["session"],
+        "timestamp": vendor_time(payload["at"]),
+        "caller": payload["caller"] or "",
+        "called": payload["called"],
+    }
+    kind = payload["kind"]
+    if kind == "disconnect":
+        info |= {"stateCode": payload["cause"], "stateDesc": payload["cause_text"]}
+    if payload["binding"]:
+        info["subscriptionId"] = payload["binding"]
+    if kind == "callin" and payload["user_data"]:
+        info["userData"] = payload["user_data"]
+    return {"eventType": kind, "statusInfo": info}
+
+
+def fee_body(rows: Sequence[tuple[str, Payload]], facts: CdrFacts) -> dict[str, Any]:
+    """CDRs, at most 50: (record id, payload) each."""
+    return {"eventType": "fee", "feeLst": [_cdr(record_id, payload, facts) for record_id, payload in rows]}
+
+
+def _cdr(record_id: str, payload: Payload, facts: CdrFacts) -> dict[str, Any]:
+    failed = payload["cause"] != 0
+    recorded = bool(payload["recorded"])
+    row = {
+        "direction": payload["direction"],
+        "spId": facts.account,
+        "appKey": payload["application"],
+        "icid": record_id[:64],
+        "bindNum": payload["x"],
+        "sessionId": payload["session"],
+        "subscriptionId": payload["binding"],
+        "callerNum": payload["caller"],
+        "calleeNum": payload["x"],
+        "fwdDisplayNum": payload["shown"],
+        "fwdDstNum": payload["callee"],
+        "callInTime": vendor_time(payload["started"]),
+        "fwdStartTime": vendor_time(payload["forwarded"]),
+        "fwdAlertingTime": vendor_time(payload["rang"]),
+        "fwdAnswerTime": vendor_time(payload["answered"]),
+        "callEndTime": vendor_time(payload["ended"]),
+        "fwdUnaswRsn": payload["q850"],
+        "failTime": vendor_time(payload["ended"]) if failed and payload["answered"] is None else None,
+        "ulFailReason": payload["cause"],
+        "sipStatusCode": payload["sip_status"],
+        "callOutUnaswRsn": 0,
+        "recordFlag": int(recorded),
+        "recordStartTime": vendor_time(payload["record_started"]) if recorded else None,
+        "recordDomain": facts.record_domain if recorded else None,
+        "recordBucketName": f"sp-{payload['application'].lower()}" if recorded else None,
+        "recordObjectName": payload["recording"] if recorded else None,
+        "ttsPlayTimes": 0,
+        "ttsTransDuration": 0,
+        "mptyId": payload["binding"],
+        "serviceType": SERVICE_TYPES.get(payload["mode"]),
+        "hostName": facts.host_name,
+        "voiceCheckType": 0,
+        "userData": payload["user_data"],
+    }
+    return {key: value for key, value in row.items() if value is not None}
+
+
+def encoded(body: Mapping[str, Any]) -> bytes:
+    """The bytes on the wire: ASCII JSON."""
+    return json.dumps(body, separators=(",", ":")).encode("ascii")

@@ -1,0 +1,228 @@
+"""[IO] Delivery of events and CDRs from the outbox: in order for each call, each target by itself, never lost.
+
+A row is ``waiting`` until its POST got a 2xx (``done``) or the retry plan is used up (``dead``). Every call has one
+task at a time, which walks its rows in ``seq`` order and stops at the first that fails, so events never overtake; an
+application has at most ``PARALLEL`` such tasks, so a dead target costs others nothing. CDRs of one application that are
+due within ``merge_seconds`` go in one message. State lives in the table: a restart goes on where it was, and the worst
+that it does is to send a row twice, with the same ``X-Event-Id``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Literal, cast
+
+import structlog
+from sqlalchemy import Row, exists, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gateway.api.auth import signature_headers
+from gateway.api.callbacks import CallbackClient, Outcome
+from gateway.api.events import JSON_TYPE, MERGE_LIMIT, CdrFacts, encoded, event_body, fee_body
+from gateway.bindings.models import Application
+from gateway.bindings.store import BindingStore
+from gateway.database import reading, writing
+from gateway.schema import attempt, outbox, recording
+
+_log = structlog.get_logger()
+PARALLEL = 16
+DAY = 86400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliverySettings:
+    """``retry_minutes``: waits after each failure (section 6). ``poll_seconds``: a net under ``wake``."""
+
+    host_name: str
+    record_domain: str
+    retry_minutes: tuple[float, ...] = (1, 4, 9, 106, 203, 300)
+    merge_seconds: float = 0.2
+    retention_days: float = 7
+    poll_seconds: float = 5.0
+
+
+@dataclass(slots=True, eq=False)
+class _Batch:
+    """CDRs of one application that wait to go together."""
+
+    rows: list[Row[Any]]
+    done: asyncio.Future[bool]
+
+
+class Delivery:
+    """``start`` runs it as a task; ``wake`` says that rows may be due; ``settle`` waits until none is under way."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        store: BindingStore,
+        client: CallbackClient,
+        settings: DeliverySettings,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._engine = engine
+        self._store = store
+        self._client = client
+        self._settings = settings
+        self._clock = clock
+        self._wake = asyncio.Event()
+        self._calls: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._batches: dict[str, _Batch] = {}
+        self._batch_tasks: set[asyncio.Task[None]] = set()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def wake(self) -> None:
+        """Rows may be due."""
+        self._wake.set()
+
+    async def stop(self) -> None:
+        """Stop; what is under way is given up and sent again by the next start."""
+        tasks = [*self._calls.values(), *self._batch_tasks, *([self._task] if self._task else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def settle(self) -> None:
+        """Look once, and wait until all that was due has been tried."""
+        await self._scan()
+        while self._calls:
+            await asyncio.gather(*self._calls.values(), return_exceptions=True)
+            await self._scan()
+
+    async def _run(self) -> None:
+        while True:
+            self._wake.clear()
+            try:
+                await self._scan()
+            except Exception:
+                _log.exception("the outbox could not be read")
+            try:
+                async with asyncio.timeout(self._settings.poll_seconds):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def _scan(self) -> None:
+        """Give every call with a due first row its task, as far as its application has room."""
+        now = self._clock()
+        before = outbox.alias()
+        overtakes = exists().where(
+            before.c.session == outbox.c.session, before.c.seq < outbox.c.seq, before.c.state == "waiting"
+        )
+        due = (outbox.c.state == "waiting", outbox.c.due_at <= now, ~overtakes)
+        async with reading(self._engine) as connection:
+            keys = (await connection.execute(select(outbox.c.application).where(*due).distinct())).scalars().all()
+            for key in keys:
+                busy = {session for application, session in self._calls if application == key}
+                room = PARALLEL - len(busy)
+                if room <= 0:
+                    continue
+                query = select(outbox.c.session).where(outbox.c.application == key, *due)
+                query = query.where(outbox.c.session.not_in(busy)).distinct().limit(room)
+                for session in (await connection.execute(query)).scalars().all():
+                    task = asyncio.get_running_loop().create_task(self._call(key, session))
+                    self._calls[key, session] = task
+                    task.add_done_callback(partial(self._finished, (key, session)))
+
+    def _finished(self, name: tuple[str, str], _task: asyncio.Task[None]) -> None:
+        del self._calls[name]
+        if len([one for one in self._calls if one[0] == name[0]]) == PARALLEL - 1:
+            self._wake.set()
+
+    async def _call(self, key: str, session: str) -> None:
+        """Walk one call's rows until one fails, isn't due, or none is left."""
+        try:
+            application = await self._store.application(key)
+            while True:
+                async with reading(self._engine) as connection:
+                    query = select(outbox).where(outbox.c.session == session, outbox.c.state == "waiting")
+                    row = (await connection.execute(query.order_by(outbox.c.seq).limit(1))).first()
+                if row is None or row.due_at > self._clock():
+                    return
+                if not await self._deliver(application, row):
+                    return
+        except Exception:
+            _log.exception("a call's events could not be delivered", session=session)
+
+    async def _deliver(self, application: Application | None, row: Row[Any]) -> bool:
+        """Send one row; True: it is done with."""
+        url = "" if application is None else application.fee_url if row.kind == "fee" else application.status_url
+        if application is None or not url:
+            return await self._note([row], None, 0.0)
+        if row.kind == "fee":
+            return await self._join_batch(application, url, row)
+        body = encoded(event_body(json.loads(row.payload)))
+        outcome, seconds = await self._post(application, url, body, row.id)
+        return await self._note([row], outcome, seconds)
+
+    async def _join_batch(self, application: Application, url: str, row: Row[Any]) -> bool:
+        batch = self._batches.get(application.key)
+        if batch is None or len(batch.rows) >= MERGE_LIMIT:
+            batch = _Batch([], asyncio.get_running_loop().create_future())
+            self._batches[application.key] = batch
+            task = asyncio.get_running_loop().create_task(self._send_batch(application, url, batch))
+            self._batch_tasks.add(task)
+            task.add_done_callback(self._batch_tasks.discard)
+        batch.rows.append(row)
+        return await asyncio.shield(batch.done)
+
+    async def _send_batch(self, application: Application, url: str, batch: _Batch) -> None:
+        try:
+            await asyncio.sleep(self._settings.merge_seconds)
+            if self._batches.get(application.key) is batch:
+                del self._batches[application.key]
+            facts = CdrFacts(application.account, self._settings.host_name, self._settings.record_domain)
+            body = encoded(fee_body([(row.id, json.loads(row.payload)) for row in batch.rows], facts))
+            outcome, seconds = await self._post(application, url, body, batch.rows[0].id)
+            batch.done.set_result(await self._note(batch.rows, outcome, seconds))
+        finally:
+            if not batch.done.done():
+                batch.done.set_result(False)
+
+    async def _post(self, application: Application, url: str, body: bytes, event_id: str) -> tuple[Outcome, float]:
+        headers = {"Content-Type": JSON_TYPE, "X-Event-Id": event_id}
+        now = datetime.fromtimestamp(self._clock(), UTC)
+        form = cast(Literal["WSSE", "AKSK", "both"], application.signature)
+        headers |= dict(signature_headers(form, application.key, application.secret, secrets.token_hex(16), now))
+        began = time.monotonic()
+        outcome = await self._client.post(url, body, headers, private=application.private_callbacks)
+        return outcome, time.monotonic() - began
+
+    async def _note(self, rows: list[Row[Any]], outcome: Outcome | None, seconds: float) -> bool:
+        """Write down what became of rows (``outcome`` None: nobody wants them)."""
+        now = self._clock()
+        success = outcome is None or outcome.ok
+        async with writing(self._engine) as connection:
+            for row in rows:
+                values: dict[str, Any] = {"tries": row.tries + 1, "state": "done"}
+                if not success:
+                    plan = self._settings.retry_minutes
+                    values["state"] = "waiting" if row.tries < len(plan) else "dead"
+                    if row.tries < len(plan):
+                        values["due_at"] = now + 60 * plan[row.tries]
+                await connection.execute(update(outbox).where(outbox.c.id == row.id).values(**values))
+                if outcome is not None:
+                    await connection.execute(
+                        insert(attempt).values(
+                            outbox=row.id, at=now, status=outcome.status, error=outcome.error, seconds=seconds
+                        )
+                    )
+                if row.kind == "fee" and values["state"] != "waiting":
+                    # Files live seven days from the moment the CDR was pushed (section 5).
+                    await connection.execute(
+                        update(recording)
+                        .where(recording.c.session == row.session)
+                        .values(erase_at=now + DAY * self._settings.retention_days)
+                    )
+        return success or values["state"] == "dead"

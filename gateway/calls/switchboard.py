@@ -1,0 +1,119 @@
+"""[IO] Carries out what the exchange decides: look-ups, media commands, rows for the journal.
+
+The exchange is pure; the endpoint gives it SIP and time; this file gives it the rest. One ``match`` over outputs.
+A look-up that takes long or fails is an input like any other, so nothing here is awaited by a call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from gateway.bindings.routing import route
+from gateway.bindings.store import BindingStore
+from gateway.calls.exchange import Exchange
+from gateway.calls.journal import Journal
+from gateway.calls.media_pool import MediaPool
+from gateway.calls.outputs import Faulted, MediaCommand, Resolve, Talked
+from gateway.sip.endpoint import Endpoint
+from media.control import Report
+
+_log = structlog.get_logger()
+
+
+def wall(now: float) -> datetime:
+    """The UTC time of a moment of the monotonic clock."""
+    return datetime.fromtimestamp(time.time() + (now - time.monotonic()), UTC)
+
+
+class Switchboard:
+    """Between the pure exchange and the world. ``attach`` the endpoint and the pool before anything comes in."""
+
+    def __init__(self, exchange: Exchange, store: BindingStore, journal: Journal) -> None:
+        self.exchange = exchange
+        self._store = store
+        self._journal = journal
+        self.idle = asyncio.Event()
+        """Set while no call stands."""
+        self.idle.set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._endpoint: Endpoint
+        self._pool: MediaPool
+
+    def attach(self, endpoint: Endpoint, pool: MediaPool) -> None:
+        """Name the two neighbours that need this object to be made."""
+        self._endpoint = endpoint
+        self._pool = pool
+
+    def carry_out(self, outputs: Sequence[object]) -> None:
+        """Everything that isn't SIP (the endpoint has sent that already)."""
+        for output in outputs:
+            match output:
+                case MediaCommand(worker, command):
+                    self._pool.send(worker, command)
+                case Resolve():
+                    self._spawn(self._resolve(output))
+                case Talked():
+                    self._spawn(self._note_talked(output))
+                case Faulted(call, error):
+                    _log.error("a fault of ours ended a call", call=call, exc_info=error)
+                case _:
+                    self._journal.put(output)
+        if self.exchange.active:
+            self.idle.clear()
+        else:
+            self.idle.set()
+
+    def media_report(self, worker: int, report: Report) -> None:
+        """A media worker said something."""
+        self._endpoint.execute(self.exchange.media_report(worker, report, time.monotonic()))
+
+    def worker_gone(self, worker: int) -> None:
+        """A media worker ended: its calls end too."""
+        self._endpoint.execute(self.exchange.worker_gone(worker, time.monotonic()))
+
+    def stop_call(self, application: str, session: str) -> bool:
+        """Hang up a call for the application that owns it; False when there is none."""
+        found, outputs = self.exchange.stop_call(session, time.monotonic(), application=application)
+        self._endpoint.execute(outputs)
+        return found
+
+    def drain(self) -> None:
+        """No new calls from here on."""
+        self._endpoint.execute(self.exchange.drain(time.monotonic()))
+
+    def hang_up_all(self) -> None:
+        """End every call now."""
+        self._endpoint.execute(self.exchange.hang_up_all(time.monotonic()))
+
+    async def stop(self) -> None:
+        """Wait for look-ups and notes under way."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=5)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _resolve(self, question: Resolve) -> None:
+        at = wall(question.at)
+        try:
+            found = await self._store.find(question.caller, question.called, at)
+            decision = route(question.caller, question.called, found, at)
+        except Exception:
+            _log.exception("the binding could not be looked up", call=question.call)
+            self._endpoint.execute(self.exchange.route_failed(question.call, time.monotonic()))
+            return
+        self._endpoint.execute(self.exchange.routed(question.call, decision, time.monotonic()))
+
+    async def _note_talked(self, talked: Talked) -> None:
+        try:
+            await self._store.note_talked(talked.decision, talked.caller, talked.called, wall(talked.at))
+        except Exception:
+            _log.exception("who talked could not be noted", call=talked.call)

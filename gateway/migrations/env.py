@@ -1,0 +1,8 @@
+"""Run by Alembic: the connection is handed in by gateway.database, which owns the transaction."""
+
+from alembic import context
+
+from gateway.schema import metadata
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, transactional_ddl=False)
+context.run_migrations()

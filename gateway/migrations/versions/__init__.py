@@ -1,0 +1,1 @@
+"""One file a step: v0001 made the first tables."""

@@ -1,0 +1,141 @@
+"""[IO] The web process of a node: REST API, delivery of events, rendering and erasing of recordings.
+
+Started by ``gateway.service`` with one end of the channel and the listening socket; it ends when the node says so or
+when the other end of the channel is gone, so it never outlives its node.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import socket
+from pathlib import Path
+
+import structlog
+
+from gateway import log
+from gateway.api.app import create_app
+from gateway.api.callbacks import CallbackClient
+from gateway.api.context import ApiContext, ApiSettings
+from gateway.api.keeper import Keeper
+from gateway.api.outbox import Delivery, DeliverySettings
+from gateway.api.server import web_server
+from gateway.bindings.store import BindingStore
+from gateway.channel import AskStatus, Channel, Finish, Message, Nudge, StopCall
+from gateway.config import Config, load
+from gateway.database import open_engine
+from gateway.tones import ToneFolder
+from media.recording.store import RecordingStore
+
+_log = structlog.get_logger()
+FINISH_SECONDS = 10.0
+
+
+class Web:
+    """The parts of the process, wired."""
+
+    def __init__(self, config: Config) -> None:
+        self.finish = asyncio.Event()
+        self.channel = Channel(self._hear)
+        self.engine = open_engine(config.database.url)
+        store = BindingStore(self.engine)
+        recordings = RecordingStore(config.recordings.url)
+        self.client = CallbackClient(config.events.timeout_seconds)
+        self.delivery = Delivery(
+            self.engine,
+            store,
+            self.client,
+            DeliverySettings(
+                host_name=config.node.name,
+                record_domain=(config.web.public_url or f"{config.web.listen[0]}:{config.web.listen[1]}")[:128],
+                retry_minutes=config.events.retry_minutes,
+                merge_seconds=config.events.merge_seconds,
+                retention_days=config.recordings.retention_days,
+            ),
+        )
+        self.keeper = Keeper(self.engine, recordings, retention_days=config.recordings.retention_days)
+        tones = ToneFolder(config.tones.folder)
+        self.app = create_app(
+            ApiContext(
+                store=store,
+                engine=self.engine,
+                recordings=recordings,
+                settings=ApiSettings(
+                    host_name=config.node.name,
+                    public_url=config.web.public_url,
+                    link_seconds=config.web.link_seconds,
+                    created_window=config.web.created_window_seconds,
+                    requests_per_second=config.web.requests_per_second,
+                ),
+                stop_call=self._stop_call,
+                ready=self._ready,
+                tone_exists=lambda application, name: tones.find(application, name) is not None,
+            )
+        )
+
+    def _hear(self, message: Message) -> None:
+        match message:
+            case Nudge():
+                self.delivery.wake()
+                self.keeper.wake()
+            case Finish():
+                self.finish.set()
+            case _:
+                pass
+
+    async def _stop_call(self, application: str, session: str) -> bool:
+        return (await self.channel.ask(lambda number: StopCall(number, application, session))).ok
+
+    async def _ready(self) -> bool:
+        return (await self.channel.ask(AskStatus, seconds=2.0)).ok
+
+    async def run(self, end: socket.socket, listening: socket.socket) -> None:
+        """Serve until told to finish."""
+        await self.channel.open(end)
+        server = web_server(self.app)
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        self.delivery.start()
+        self.keeper.start()
+        gone = asyncio.create_task(self.channel.closed.wait())
+        told = asyncio.create_task(self.finish.wait())
+        await asyncio.wait({serving, gone, told}, return_when=asyncio.FIRST_COMPLETED)
+        try:
+            async with asyncio.timeout(FINISH_SECONDS):
+                await self.keeper.settle()
+                await self.delivery.settle()
+        except TimeoutError:
+            _log.warning("work was left for the next start")
+        server.should_exit = True
+        await asyncio.gather(serving, return_exceptions=True)
+        for task in (gone, told):
+            task.cancel()
+        await self.delivery.stop()
+        await self.keeper.stop()
+        await self.client.close()
+        await self.engine.dispose()
+        await self.channel.close()
+
+
+def main() -> None:
+    """Entry point of the process."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--channel-fd", type=int, required=True)
+    parser.add_argument("--listen-fd", type=int, required=True)
+    arguments = parser.parse_args()
+    config = load(arguments.config)
+    log.configure(config.node.log)
+
+    async def serve() -> None:
+        # The node decides when we end: a Ctrl-C in the terminal reaches the whole process group.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        await Web(config).run(
+            socket.socket(fileno=arguments.channel_fd),
+            socket.socket(fileno=arguments.listen_fd),
+        )
+
+
+if __name__ == "__main__":
+    main()

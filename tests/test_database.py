@@ -1,0 +1,56 @@
+"""The tables: made from nothing, brought up again without harm, and equal to what the code speaks of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from gateway.database import migrate, open_engine, reading, writing
+from gateway.schema import application, metadata
+
+
+async def test_migrations_make_the_tables_that_the_code_speaks_of(tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path}/new/maskline.db"
+    await migrate(url)
+    await migrate(url)
+    engine = open_engine(url)
+
+    def differences(connection: Connection) -> list[object]:
+        return list(compare_metadata(MigrationContext.configure(connection), metadata))
+
+    async with reading(engine) as connection:
+        assert await connection.run_sync(differences) == []
+    await engine.dispose()
+
+
+async def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path}/maskline.db"
+    await migrate(url)
+    engine = open_engine(url)
+    row = {"key": "k", "mode": "AXB", "settings": "{}"}
+    with pytest.raises(IntegrityError):
+        async with writing(engine) as connection:
+            await connection.execute(insert(application).values(**row))
+            await connection.execute(insert(application).values(**row))
+    async with reading(engine) as connection:
+        assert (await connection.execute(select(application.c.key))).all() == []
+    await engine.dispose()
+
+
+async def test_readers_go_on_beside_a_writer(tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path}/maskline.db"
+    await migrate(url)
+    one, two = open_engine(url), open_engine(url)
+    async with writing(one) as connection:
+        await connection.execute(insert(application).values(key="k", mode="AXB", settings="{}"))
+        async with reading(two) as other:
+            assert (await other.execute(select(application.c.key))).all() == []
+    async with reading(two) as other:
+        assert (await other.execute(select(application.c.key))).scalars().all() == ["k"]
+    await one.dispose()
+    await two.dispose()
