@@ -1,0 +1,91 @@
+"""A-law WAV files: 8000 Hz, one byte a sample, one or two channels, read and written as raw codes.
+
+A file of a format other than PCM has an 18-byte ``fmt`` chunk (cbSize 0) and a ``fact`` chunk with the number of frames
+(Multimedia Programming Interface 1.0 and the WAVE_FORMAT registry: A-law is 6, µ-law 7). Also here: what the A-law code
+of every µ-law code is, by the levels of ITU-T G.711.
+"""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+ALAW = 6
+RATE = 8000
+SILENCE = 0xD5
+
+Codes = npt.NDArray[np.uint8]
+Samples = npt.NDArray[np.float64]
+
+
+def _levels(mulaw: bool) -> Samples:
+    code = np.arange(256) ^ (0xFF if mulaw else 0x55)
+    mantissa, segment = code & 0x0F, (code >> 4) & 0x07
+    if mulaw:
+        magnitude = (((mantissa << 3) + 132) << segment) - 132
+        return np.where(code & 0x80, -magnitude, magnitude) / 32768.0
+    magnitude = np.where(segment == 0, mantissa * 16 + 8, (mantissa * 16 + 264) << np.maximum(segment - 1, 0))
+    return np.where(code & 0x80, magnitude, -magnitude) / 32768.0
+
+
+LEVELS = _levels(mulaw=False)
+_ORDER = np.argsort(LEVELS, kind="stable")
+_MIDDLES = (LEVELS[_ORDER][1:] + LEVELS[_ORDER][:-1]) / 2
+
+
+def encode(samples: Samples) -> Codes:
+    """The nearest A-law code of each sample; 1.0 is full scale, 0 is 0xD5."""
+    codes: Codes = _ORDER[np.searchsorted(_MIDDLES, samples, side="right")].astype(np.uint8)
+    return codes
+
+
+def decode(codes: Codes) -> Samples:
+    """Samples of A-law codes, 1.0 being full scale."""
+    return LEVELS[codes]
+
+
+FROM_MULAW: Codes = encode(_levels(mulaw=True))
+
+
+def build(channels: tuple[Codes, ...]) -> bytes:
+    """The whole file. Channels are of equal length; ValueError when they aren't, or are none."""
+    frames = len(channels[0]) if channels else -1
+    if any(len(codes) != frames for codes in channels) or frames < 0:
+        raise ValueError("channels must be of equal length")
+    count = len(channels)
+    data = np.stack(channels, axis=1).astype(np.uint8).tobytes()
+    padding = b"\0" * (len(data) % 2)
+    head = b"WAVE" + struct.pack("<4sIHHIIHHH", b"fmt ", 18, ALAW, count, RATE, RATE * count, count, 8, 0)
+    head += struct.pack("<4sII", b"fact", 4, frames) + struct.pack("<4sI", b"data", len(data))
+    return struct.pack("<4sI", b"RIFF", len(head) + len(data) + len(padding)) + head + data + padding
+
+
+def parse(raw: bytes) -> tuple[Codes, ...]:
+    """The channels of an A-law, 8000 Hz file. ValueError for anything else, and for one that is cut."""
+    if len(raw) < 12 or raw[:4] != b"RIFF" or raw[8:12] != b"WAVE":
+        raise ValueError("no WAV file")
+    chunks: dict[bytes, bytes] = {}
+    position = 12
+    while position + 8 <= len(raw):
+        name, size = struct.unpack_from("<4sI", raw, position)
+        if position + 8 + size > len(raw):
+            raise ValueError("a chunk is longer than the file")
+        chunks.setdefault(name, raw[position + 8 : position + 8 + size])
+        position += 8 + size + size % 2
+    form = chunks.get(b"fmt ", b"")
+    if len(form) < 16 or b"data" not in chunks:
+        raise ValueError("fmt or data is missing")
+    code, count, rate, _, _, bits = struct.unpack_from("<HHIIHH", form)
+    if (code, rate, bits) != (ALAW, RATE, 8) or count not in (1, 2):
+        raise ValueError(f"not A-law at 8000 Hz: format {code}, {rate} Hz, {bits} bit, {count} channels")
+    data = np.frombuffer(chunks[b"data"], np.uint8)
+    data = data[: len(data) - len(data) % count]
+    return tuple(data[number::count].copy() for number in range(count))
+
+
+def read(path: str | Path) -> tuple[Codes, ...]:
+    """The channels of a file. ValueError, OSError."""
+    return parse(Path(path).read_bytes())
