@@ -1,1 +1,8 @@
-"""Bindings. Read: models (values), areas (what a number's prefix says), routing (who is called, pure)."""
+"""Who reaches whom through an X number. In reading order:
+
+``models`` ``areas``        the values, and what a number's digits say
+``routing``                 a call's decision: Connect or Reject (pure)
+``requests`` ``errors`` ``allocation``   what the API asks for, why it can't be had, which X is chosen (pure)
+``rows``                    values to and from rows
+``pool`` ``store_axb`` ``store_ax`` ``store``   [IO] the tables
+"""

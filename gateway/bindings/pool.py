@@ -1,0 +1,86 @@
+"""[IO] What AXB and AX share of the tables: whose number an X is, which bindings count, the choice of an X, fresh ids."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection
+from datetime import UTC, datetime
+
+from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.bindings.allocation import Candidate, choose
+from gateway.bindings.areas import area_code_of
+from gateway.bindings.errors import NoFreeNumber, NumberBlacklisted, NumberNotOwned
+from gateway.bindings.models import Application, NumberStatus
+from gateway.bindings.requests import NewAx, NewAxb
+from gateway.bindings.rows import read_number
+from gateway.numbers import PhoneNumber
+from gateway.schema import binding, binding_member, number
+
+
+def new_id() -> str:
+    """A subscription id."""
+    return str(uuid.uuid4())
+
+
+def present() -> datetime:
+    """Now, for questions that name no moment."""
+    return datetime.now(UTC)
+
+
+def live(at: datetime) -> ColumnElement[bool]:
+    """The condition that a binding counts at ``at``."""
+    return or_(binding.c.expires_at.is_(None), binding.c.expires_at > at.timestamp())
+
+
+async def check_owned(connection: AsyncConnection, application: Application, x: PhoneNumber) -> NumberStatus:
+    """The state of an X of the application. NumberNotOwned."""
+    query = select(number.c.status).where(number.c.x == x.e164, number.c.application == application.key)
+    status = (await connection.execute(query)).scalar_one_or_none()
+    if status is None:
+        raise NumberNotOwned
+    return NumberStatus(status)
+
+
+async def check_number(connection: AsyncConnection, application: Application, x: PhoneNumber) -> None:
+    """NumberNotOwned, or NumberBlacklisted for an X that takes no new binding."""
+    if await check_owned(connection, application, x) is not NumberStatus.NORMAL:
+        raise NumberBlacklisted
+
+
+async def choose_number(
+    connection: AsyncConnection,
+    application: Application,
+    wanted: NewAxb | NewAx,
+    *,
+    members: Collection[str],
+    limit: int,
+    at: datetime,
+) -> PhoneNumber:
+    """An X of the wanted city with fewer than ``limit`` bindings, none of which holds one of ``members``. NoFreeNumber."""
+    taken = (
+        select(binding_member.c.x)
+        .join(binding, binding.c.id == binding_member.c.binding)
+        .where(binding_member.c.number.in_(members), live(at))
+    )
+    used = select(binding.c.x, func.count().label("used")).where(live(at)).group_by(binding.c.x).subquery()
+    query = (
+        select(number, func.coalesce(used.c.used, 0).label("used"))
+        .outerjoin(used, used.c.x == number.c.x)
+        .where(
+            number.c.application == application.key,
+            number.c.status == int(NumberStatus.NORMAL),
+            number.c.x.not_in(taken),
+            number.c.x.not_in([*members, wanted.a.e164]),
+            func.coalesce(used.c.used, 0) < limit,
+        )
+    )
+    rows = (await connection.execute(query)).all()
+    area = wanted.area_code or area_code_of(wanted.a) or ""
+    # Without an areaCode the city is A's own, which is only known of a fixed line: it is a wish, not a condition.
+    loose = wanted.loose or not wanted.area_code
+    chosen = choose([Candidate(read_number(row), row.used) for row in rows], area, loose=loose)
+    if chosen is None:
+        raise NoFreeNumber
+    return chosen.x

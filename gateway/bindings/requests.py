@@ -1,0 +1,100 @@
+"""What the API asks the store for: new bindings and changes. In a change, a field that is UNSET stays as it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from enum import Enum
+from typing import Any, Final, Literal
+
+from gateway.bindings.models import CallPolicy, Direction
+from gateway.numbers import PhoneNumber
+
+
+class Unset(Enum):
+    """The type of :data:`UNSET`."""
+
+    UNSET = "unset"
+
+
+UNSET: Final = Unset.UNSET
+_Unset = Literal[Unset.UNSET]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewAxb:
+    """A new pair. ``x`` None: chosen by ``area_code``, or by A's own city. ``duration`` seconds, None: for ever."""
+
+    a: PhoneNumber
+    b: PhoneNumber
+    x: PhoneNumber | None = None
+    area_code: str = ""
+    loose: bool = False
+    direction: Direction = Direction.BOTH
+    duration: int | None = None
+    policy: CallPolicy = field(default_factory=CallPolicy)
+    sms: bool = True
+    user_data: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewAx:
+    """A new AX binding."""
+
+    a: PhoneNumber
+    x: PhoneNumber | None = None
+    area_code: str = ""
+    loose: bool = False
+    direction: Direction = Direction.BOTH
+    policy: CallPolicy = field(default_factory=CallPolicy)
+    sms: bool = True
+    switched_on: bool = True
+    show_caller: bool | None = None
+    user_data: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyChanges:
+    """Changes of a CallPolicy."""
+
+    record: bool | _Unset = UNSET
+    notice: str | _Unset = UNSET
+    tone_for_a: str | _Unset = UNSET
+    tone_for_others: str | _Unset = UNSET
+    last_minute: str | _Unset = UNSET
+    max_minutes: int | _Unset = UNSET
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AxbChanges:
+    """Changes of an AXB binding; a new ``duration`` restarts the clock (section 3.3)."""
+
+    a: PhoneNumber | _Unset = UNSET
+    b: PhoneNumber | _Unset = UNSET
+    direction: Direction | _Unset = UNSET
+    duration: int | _Unset | None = UNSET
+    policy: PolicyChanges = field(default_factory=PolicyChanges)
+    sms: bool | _Unset = UNSET
+    user_data: str | _Unset | None = UNSET
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AxChanges:
+    """Changes of an AX binding."""
+
+    direction: Direction | _Unset = UNSET
+    policy: PolicyChanges = field(default_factory=PolicyChanges)
+    sms: bool | _Unset = UNSET
+    switched_on: bool | _Unset = UNSET
+    show_caller: bool | _Unset | None = UNSET
+    user_data: str | _Unset | None = UNSET
+
+
+def changed_policy(old: CallPolicy, changes: PolicyChanges) -> CallPolicy:
+    """``old`` with what ``changes`` sets."""
+    names = [row.name for row in fields(changes) if getattr(changes, row.name) is not UNSET]
+    return replace(old, **{name: getattr(changes, name) for name in names})
+
+
+def given(changes: AxbChanges | AxChanges, *names: str) -> dict[str, Any]:
+    """Those of ``names`` that ``changes`` sets."""
+    return {name: getattr(changes, name) for name in names if getattr(changes, name) is not UNSET}

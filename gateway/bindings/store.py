@@ -1,0 +1,168 @@
+"""[IO] The bindings in the database: what the call path looks up, what the API binds, what configuration seeds.
+
+``find`` is on the call path: one statement for X and its application, one for the candidates of (caller, X), and for
+AX one for whom A would reach.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from gateway.bindings.errors import BindingNotFound, NotBound
+from gateway.bindings.models import Application, Binding, Mode, Number, TemporaryCallee
+from gateway.bindings.pool import check_number, live
+from gateway.bindings.routing import Connect, Found
+from gateway.bindings.rows import (
+    application_values,
+    number_values,
+    read_application,
+    read_binding,
+    read_number,
+    when,
+)
+from gateway.bindings.store_ax import AxStore
+from gateway.bindings.store_axb import AxbStore
+from gateway.database import reading, writing
+from gateway.numbers import PhoneNumber
+from gateway.schema import application as applications
+from gateway.schema import binding, binding_member, last_caller, number, temporary_callee
+
+
+class BindingStore(AxbStore, AxStore):
+    """Every method is one transaction. Datetimes are aware UTC."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def find(self, caller: PhoneNumber | None, called: PhoneNumber, at: datetime) -> Found:
+        """All that routing needs to know of a call of ``caller`` (None: withheld) to ``called``."""
+        async with reading(self._engine) as connection:
+            query = select(number, applications.c.mode, applications.c.settings, applications.c.key).join(
+                applications, applications.c.key == number.c.application
+            )
+            row = (await connection.execute(query.where(number.c.x == called.e164))).first()
+            if row is None:
+                return Found()
+            owner = read_application(row)
+            wanted = [caller.e164] if caller is not None else []
+            members = (
+                select(binding)
+                .join(binding_member, binding_member.c.binding == binding.c.id)
+                .where(binding_member.c.x == called.e164, live(at))
+            )
+            if owner.mode is Mode.AX:
+                members = members.where(binding_member.c.number == "")
+            else:
+                members = members.where(binding_member.c.number.in_(wanted))
+            found = tuple(read_binding(one) for one in (await connection.execute(members)).all())
+            temporary, last = None, None
+            if owner.mode is Mode.AX and found and found[0].a == caller:
+                temporary, last = await _whom_a_reaches(connection, found[0])
+        return Found(number=read_number(row), application=owner, bindings=found, temporary=temporary, last_caller=last)
+
+    async def application(self, key: str) -> Application | None:
+        """One application."""
+        async with reading(self._engine) as connection:
+            row = (await connection.execute(select(applications).where(applications.c.key == key))).first()
+        return None if row is None else read_application(row)
+
+    async def applications(self) -> list[Application]:
+        """All applications."""
+        async with reading(self._engine) as connection:
+            rows = (await connection.execute(select(applications).order_by(applications.c.key))).all()
+        return [read_application(row) for row in rows]
+
+    async def seed(self, given: Iterable[Application], numbers: Iterable[Number]) -> None:
+        """Write applications and X numbers that the configuration gives; what is there already is brought up to date.
+
+        An X that has changed hands loses its bindings' owner, so it is left alone while it is bound.
+        """
+        async with writing(self._engine) as connection:
+            for one in given:
+                values = application_values(one)
+                changed = await connection.execute(
+                    update(applications).where(applications.c.key == one.key).values(**values)
+                )
+                if changed.rowcount == 0:
+                    await connection.execute(insert(applications).values(**values))
+            known = {row.x: row.application for row in (await connection.execute(select(number))).all()}
+            for x in numbers:
+                if x.x.e164 not in known:
+                    await connection.execute(insert(number).values(**number_values(x)))
+                elif known[x.x.e164] == x.application:
+                    values = {"area_code": x.area_code, "province": x.province}
+                    await connection.execute(update(number).where(number.c.x == x.x.e164).values(**values))
+
+    async def unbind(
+        self, application: Application, *, name: str | None = None, x: PhoneNumber | None = None, at: datetime
+    ) -> int:
+        """End one binding by id (BindingNotFound), or all of an X (NumberNotOwned, NotBound); how many."""
+        async with writing(self._engine) as connection:
+            query = select(binding.c.id).where(binding.c.application == application.key, live(at))
+            if name is not None:
+                query = query.where(binding.c.id == name)
+            elif x is not None:
+                await check_number(connection, application, x)
+                query = query.where(binding.c.x == x.e164)
+            ids = (await connection.execute(query)).scalars().all()
+            if not ids:
+                raise BindingNotFound if name is not None else NotBound
+            await _delete(connection, ids)
+        return len(ids)
+
+    async def note_talked(
+        self, decision: Connect, caller: PhoneNumber | None, called: PhoneNumber, at: datetime
+    ) -> None:
+        """AX, once a call was answered: the temporary callee is used up, or A's last caller is remembered."""
+        if not decision.consumes_temporary and (not decision.remember_caller or caller is None):
+            return
+        async with writing(self._engine) as connection:
+            if decision.consumes_temporary:
+                await connection.execute(
+                    delete(temporary_callee).where(
+                        temporary_callee.c.binding == decision.binding,
+                        temporary_callee.c.callee == decision.callee.e164,
+                    )
+                )
+            elif caller is not None:
+                exists = select(binding.c.id).where(binding.c.id == decision.binding)
+                if (await connection.execute(exists)).first() is None:
+                    return
+                await connection.execute(delete(last_caller).where(last_caller.c.binding == decision.binding))
+                values = {"binding": decision.binding, "caller": caller.e164, "at": at.timestamp()}
+                await connection.execute(insert(last_caller).values(**values))
+
+    async def purge_expired(self, at: datetime) -> int:
+        """Delete bindings and temporary callees that have expired; how many bindings."""
+        async with writing(self._engine) as connection:
+            await connection.execute(delete(temporary_callee).where(temporary_callee.c.expires_at <= at.timestamp()))
+            expired = select(binding.c.id).where(binding.c.expires_at <= at.timestamp())
+            ids = (await connection.execute(expired)).scalars().all()
+            await _delete(connection, ids)
+        return len(ids)
+
+
+async def _delete(connection: AsyncConnection, ids: Iterable[str]) -> None:
+    for name in ids:
+        for table in (binding_member, temporary_callee, last_caller):
+            await connection.execute(delete(table).where(table.c.binding == name))
+        await connection.execute(delete(binding).where(binding.c.id == name))
+
+
+async def _whom_a_reaches(
+    connection: AsyncConnection, bound: Binding
+) -> tuple[TemporaryCallee | None, PhoneNumber | None]:
+    row = (await connection.execute(select(temporary_callee).where(temporary_callee.c.binding == bound.id))).first()
+    last = (await connection.execute(select(last_caller.c.caller).where(last_caller.c.binding == bound.id))).scalar()
+    temporary = None
+    if row is not None:
+        expires = when(row.expires_at)
+        assert expires is not None
+        temporary = TemporaryCallee(
+            binding=bound.id, callee=PhoneNumber(row.callee), expires_at=expires, user_data=row.user_data
+        )
+    return temporary, PhoneNumber(last) if last else None
