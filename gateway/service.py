@@ -146,7 +146,7 @@ class Node:
         self._path = path
         self._engine = open_engine(config.database.url)
         self._store = BindingStore(self._engine)
-        self._journal = Journal(self._engine, config.node.name, wall, on_written=self._nudge)
+        self._journal = Journal(self._engine, config.node.name, wall, self._nudge, config.calls.min_recording_seconds)
         shown = advertised(config)
         ports = {hop.transport: hop.port for hop in reversed(config.sip.listen)}
         agent = UserAgent(

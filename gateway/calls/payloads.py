@@ -70,6 +70,53 @@ def fee_payload(record: CallRecord, wall: Wall, *, recovered: bool = False) -> P
     """The CDR of a closed call (``record.cause`` is set) as JSON values. ValueError for a call that isn't over."""
     if record.cause is None:
         raise ValueError("the call is not over")
+    return _record_payload(record, wall, recovered)
+
+
+def open_payload(record: CallRecord, wall: Wall) -> Payload:
+    """A call that is not over, like a fee: what :func:`recovered_payloads` goes on from. ``cause`` is null."""
+    return _record_payload(record, wall, False)
+
+
+def recovered_payloads(opened: Payload, ended: datetime, min_recording: float) -> tuple[Payload, Payload]:
+    """The disconnect and the fee of a call that died with its node, last known to be up at ``ended``.
+
+    An answered call counts as hung up then (NORMAL), any other as one that found no way (NO_ROUTE).
+    """
+    answered = opened["answered"]
+    cause = Cause.NO_ROUTE if answered is None else Cause.NORMAL
+    talked = 0.0
+    if answered is not None:
+        ended = max(ended, datetime.fromisoformat(answered))
+        talked = (ended - datetime.fromisoformat(answered)).total_seconds()
+    kept = opened["recording"] is not None and talked >= min_recording
+    fee = opened | {
+        "ended": time_text(ended),
+        "cause": int(cause),
+        "cause_text": cause.text,
+        "talk_seconds": talked,
+        "recorded": kept,
+        "recording": opened["recording"] if kept else None,
+        "recovered": True,
+    }
+    forwarded = opened["forwarded"] is not None
+    disconnect = {
+        "version": VERSION,
+        "kind": "disconnect",
+        "session": opened["session"],
+        "application": opened["application"],
+        "at": time_text(ended),
+        "caller": opened["shown"] if forwarded else opened["caller"],
+        "called": opened["callee"] if forwarded else opened["x"],
+        "binding": opened["binding"],
+        "user_data": opened["user_data"],
+        "cause": int(cause),
+        "cause_text": cause.text,
+    }
+    return disconnect, fee
+
+
+def _record_payload(record: CallRecord, wall: Wall, recovered: bool) -> Payload:
     return {
         "version": VERSION,
         "kind": "fee",
@@ -90,8 +137,8 @@ def fee_payload(record: CallRecord, wall: Wall, *, recovered: bool = False) -> P
         "answered": _time(record.answered, wall),
         "ended": _time(record.ended, wall),
         "record_started": _time(record.record_started, wall),
-        "cause": int(record.cause),
-        "cause_text": Cause(record.cause).text,
+        "cause": None if record.cause is None else int(record.cause),
+        "cause_text": None if record.cause is None else record.cause.text,
         "sip_status": record.sip_status,
         "q850": record.q850,
         "talk_seconds": record.talk_seconds,

@@ -1,0 +1,254 @@
+"""[IO] Writes down what calls hand out, without ever holding a call up, and closes what a crash left open.
+
+``put`` only appends to a queue. One task takes what is there and writes it in one transaction, so a busy node writes
+large batches and an idle one small ones at once; a database that is locked or gone is tried again for ever.
+
+    output            rows
+    Publish           an ``outbox`` row, ``seq`` by kind
+    CallOpened        an ``open_call`` row with the record: found again after a crash
+    RecordingStarted  a ``recording`` row, spooling; the open call knows of it
+    CallAnswered      the open call's record
+    CallClosed        the fee's ``outbox`` row; ``recording`` pending or empty; the open call goes
+
+``Publish(Disconnected)`` and ``CallClosed`` follow each other in the queue and are never put into two transactions, so
+there is a disconnect exactly when there is a CDR. ``seq`` is fixed for each kind, so that recovery needs no look
+at what was written, and the unique index forbids a second one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from gateway.calls.events import Disconnected
+from gateway.calls.outputs import CallAnswered, CallClosed, CallOpened, Publish, RecordingStarted
+from gateway.calls.payloads import Payload, event_payload, fee_payload, open_payload, recovered_payloads
+from gateway.database import writing
+from gateway.schema import open_call, outbox, recording
+
+_log = structlog.get_logger()
+Wall = Callable[[float], datetime]
+Entry = Publish | CallOpened | CallAnswered | RecordingStarted | CallClosed
+BATCH = 200
+RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+SEQ = {"callin": 0, "callout": 1, "alerting": 2, "answer": 3, "disconnect": 90, "fee": 91}
+
+
+class Journal:
+    """``node`` marks this node's open calls. ``wall`` turns monotonic seconds into UTC; ``on_written``: new rows."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        node: str,
+        wall: Wall,
+        on_written: Callable[[], None] = lambda: None,
+        min_recording: float = 3.0,
+    ) -> None:
+        self._engine = engine
+        self._node = node
+        self._wall = wall
+        self._on_written = on_written
+        self._min_recording = min_recording
+        self._queue: deque[Entry] = deque()
+        self._more = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def backlog(self) -> int:
+        """Outputs not yet written."""
+        return len(self._queue)
+
+    async def start(self) -> None:
+        """Begin writing."""
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def put(self, output: object) -> None:
+        """Take an output; what is no entry is ignored. Never waits."""
+        if isinstance(output, Entry):
+            self._queue.append(output)
+            self._empty.clear()
+            self._more.set()
+
+    async def flush(self) -> None:
+        """Wait until all that was put is written."""
+        await self._empty.wait()
+
+    async def stop(self, seconds: float = 10.0) -> None:
+        """Write what is left, as far as the database lets us in ``seconds``."""
+        if self._task is None:
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self.flush()
+        except TimeoutError:
+            _log.error("the journal could not be written", lost=self.backlog)
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def recover(self) -> int:
+        """Close the calls that this node had open when it died, with the last time known of each; how many.
+
+        Their recordings become pending: what was heard until then is rendered. Run before ``start``.
+        """
+        async with writing(self._engine) as connection:
+            query = select(open_call).where(open_call.c.node == self._node)
+            rows = (await connection.execute(query)).all()
+            for row in rows:
+                spools = select(recording.c.spool).where(recording.c.session == row.session)
+                spool = (await connection.execute(spools)).scalar()
+                known_at = max(row.known_at, _written_at(spool))
+                disconnect, fee = recovered_payloads(
+                    json.loads(row.record), datetime.fromtimestamp(known_at, UTC), self._min_recording
+                )
+                if fee["application"]:
+                    await _add_event(connection, disconnect, time.time())
+                    await _add_event(connection, fee, time.time())
+                state = "pending" if fee["recorded"] else "empty"
+                await connection.execute(
+                    update(recording)
+                    .where(recording.c.session == row.session, recording.c.state == "spooling")
+                    .values(state=state, ended_at=known_at)
+                )
+                await connection.execute(delete(open_call).where(open_call.c.session == row.session))
+        if rows:
+            _log.warning("calls of a crash closed", calls=len(rows))
+        return len(rows)
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        tries = 0
+        while True:
+            await self._more.wait()
+            batch = self._take()
+            try:
+                async with writing(self._engine) as connection:
+                    for entry in batch:
+                        await self._write(connection, entry)
+            except Exception as error:
+                # Nothing of the batch was written. It stays in front of the queue until the database is back.
+                if tries == 0 or tries % 30 == 0:
+                    _log.error("the journal waits for the database", error=type(error).__name__, backlog=self.backlog)
+                await asyncio.sleep(RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)])
+                tries += 1
+                continue
+            tries = 0
+            for _ in batch:
+                self._queue.popleft()
+            if not self._queue:
+                self._more.clear()
+                self._empty.set()
+            self._on_written()
+
+    def _take(self) -> list[Entry]:
+        """The next batch, never ending between a disconnect and its CDR."""
+        batch = [self._queue[index] for index in range(min(BATCH, len(self._queue)))]
+        while batch and len(batch) < len(self._queue) and _is_disconnect(batch[-1]):
+            batch.append(self._queue[len(batch)])
+        return batch
+
+    async def _write(self, connection: AsyncConnection, entry: Entry) -> None:
+        now = time.time()
+        match entry:
+            case Publish(_, event):
+                if not event.application:
+                    return
+                await _add_event(connection, event_payload(event, self._wall), now)
+            case CallOpened(_, record):
+                values = {
+                    "session": record.session,
+                    "node": self._node,
+                    "application": record.application,
+                    "record": json.dumps(open_payload(record, self._wall)),
+                    "next_seq": 0,
+                    "known_at": now,
+                }
+                await connection.execute(insert(open_call).values(**values))
+            case RecordingStarted(_, name, path, record):
+                values = {
+                    "name": name,
+                    "session": record.session,
+                    "application": record.application,
+                    "spool": path,
+                    "state": "spooling",
+                    "created_at": now,
+                }
+                await connection.execute(insert(recording).values(**values))
+                await self._update_open(connection, entry, now)
+            case CallAnswered():
+                await self._update_open(connection, entry, now)
+            case CallClosed():
+                await self._close(connection, entry, now)
+
+    async def _update_open(
+        self, connection: AsyncConnection, entry: RecordingStarted | CallAnswered, now: float
+    ) -> None:
+        values = {"record": json.dumps(open_payload(entry.record, self._wall)), "known_at": now}
+        await connection.execute(update(open_call).where(open_call.c.session == entry.record.session).values(**values))
+
+    async def _close(self, connection: AsyncConnection, entry: CallClosed, now: float) -> None:
+        record = entry.record
+        if record.application:
+            await _add_event(connection, fee_payload(record, self._wall), now)
+        times = [
+            None if moment is None else self._wall(moment).timestamp() for moment in (record.answered, record.ended)
+        ]
+        notice = [
+            None if span is None else [self._wall(moment).timestamp() for moment in span] for span in record.notice
+        ]
+        await connection.execute(
+            update(recording)
+            .where(recording.c.session == record.session)
+            .values(
+                state="pending" if record.recorded else "empty",
+                answered_at=answered,
+                ended_at=ended,
+                notice=json.dumps(notice),
+            )
+        )
+        await connection.execute(delete(open_call).where(open_call.c.session == record.session))
+
+    def _epoch(self, moment: float | None) -> float | None:
+        return None if moment is None else self._wall(moment).timestamp()
+
+
+def _is_disconnect(entry: Entry) -> bool:
+    return isinstance(entry, Publish) and isinstance(entry.event, Disconnected)
+
+
+def _written_at(spool: str | None) -> float:
+    """When a media worker last wrote to a spool file: then the call was up. 0 when there is none."""
+    try:
+        return 0.0 if spool is None else os.stat(spool).st_mtime
+    except OSError:
+        return 0.0
+
+
+async def _add_event(connection: AsyncConnection, payload: Payload, now: float) -> None:
+    seq = SEQ[payload["kind"]]
+    values: dict[str, Any] = {
+        "id": f"{payload['session']}.{seq}",
+        "application": payload["application"],
+        "session": payload["session"],
+        "seq": seq,
+        "kind": payload["kind"],
+        "payload": json.dumps(payload),
+        "created_at": now,
+        "due_at": now,
+        "tries": 0,
+        "state": "waiting",
+    }
+    await connection.execute(insert(outbox).values(**values))
