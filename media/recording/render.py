@@ -1,0 +1,88 @@
+"""A spool to a two-channel WAV: caller left, callee right, sample 0 at the moment of answer.
+
+Runs in a process pool: arguments and result can be pickled, and all is in memory (about 30 times the call's seconds in
+kilobytes). The file appears whole or not at all, and is on the disk when ``render`` returns.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import math
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from media.recording import wav
+from media.recording.spool import SpoolError, read_spool
+from media.recording.timeline import place
+from media.recording.wav import RATE
+
+LONGEST = 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A finished WAV. ``sha256`` is of the file, ``channels`` are SHA-256 of the raw codes of caller and callee, all in
+    hexadecimal; ``size`` is in bytes; ``empty``: neither party was heard at all."""
+
+    seconds: float
+    sha256: str
+    channels: tuple[str, str]
+    size: int
+    empty: bool
+
+
+def render(spool: str | Path, out: str | Path, *, ended: float | None = None, max_seconds: float = LONGEST) -> Rendered:
+    """Make ``out`` from a spool, replacing it if it exists.
+
+    Both channels last from the header's ``started`` to ``ended`` (monotonic seconds of the same boot), or to the last
+    packet when None, as for a call that was cut off. Raises SpoolError when the header is of no use, and OSError.
+    """
+    header, records = read_spool(spool)
+    started = header.get("started")
+    if isinstance(started, bool) or not isinstance(started, int | float) or not math.isfinite(started):
+        raise SpoolError(f"{spool} doesn't say when it started")
+    legs: tuple[list[tuple[float, bytes]], list[tuple[float, bytes]]] = ([], [])
+    for leg, now, packet in records:
+        if leg in (0, 1):
+            legs[leg].append((now, packet))
+    placed = [place(packets, float(started)) for packets in legs]
+    longest = round(max_seconds * RATE)
+    wanted = max(one.end for one in placed) if ended is None else round((ended - started) * RATE)
+    frames = min(longest, max(0, wanted))
+    caller, callee = (one.samples(frames) for one in placed)
+    raw = wav.build((caller, callee))
+    _publish(raw, Path(out))
+    return Rendered(
+        seconds=frames / RATE,
+        sha256=hashlib.sha256(raw).hexdigest(),
+        channels=(hashlib.sha256(caller.tobytes()).hexdigest(), hashlib.sha256(callee.tobytes()).hexdigest()),
+        size=len(raw),
+        empty=not any(len(one.positions) for one in placed),
+    )
+
+
+def _publish(raw: bytes, out: Path) -> None:
+    fd, part = tempfile.mkstemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(raw)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, out)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(part)
+        raise
+    sync_folder(out.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names of a folder's files outlive a power cut."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
