@@ -33,4 +33,4 @@ def choose(candidates: Sequence[Candidate], area_code: str, *, loose: bool) -> N
 
 
 def _least_used(candidates: Sequence[Candidate]) -> Number | None:
-    return min(candidates, key=lambda one: (one.used, one.number.x), default=None).number if candidates else None
+    return min(candidates, key=lambda one: (one.used, one.number.x)).number if candidates else None

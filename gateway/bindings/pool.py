@@ -1,4 +1,4 @@
-"""[IO] What AXB and AX share of the tables: whose number an X is, which bindings count, the choice of an X, fresh ids."""
+"""[IO] What AXB and AX share of the tables: whose number an X is, which bindings count, which X to take, fresh ids."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def choose_number(
     limit: int,
     at: datetime,
 ) -> PhoneNumber:
-    """An X of the wanted city with fewer than ``limit`` bindings, none of which holds one of ``members``. NoFreeNumber."""
+    """An X of the wanted city with fewer than ``limit`` bindings, none holding one of ``members``. NoFreeNumber."""
     taken = (
         select(binding_member.c.x)
         .join(binding, binding.c.id == binding_member.c.binding)

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.bindings.errors import BindingNotFound, NotBound
 from gateway.bindings.models import Application, Binding, Mode, Number, TemporaryCallee
-from gateway.bindings.pool import check_number, live
+from gateway.bindings.pool import check_owned, live, present
 from gateway.bindings.routing import Connect, Found
 from gateway.bindings.rows import (
     application_values,
@@ -29,7 +29,10 @@ from gateway.bindings.store_axb import AxbStore
 from gateway.database import reading, writing
 from gateway.numbers import PhoneNumber
 from gateway.schema import application as applications
-from gateway.schema import binding, binding_member, last_caller, number, temporary_callee
+from gateway.schema import binding as table
+from gateway.schema import binding_member, last_caller, number, temporary_callee
+
+PURGE_ROWS = 500
 
 
 class BindingStore(AxbStore, AxStore):
@@ -50,9 +53,9 @@ class BindingStore(AxbStore, AxStore):
             owner = read_application(row)
             wanted = [caller.e164] if caller is not None else []
             members = (
-                select(binding)
-                .join(binding_member, binding_member.c.binding == binding.c.id)
-                .where(binding_member.c.x == called.e164, live(at))
+                select(table)
+                .join(binding_member, binding_member.c.binding == table.c.id)
+                .where(binding_member.c.x == called.e164, table.c.mode == owner.mode.value, live(at))
             )
             if owner.mode is Mode.AX:
                 members = members.where(binding_member.c.number == "")
@@ -79,7 +82,7 @@ class BindingStore(AxbStore, AxStore):
     async def seed(self, given: Iterable[Application], numbers: Iterable[Number]) -> None:
         """Write applications and X numbers that the configuration gives; what is there already is brought up to date.
 
-        An X that has changed hands loses its bindings' owner, so it is left alone while it is bound.
+        An X keeps its state, and its owner while it is bound.
         """
         async with writing(self._engine) as connection:
             for one in given:
@@ -93,26 +96,36 @@ class BindingStore(AxbStore, AxStore):
             for x in numbers:
                 if x.x.e164 not in known:
                     await connection.execute(insert(number).values(**number_values(x)))
-                elif known[x.x.e164] == x.application:
-                    values = {"area_code": x.area_code, "province": x.province}
-                    await connection.execute(update(number).where(number.c.x == x.x.e164).values(**values))
+                    continue
+                values = {"area_code": x.area_code, "province": x.province}
+                if known[x.x.e164] != x.application:
+                    bound = select(table.c.id).where(table.c.x == x.x.e164).limit(1)
+                    if (await connection.execute(bound)).first() is not None:
+                        continue
+                    values["application"] = x.application
+                await connection.execute(update(number).where(number.c.x == x.x.e164).values(**values))
 
     async def unbind(
-        self, application: Application, *, name: str | None = None, x: PhoneNumber | None = None, at: datetime
+        self,
+        application: Application,
+        *,
+        binding: str | None = None,
+        x: PhoneNumber | None = None,
+        at: datetime | None = None,
     ) -> int:
-        """End one binding by id (BindingNotFound), or all of an X (NumberNotOwned, NotBound); how many."""
+        """End one binding by id (BindingNotFound), else all of an X (AXB: NumberNotOwned; NotBound); how many."""
+        where = [table.c.application == application.key, live(at or present())]
         async with writing(self._engine) as connection:
-            query = select(binding.c.id).where(binding.c.application == application.key, live(at))
-            if name is not None:
-                query = query.where(binding.c.id == name)
-            elif x is not None:
-                await check_number(connection, application, x)
-                query = query.where(binding.c.x == x.e164)
-            ids = (await connection.execute(query)).scalars().all()
-            if not ids:
-                raise BindingNotFound if name is not None else NotBound
-            await _delete(connection, ids)
-        return len(ids)
+            if binding is not None:
+                where.append(table.c.id == binding)
+            else:
+                where.append(table.c.x == (x.e164 if x else ""))
+                if x is not None and application.mode is not Mode.AX:
+                    await check_owned(connection, application, x)
+            gone = (await connection.execute(delete(table).where(*where))).rowcount
+        if not gone:
+            raise BindingNotFound if binding is not None else NotBound
+        return gone
 
     async def note_talked(
         self, decision: Connect, caller: PhoneNumber | None, called: PhoneNumber, at: datetime
@@ -129,7 +142,7 @@ class BindingStore(AxbStore, AxStore):
                     )
                 )
             elif caller is not None:
-                exists = select(binding.c.id).where(binding.c.id == decision.binding)
+                exists = select(table.c.id).where(table.c.id == decision.binding)
                 if (await connection.execute(exists)).first() is None:
                     return
                 await connection.execute(delete(last_caller).where(last_caller.c.binding == decision.binding))
@@ -137,20 +150,16 @@ class BindingStore(AxbStore, AxStore):
                 await connection.execute(insert(last_caller).values(**values))
 
     async def purge_expired(self, at: datetime) -> int:
-        """Delete bindings and temporary callees that have expired; how many bindings."""
-        async with writing(self._engine) as connection:
-            await connection.execute(delete(temporary_callee).where(temporary_callee.c.expires_at <= at.timestamp()))
-            expired = select(binding.c.id).where(binding.c.expires_at <= at.timestamp())
-            ids = (await connection.execute(expired)).scalars().all()
-            await _delete(connection, ids)
-        return len(ids)
-
-
-async def _delete(connection: AsyncConnection, ids: Iterable[str]) -> None:
-    for name in ids:
-        for table in (binding_member, temporary_callee, last_caller):
-            await connection.execute(delete(table).where(table.c.binding == name))
-        await connection.execute(delete(binding).where(binding.c.id == name))
+        """Delete what has expired, a few hundred rows at a time so that nobody waits long; how many bindings."""
+        now, purged = at.timestamp(), 0
+        some = select(table.c.id).where(table.c.expires_at <= now).limit(PURGE_ROWS)
+        while True:
+            async with writing(self._engine) as connection:
+                await connection.execute(delete(temporary_callee).where(temporary_callee.c.expires_at <= now))
+                gone = (await connection.execute(delete(table).where(table.c.id.in_(some)))).rowcount
+            purged += gone
+            if gone < PURGE_ROWS:
+                return purged
 
 
 async def _whom_a_reaches(

@@ -29,7 +29,8 @@ from gateway.bindings.requests import AxChanges, NewAx, changed_policy, given
 from gateway.bindings.rows import binding_values, read_binding, read_number
 from gateway.database import reading, writing
 from gateway.numbers import PhoneNumber
-from gateway.schema import binding, binding_member, number, temporary_callee
+from gateway.schema import binding as table
+from gateway.schema import binding_member, number, temporary_callee
 
 NUMBERS_LIMIT = 5
 
@@ -50,8 +51,8 @@ class AxStore:
                 await _free(connection, wanted.x, wanted.a)
             mine = (
                 select(func.count())
-                .select_from(binding)
-                .where(binding.c.application == application.key, binding.c.a == wanted.a.e164)
+                .select_from(table)
+                .where(table.c.application == application.key, table.c.a == wanted.a.e164)
             )
             if (await connection.execute(mine)).scalar_one() >= NUMBERS_LIMIT:
                 raise TooManyNumbers
@@ -70,7 +71,7 @@ class AxStore:
                 show_caller=wanted.show_caller,
                 user_data=wanted.user_data,
             )
-            await connection.execute(insert(binding).values(**binding_values(made)))
+            await connection.execute(insert(table).values(**binding_values(made)))
             try:
                 await connection.execute(insert(binding_member).values(x=x.e164, number="", binding=made.id))
             except IntegrityError:
@@ -80,55 +81,56 @@ class AxStore:
     async def modify_ax(
         self,
         application: Application,
-        changes: AxChanges,
         *,
-        name: str | None = None,
+        binding: str | None = None,
         x: PhoneNumber | None = None,
         a: PhoneNumber | None = None,
+        changes: AxChanges,
+        at: datetime | None = None,
     ) -> Binding:
         """Change a binding found by id or by X; ``a``, when given, must be its A. BindingNotFound, NotBound."""
         async with writing(self._engine) as connection:
-            old = await _find(connection, application, name, x, a)
+            old = await _find(connection, application, binding, x, a)
             names = ("direction", "sms", "switched_on", "show_caller", "user_data")
             new = replace(old, policy=changed_policy(old.policy, changes.policy), **given(changes, *names))
-            await connection.execute(update(binding).where(binding.c.id == old.id).values(**binding_values(new)))
+            await connection.execute(update(table).where(table.c.id == old.id).values(**binding_values(new)))
         return new
 
     async def query_ax(
         self,
         application: Application,
         *,
-        name: str | None = None,
+        binding: str | None = None,
         a: PhoneNumber | None = None,
         x: PhoneNumber | None = None,
     ) -> list[Binding]:
         """Bindings by id, else by A, else by X, oldest first."""
-        where = [binding.c.application == application.key, binding.c.mode == Mode.AX.value]
-        if name is not None:
-            where.append(binding.c.id == name)
+        where = [table.c.application == application.key, table.c.mode == Mode.AX.value]
+        if binding is not None:
+            where.append(table.c.id == binding)
         elif a is not None:
-            where.append(binding.c.a == a.e164)
+            where.append(table.c.a == a.e164)
         elif x is not None:
-            where.append(binding.c.x == x.e164)
+            where.append(table.c.x == x.e164)
         async with reading(self._engine) as connection:
-            rows = await connection.execute(select(binding).where(*where).order_by(binding.c.created_at))
+            rows = await connection.execute(select(table).where(*where).order_by(table.c.created_at))
             return [read_binding(row) for row in rows]
 
     async def set_temporary_callee(
         self,
         application: Application,
         *,
-        name: str | None = None,
+        binding: str | None = None,
         x: PhoneNumber | None = None,
         a: PhoneNumber | None = None,
         callee: PhoneNumber,
         seconds: int,
-        user_data: str | None,
+        user_data: str | None = None,
         at: datetime,
     ) -> None:
         """Whom A's next call to X reaches, for ``seconds``. BindingNotFound, NotBound, SameNumber."""
         async with writing(self._engine) as connection:
-            found = await _find(connection, application, name, x, a)
+            found = await _find(connection, application, binding, x, a)
             if callee in (found.a, found.x):
                 raise SameNumber
             await connection.execute(delete(temporary_callee).where(temporary_callee.c.binding == found.id))
@@ -145,25 +147,25 @@ class AxStore:
 async def _find(
     connection: AsyncConnection,
     application: Application,
-    name: str | None,
+    binding: str | None,
     x: PhoneNumber | None,
     a: PhoneNumber | None,
 ) -> Binding:
-    where = [binding.c.application == application.key, binding.c.mode == Mode.AX.value]
-    if name is not None:
-        where.append(binding.c.id == name)
-    elif x is not None:
-        where.append(binding.c.x == x.e164)
+    where = [table.c.application == application.key, table.c.mode == Mode.AX.value]
+    if binding is not None:
+        where.append(table.c.id == binding)
+    else:
+        where.append(table.c.x == (x.e164 if x else ""))
     if a is not None:
-        where.append(binding.c.a == a.e164)
-    row = (await connection.execute(select(binding).where(*where))).first()
+        where.append(table.c.a == a.e164)
+    row = (await connection.execute(select(table).where(*where))).first()
     if row is None:
-        raise BindingNotFound if name is not None else NotBound
+        raise BindingNotFound if binding is not None else NotBound
     return read_binding(row)
 
 
 async def _free(connection: AsyncConnection, x: PhoneNumber, a: PhoneNumber) -> None:
-    row = (await connection.execute(select(binding.c.a).where(binding.c.x == x.e164))).first()
+    row = (await connection.execute(select(table.c.a).where(table.c.x == x.e164))).first()
     if row is not None:
         raise PairExists if row.a == a.e164 else BoundToAnother
 
