@@ -203,12 +203,8 @@ class Journal:
         record = entry.record
         if record.application:
             await _add_event(connection, fee_payload(record, self._wall), now)
-        times = [
-            None if moment is None else self._wall(moment).timestamp() for moment in (record.answered, record.ended)
-        ]
-        notice = [
-            None if span is None else [self._wall(moment).timestamp() for moment in span] for span in record.notice
-        ]
+        answered, ended = self._epoch(record.answered), self._epoch(record.ended)
+        notice = [None if span is None else [self._epoch(moment) for moment in span] for span in record.notice]
         await connection.execute(
             update(recording)
             .where(recording.c.session == record.session)
