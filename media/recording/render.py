@@ -14,8 +14,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from media.recording import wav
-from media.recording.spool import SpoolError, read_spool
+from media.recording.spool import ENDED, SpoolError, read_spool
 from media.recording.timeline import place
 from media.recording.wav import RATE
 
@@ -37,38 +39,47 @@ class Rendered:
 def render(spool: str | Path, out: str | Path, *, ended: float | None = None, max_seconds: float = LONGEST) -> Rendered:
     """Make ``out`` from a spool, replacing it if it exists.
 
-    Both channels last from the header's ``started`` to ``ended`` (monotonic seconds of the same boot), or to the last
-    packet when None, as for a call that was cut off. Raises SpoolError when the header is of no use, and OSError.
+    Both channels last from the header's ``started`` to ``ended`` (monotonic seconds of the same boot); when None, to
+    the end that the spool notes; when it notes none, as after a crash, to the last packet. Raises SpoolError when the
+    header is of no use, and OSError.
     """
     header, records = read_spool(spool)
     started = header.get("started")
     if isinstance(started, bool) or not isinstance(started, int | float) or not math.isfinite(started):
         raise SpoolError(f"{spool} doesn't say when it started")
     legs: tuple[list[tuple[float, bytes]], list[tuple[float, bytes]]] = ([], [])
+    end: float | None = None
     for leg, now, packet in records:
         if leg in (0, 1):
             legs[leg].append((now, packet))
+        elif leg == ENDED:
+            end = now
     placed = [place(packets, float(started)) for packets in legs]
     longest = round(max_seconds * RATE)
+    ended = end if ended is None else ended
     wanted = max(one.end for one in placed) if ended is None else round((ended - started) * RATE)
     frames = min(longest, max(0, wanted))
     caller, callee = (one.samples(frames) for one in placed)
-    raw = wav.build((caller, callee))
-    _publish(raw, Path(out))
+    channels = (hashlib.sha256(caller.data).hexdigest(), hashlib.sha256(callee.data).hexdigest())
+    head, samples = wav.head(2, frames), np.stack((caller, callee), axis=1).reshape(-1).data
+    _publish((head, samples), Path(out))
+    whole = hashlib.sha256(head)
+    whole.update(samples)
     return Rendered(
         seconds=frames / RATE,
-        sha256=hashlib.sha256(raw).hexdigest(),
-        channels=(hashlib.sha256(caller.tobytes()).hexdigest(), hashlib.sha256(callee.tobytes()).hexdigest()),
-        size=len(raw),
+        sha256=whole.hexdigest(),
+        channels=channels,
+        size=len(head) + len(samples),
         empty=not any(len(one.positions) for one in placed),
     )
 
 
-def _publish(raw: bytes, out: Path) -> None:
+def _publish(data: tuple[bytes, memoryview], out: Path) -> None:
     fd, part = tempfile.mkstemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent)
     try:
         with os.fdopen(fd, "wb") as file:
-            file.write(raw)
+            for piece in data:
+                file.write(piece)
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, out)

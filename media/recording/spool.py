@@ -6,13 +6,14 @@ A file, all numbers little-endian::
     u32, u32  length and CRC-32 of the header
     header    JSON object (UTF-8): what the caller gave, with ``started`` in monotonic seconds among it
     records until the end of the file, each:
-      u8      0 or 1: a packet of that leg (caller, callee); 2 or 3: a codec note of leg 0 or 1
+      u8      0 or 1: a packet of that leg (caller, callee); 2 or 3: a codec note of leg 0 or 1; 4: the call ended
       u8      0xA5, so that a hole of zeros left by a power cut is seen as the end
       u16     length of what follows the time, never 0
       f64     monotonic seconds of arrival
-      bytes   the RTP packet from its first byte; of a note: one byte, the payload type (8 PCMA, 0 PCMU)
+      bytes   the RTP packet from its first byte; of a codec note one byte, the payload type
+                (8 PCMA, 0 PCMU); of the end one byte of no meaning
 
-There is no end mark: a file that ends inside a record ends before it. Appending packs the record and puts it on a
+A file that ends inside a record ends before it; no end needs to be noted. Appending packs the record and puts it on a
 deque, which is safe between threads without a lock; everything that touches the disk, creating the file included, is
 done by the one thread of SpoolFlusher. A disk that stands still costs a recording, never a call: past ``BACKLOG`` bytes
 the writer gives up and says so in ``error``.
@@ -42,6 +43,7 @@ _HEAD = struct.Struct("<8sII")
 _RECORD = struct.Struct("<BBHd")
 _MARK = 0xA5
 _NOTE = 2
+ENDED = 4
 _OVERHEAD = 64
 _SLOW = f"the disk is too slow: more than {BACKLOG >> 20} MiB waited"
 _pack = _RECORD.pack
@@ -83,10 +85,15 @@ class SpoolWriter:
         """Note what a leg sends from now on."""
         self.append(leg + _NOTE, now, bytes([payload_type]))
 
-    def close(self, on_closed: Callable[[], None] | None = None) -> None:
-        """No more packets. ``on_closed`` is called on the flusher's thread when the file is safe, or has failed."""
+    def close(self, on_closed: Callable[[], None] | None = None, *, now: float | None = None) -> None:
+        """No more packets; the recording lasts until ``now`` (None: until the last packet).
+
+        ``on_closed`` is called on the flusher's thread when the file is safe, or has failed.
+        """
         if self._closing:
             return
+        if now is not None:
+            self.append(ENDED, now, b"\0")
         if self._room <= 0 and not self.error:
             self.error = _SLOW
         self._room = -1
@@ -198,7 +205,7 @@ class SpoolFlusher:
 
 
 def read_spool(path: str | Path) -> tuple[dict[str, Any], Iterator[Record]]:
-    """The header, and the records in the order of arrival: (leg, or leg + 2 for a codec note; seconds; bytes).
+    """The header, and the records in the order of arrival: (leg, leg + 2 for a codec note, or ENDED; seconds; bytes).
 
     A tail that is cut or damaged ends the records. Raises SpoolError when the header itself isn't whole, and OSError.
     """
@@ -219,7 +226,7 @@ def _records(raw: bytes, position: int) -> Iterator[Record]:
     while position + _RECORD.size <= len(raw):
         leg, mark, length, now = _RECORD.unpack_from(raw, position)
         position += _RECORD.size
-        if mark != _MARK or leg > 3 or length == 0 or not math.isfinite(now) or position + length > len(raw):
+        if mark != _MARK or leg > ENDED or length == 0 or not math.isfinite(now) or position + length > len(raw):
             return
         yield leg, now, raw[position : position + length]
         position += length

@@ -8,7 +8,6 @@ of every µ-law code is, by the levels of ITU-T G.711.
 from __future__ import annotations
 
 import struct
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -50,17 +49,21 @@ def decode(codes: Codes) -> Samples:
 FROM_MULAW: Codes = encode(_levels(mulaw=True))
 
 
+def head(channels: int, frames: int) -> bytes:
+    """All of a file that comes before its samples. An odd number of bytes of samples is followed by one of 0."""
+    size = channels * frames
+    chunks = b"WAVE" + struct.pack("<4sIHHIIHHH", b"fmt ", 18, ALAW, channels, RATE, RATE * channels, channels, 8, 0)
+    chunks += struct.pack("<4sII", b"fact", 4, frames) + struct.pack("<4sI", b"data", size)
+    return struct.pack("<4sI", b"RIFF", len(chunks) + size + size % 2) + chunks
+
+
 def build(channels: tuple[Codes, ...]) -> bytes:
     """The whole file. Channels are of equal length; ValueError when they aren't, or are none."""
     frames = len(channels[0]) if channels else -1
     if any(len(codes) != frames for codes in channels) or frames < 0:
         raise ValueError("channels must be of equal length")
-    count = len(channels)
-    data = np.stack(channels, axis=1).astype(np.uint8).tobytes()
-    padding = b"\0" * (len(data) % 2)
-    head = b"WAVE" + struct.pack("<4sIHHIIHHH", b"fmt ", 18, ALAW, count, RATE, RATE * count, count, 8, 0)
-    head += struct.pack("<4sII", b"fact", 4, frames) + struct.pack("<4sI", b"data", len(data))
-    return struct.pack("<4sI", b"RIFF", len(head) + len(data) + len(padding)) + head + data + padding
+    data = np.stack(channels, axis=1).tobytes()
+    return head(len(channels), frames) + data + b"\0" * (len(data) % 2)
 
 
 def parse(raw: bytes) -> tuple[Codes, ...]:
@@ -84,8 +87,3 @@ def parse(raw: bytes) -> tuple[Codes, ...]:
     data = np.frombuffer(chunks[b"data"], np.uint8)
     data = data[: len(data) - len(data) % count]
     return tuple(data[number::count].copy() for number in range(count))
-
-
-def read(path: str | Path) -> tuple[Codes, ...]:
-    """The channels of a file. ValueError, OSError."""
-    return parse(Path(path).read_bytes())

@@ -25,7 +25,7 @@ Spools = Callable[..., Path]
 
 @pytest.fixture
 def spooled(tmp_path: Path) -> Spools:
-    def make(caller: Packets, callee: Packets, *, started: object = 100.0) -> Path:
+    def make(caller: Packets, callee: Packets, *, started: object = 100.0, ended: float | None = None) -> Path:
         path = tmp_path / "call.spool"
         path.unlink(missing_ok=True)
         flusher = SpoolFlusher()
@@ -34,6 +34,7 @@ def spooled(tmp_path: Path) -> Spools:
         both = [(now, 0, packet) for now, packet in caller] + [(now, 1, packet) for now, packet in callee]
         for now, leg, packet in sorted(both):
             writer.append(leg, now, packet)
+        writer.close(now=ended)
         assert flusher.stop()
         assert not writer.error
         return path
@@ -63,7 +64,7 @@ def test_loss_jitter_and_a_lawful_pause_keep_the_channels_together(
     caller = [one for one in make_stream(700, 30.0, jitter=0.06, ppm=100) if random.random() > 0.05]
     callee = [one for one in make_stream(1300, 30.0, jitter=0.06, seed=4) if not 110 < one[0] < 115]
     rendered = render(spooled(caller, callee), tmp_path / "a.wav")
-    left, right = wav.read(tmp_path / "a.wav")
+    left, right = wav.parse((tmp_path / "a.wav").read_bytes())
     assert rendered.seconds == pytest.approx(30.0, abs=0.04)
     spans = [np.flatnonzero(codes != wav.SILENCE) for codes in (left, right)]
     assert abs(int(spans[0][0]) - int(spans[1][0])) <= 320
@@ -74,7 +75,7 @@ def test_loss_jitter_and_a_lawful_pause_keep_the_channels_together(
 def test_a_call_with_one_party_or_none(tmp_path: Path, make_stream: Streams, spooled: Spools) -> None:
     rendered = render(spooled(make_stream(700, 4.0), []), tmp_path / "a.wav")
     assert (rendered.seconds, rendered.empty) == (4.0, False)
-    assert (wav.read(tmp_path / "a.wav")[1] == wav.SILENCE).all()
+    assert (wav.parse((tmp_path / "a.wav").read_bytes())[1] == wav.SILENCE).all()
     rendered = render(spooled([], []), tmp_path / "a.wav", ended=103.0)
     assert (rendered.seconds, rendered.empty) == (3.0, True)
     rendered = render(spooled([], []), tmp_path / "a.wav", ended=99.0)
@@ -88,6 +89,14 @@ def test_the_same_spool_gives_the_same_file_and_no_more(tmp_path: Path, make_str
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         assert pool.submit(render, spool, tmp_path / "a.wav", ended=200.0, max_seconds=10.0).result() == first
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.wav", "call.spool"]
+
+
+def test_the_end_that_was_noted_counts_before_the_last_packet(
+    tmp_path: Path, make_stream: Streams, spooled: Spools
+) -> None:
+    spool = spooled(make_stream(700, 4.0), [], ended=107.25)
+    assert render(spool, tmp_path / "a.wav").seconds == 7.25
+    assert render(spool, tmp_path / "a.wav", ended=102.0).seconds == 2.0
 
 
 @pytest.mark.parametrize("started", [None, "soon", True])
@@ -131,5 +140,5 @@ def test_a_killed_process_leaves_a_recording(tmp_path: Path) -> None:
         child.send_signal(signal.SIGKILL)
     rendered = render(spool, tmp_path / "a.wav")
     assert rendered.seconds == 5.0
-    left, right = wav.read(tmp_path / "a.wav")
+    left, right = wav.parse((tmp_path / "a.wav").read_bytes())
     assert ((left == 0x11) ^ (right == 0x11)).all()
