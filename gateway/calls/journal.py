@@ -13,21 +13,27 @@ large batches and an idle one small ones at once; a database that is locked or g
 ``Publish(Disconnected)`` and ``CallClosed`` follow each other in the queue and are never put into two transactions, so
 there is a disconnect exactly when there is a CDR. ``seq`` is fixed for each kind, so that recovery needs no look
 at what was written, and the unique index forbids a second one.
+
+While calls stand, ``known_at`` of all of them is renewed every few seconds: a crash costs no more talk time than that.
+An entry that the database refuses for its content (it is there already) is dropped with a log line, so that it can't
+hold up those behind it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 from sqlalchemy import delete, insert, select, update
+from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.calls.events import Disconnected
@@ -41,6 +47,8 @@ Wall = Callable[[float], datetime]
 Entry = Publish | CallOpened | CallAnswered | RecordingStarted | CallClosed
 BATCH = 200
 RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+PULSE_SECONDS = 5.0
+ALARM_BACKLOG = 10_000
 SEQ = {"callin": 0, "callout": 1, "alerting": 2, "answer": 3, "disconnect": 90, "fee": 91}
 
 
@@ -64,6 +72,7 @@ class Journal:
         self._more = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
+        self._standing: set[str] = set()
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -120,7 +129,7 @@ class Journal:
                 await connection.execute(
                     update(recording)
                     .where(recording.c.session == row.session, recording.c.state == "spooling")
-                    .values(state=state, ended_at=known_at)
+                    .values(state=state, answered_at=_epoch_of(fee["answered"]), ended_at=_epoch_of(fee["ended"]))
                 )
                 await connection.execute(delete(open_call).where(open_call.c.session == row.session))
         if rows:
@@ -132,26 +141,69 @@ class Journal:
     async def _run(self) -> None:
         tries = 0
         while True:
-            await self._more.wait()
+            await self._wait()
             batch = self._take()
             try:
-                async with writing(self._engine) as connection:
-                    for entry in batch:
-                        await self._write(connection, entry)
+                if batch:
+                    await self._commit(batch)
+                else:
+                    await self.pulse()
             except Exception as error:
                 # Nothing of the batch was written. It stays in front of the queue until the database is back.
-                if tries == 0 or tries % 30 == 0:
+                if tries % 30 == 0 or self.backlog >= ALARM_BACKLOG:
                     _log.error("the journal waits for the database", error=type(error).__name__, backlog=self.backlog)
                 await asyncio.sleep(RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)])
                 tries += 1
                 continue
             tries = 0
-            for _ in batch:
-                self._queue.popleft()
-            if not self._queue:
-                self._more.clear()
-                self._empty.set()
-            self._on_written()
+            self._done(batch)
+
+    async def _wait(self) -> None:
+        """Until there is something to write, or to say that the standing calls still stand."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PULSE_SECONDS if self._standing else None):
+                await self._more.wait()
+
+    async def _commit(self, batch: list[Entry]) -> None:
+        """One transaction; when something in it can't be written, one for each of its parts."""
+        try:
+            await self._write_all(batch)
+        except (IntegrityError, DataError):
+            for part in _parts(batch):
+                try:
+                    await self._write_all(part)
+                except (IntegrityError, DataError):
+                    _log.exception(
+                        "the journal drops what can't be written", kinds=[type(one).__name__ for one in part]
+                    )
+
+    async def _write_all(self, entries: list[Entry]) -> None:
+        async with writing(self._engine) as connection:
+            for entry in entries:
+                await self._write(connection, entry)
+
+    async def pulse(self) -> None:
+        """Note that the standing calls of this node are still known to be up."""
+        async with writing(self._engine) as connection:
+            await connection.execute(
+                update(open_call).where(open_call.c.node == self._node).values(known_at=time.time())
+            )
+
+    def _done(self, batch: list[Entry]) -> None:
+        for entry in batch:
+            self._queue.popleft()
+            if isinstance(entry, CallOpened):
+                self._standing.add(entry.record.session)
+            elif isinstance(entry, CallClosed):
+                self._standing.discard(entry.record.session)
+        if not self._queue:
+            self._more.clear()
+            self._empty.set()
+        if batch:
+            try:
+                self._on_written()
+            except Exception:
+                _log.exception("nobody could be told of new rows")
 
     def _take(self) -> list[Entry]:
         """The next batch, never ending between a disconnect and its CDR."""
@@ -223,6 +275,22 @@ class Journal:
 
 def _is_disconnect(entry: Entry) -> bool:
     return isinstance(entry, Publish) and isinstance(entry.event, Disconnected)
+
+
+def _parts(batch: list[Entry]) -> Iterator[list[Entry]]:
+    """Entry by entry, but a disconnect and its CDR together."""
+    part: list[Entry] = []
+    for entry in batch:
+        part.append(entry)
+        if not _is_disconnect(entry):
+            yield part
+            part = []
+    if part:
+        yield part
+
+
+def _epoch_of(text: str | None) -> float | None:
+    return None if text is None else datetime.fromisoformat(text).timestamp()
 
 
 def _written_at(spool: str | None) -> float:
