@@ -2,12 +2,12 @@
 
 SQLite is used by two processes at once (web binds, signalling looks up and journals): WAL lets readers go on beside a
 writer, writers take the lock when they begin (BEGIN IMMEDIATE, so that none fails half way), and wait for each other.
-``synchronous=FULL`` makes a commit survive a power cut: a binding is answered only after it.
+``synchronous=FULL`` makes a commit survive a power cut: a binding is answered only after it. Errors name statements but
+no values: those are people's numbers.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 from alembic import command
 from alembic.config import Config as AlembicConfig
 from sqlalchemy import Connection, event, make_url
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -27,10 +28,10 @@ def open_engine(url: str, *, synchronous: str = "FULL") -> AsyncEngine:
     """An engine for ``url``. ``synchronous`` is SQLite's: FULL survives a power cut, NORMAL a crash of the process."""
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_async_engine(parsed, pool_pre_ping=True)
+        return create_async_engine(parsed, pool_pre_ping=True, hide_parameters=True)
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).absolute().parent.mkdir(parents=True, exist_ok=True)
-    engine = create_async_engine(parsed, connect_args={"timeout": BUSY_MS / 1000})
+    engine = create_async_engine(parsed, hide_parameters=True, connect_args={"timeout": BUSY_MS / 1000})
 
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
@@ -71,8 +72,8 @@ async def migrate(url: str) -> None:
     try:
         async with writing(engine) as connection:
             await connection.run_sync(_upgrade)
-    except sqlite3.OperationalError as error:
-        raise OSError(str(error)) from None
+    except OperationalError as error:
+        raise OSError(str(error.orig)) from None
     finally:
         await engine.dispose()
 

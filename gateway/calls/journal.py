@@ -122,9 +122,11 @@ class Journal:
                 disconnect, fee = recovered_payloads(
                     json.loads(row.record), datetime.fromtimestamp(known_at, UTC), self._min_recording
                 )
-                if fee["application"]:
-                    await _add_event(connection, disconnect, time.time())
-                    await _add_event(connection, fee, time.time())
+                told = select(outbox.c.kind).where(outbox.c.session == row.session)
+                kinds = set((await connection.execute(told)).scalars())
+                for payload in (disconnect, fee) if fee["application"] else ():
+                    if payload["kind"] not in kinds:
+                        await _add_event(connection, payload, time.time())
                 state = "pending" if fee["recorded"] else "empty"
                 await connection.execute(
                     update(recording)
