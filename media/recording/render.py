@@ -1,7 +1,7 @@
 """A spool to a two-channel WAV: caller left, callee right, sample 0 at the moment of answer.
 
-Runs in a process pool: arguments and result can be pickled, and all is in memory (about 30 times the call's seconds in
-kilobytes). The file appears whole or not at all, and is on the disk when ``render`` returns.
+Runs in a process pool: arguments and result can be pickled, and all is in memory (about 100 KB for each second of
+the call). The file appears whole or not at all, and is on the disk when ``render`` returns.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from media.recording import wav
-from media.recording.spool import ENDED, SpoolError, read_spool
+from media.recording.spool import ENDED, SpoolError, read_spool, wait_written
 from media.recording.timeline import place
 from media.recording.wav import RATE
 
@@ -40,9 +40,10 @@ def render(spool: str | Path, out: str | Path, *, ended: float | None = None, ma
     """Make ``out`` from a spool, replacing it if it exists.
 
     Both channels last from the header's ``started`` to ``ended`` (monotonic seconds of the same boot); when None, to
-    the end that the spool notes; when it notes none, as after a crash, to the last packet. Raises SpoolError when the
-    header is of no use, and OSError.
+    the end that the spool notes; when it notes none, as after a crash, to the last packet. Waits while the spool is
+    still written, for 10 s at most. Raises SpoolError after that and when the header is of no use; OSError.
     """
+    wait_written(spool)
     header, records = read_spool(spool)
     started = header.get("started")
     if isinstance(started, bool) or not isinstance(started, int | float) or not math.isfinite(started):

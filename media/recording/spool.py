@@ -15,13 +15,15 @@ A file, all numbers little-endian::
 
 A file that ends inside a record ends before it; no end needs to be noted. Appending packs the record and puts it on a
 deque, which is safe between threads without a lock; everything that touches the disk, creating the file included, is
-done by the one thread of SpoolFlusher. A disk that stands still costs a recording, never a call: past ``BACKLOG`` bytes
-the writer gives up and says so in ``error``.
+done by the one thread of SpoolFlusher. A disk that stands still costs a recording, never a call: past ``BACKLOG``
+packets (nearly three minutes of both legs, 4 MB) the writer gives up and says so in ``error``. While a file is written
+it is locked (flock); the lock ends with its process, however that ends, and ``wait_written`` waits for it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import math
 import os
@@ -35,7 +37,7 @@ from pathlib import Path
 from typing import Any
 
 MAGIC = b"MLSPOOL1"
-BACKLOG = 8 << 20
+BACKLOG = 16384
 WRITE_EVERY = 0.2
 SYNC_EVERY = 1.0
 
@@ -44,8 +46,7 @@ _RECORD = struct.Struct("<BBHd")
 _MARK = 0xA5
 _NOTE = 2
 ENDED = 4
-_OVERHEAD = 64
-_SLOW = f"the disk is too slow: more than {BACKLOG >> 20} MiB waited"
+_SLOW = f"the disk is too slow: {BACKLOG} packets waited"
 _pack = _RECORD.pack
 
 Record = tuple[int, float, bytes]
@@ -58,7 +59,9 @@ class SpoolError(Exception):
 class SpoolWriter:
     """One recording that is being written. ``error`` is empty while all is well; after that nothing more is kept."""
 
-    __slots__ = ("_closing", "_fd", "_flusher", "_on_closed", "_parts", "_room", "_synced", "done", "error", "path")
+    __slots__ = (
+        "_closing", "_fd", "_flusher", "_limit", "_on_closed", "_parts", "_push", "_synced", "done", "error", "path",
+    )  # fmt: skip
 
     def __init__(self, path: str | Path, header: Mapping[str, Any], flusher: SpoolFlusher) -> None:
         """The file is created by ``flusher`` soon after; it must not exist, and its last part must be no link."""
@@ -67,7 +70,8 @@ class SpoolWriter:
         self.done = False
         text = json.dumps(dict(header), separators=(",", ":"), ensure_ascii=False).encode()
         self._parts = deque([_HEAD.pack(MAGIC, len(text), zlib.crc32(text)) + text])
-        self._room = BACKLOG
+        self._push = self._parts.append
+        self._limit = BACKLOG
         self._fd = -1
         self._synced: float | None = None
         self._closing = False
@@ -77,9 +81,8 @@ class SpoolWriter:
 
     def append(self, leg: int, now: float, packet: bytes) -> None:
         """Keep one RTP packet. Never waits and never raises; does nothing once closed or failed."""
-        if self._room > 0:
-            self._room -= len(packet) + _OVERHEAD
-            self._parts.append(_pack(leg, _MARK, len(packet), now) + packet)
+        if len(self._parts) < self._limit:
+            self._push(_pack(leg, _MARK, len(packet), now) + packet)
 
     def codec(self, leg: int, payload_type: int, now: float) -> None:
         """Note what a leg sends from now on."""
@@ -94,9 +97,9 @@ class SpoolWriter:
             return
         if now is not None:
             self.append(ENDED, now, b"\0")
-        if self._room <= 0 and not self.error:
+        if len(self._parts) >= BACKLOG:
             self.error = _SLOW
-        self._room = -1
+        self._limit = 0
         self._on_closed = on_closed
         self._closing = True
         self._flusher.wake()
@@ -106,7 +109,7 @@ class SpoolWriter:
     def step(self, now: float) -> None:
         """Write what there is; sync when it is time; finish when closed. Sets ``done`` when nothing is left to do."""
         closing = self._closing
-        if not self.error and self._room <= 0 and not closing:
+        if len(self._parts) >= BACKLOG:
             self.error = _SLOW
         if not self.error:
             try:
@@ -124,13 +127,11 @@ class SpoolWriter:
             self._fd = _create(self.path)
         parts = self._parts
         data = memoryview(b"".join([parts.popleft() for _ in range(len(parts))]))
-        if not self._closing:
-            self._room = BACKLOG
         while data:
             data = data[os.write(self._fd, data) :]
 
     def _finish(self, closing: bool) -> None:
-        self._room = -1
+        self._limit = 0
         self._parts.clear()
         if self._fd >= 0:
             with contextlib.suppress(OSError):
@@ -144,6 +145,8 @@ class SpoolWriter:
 
 def _create(path: str) -> int:
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with contextlib.suppress(OSError):
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     with contextlib.suppress(OSError):
         folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -198,10 +201,30 @@ class SpoolFlusher:
             for writer in self._writers:
                 if last:
                     writer.close()
-                writer.step(time.monotonic())
+                try:
+                    writer.step(time.monotonic())
+                except Exception as error:  # one recording's trouble, on_closed included, must not end the others
+                    writer.error = f"{type(error).__name__}: {error}"
             self._writers = [writer for writer in self._writers if not writer.done]
             if last:
                 return
+
+
+def wait_written(path: str | Path, timeout: float = 10.0) -> None:
+    """Wait until nobody writes a spool any more. SpoolError after ``timeout`` seconds; OSError."""
+    until = time.monotonic() + timeout
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() >= until:
+                    raise SpoolError(f"{path} is still being written") from None
+                time.sleep(0.02)
+    finally:
+        os.close(fd)
 
 
 def read_spool(path: str | Path) -> tuple[dict[str, Any], Iterator[Record]]:

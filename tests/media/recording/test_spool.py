@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from media.recording import spool
-from media.recording.spool import SpoolError, SpoolFlusher, SpoolWriter, read_spool
+from media.recording.spool import SpoolError, SpoolFlusher, SpoolWriter, read_spool, wait_written
 
 HEADER = {"session": "s1", "name": "rec-1", "started": 100.0}
 
@@ -97,8 +97,7 @@ def test_a_disk_that_stands_still_costs_the_recording_and_bounded_memory(tmp_pat
     writer = SpoolWriter(tmp_path / "a", HEADER, Unattended())
     for _ in range(100_000):
         writer.append(0, 1.0, bytes(172))
-    kept = sum(len(part) for part in writer._parts)
-    assert 0.5 * spool.BACKLOG < kept <= spool.BACKLOG
+    assert len(writer._parts) == spool.BACKLOG
     writer.step(0.0)
     assert "too slow" in writer.error
     writer.append(0, 1.0, bytes(172))
@@ -140,3 +139,26 @@ def test_what_is_no_spool_is_refused(tmp_path: Path) -> None:
         (tmp_path / "a").write_bytes(raw)
         with pytest.raises(SpoolError):
             read_spool(tmp_path / "a")
+
+
+def test_a_spool_is_locked_while_it_is_written(tmp_path: Path) -> None:
+    writer = SpoolWriter(tmp_path / "a", HEADER, Unattended())
+    writer.step(0.0)
+    with pytest.raises(SpoolError, match="still being written"):
+        wait_written(tmp_path / "a", timeout=0.0)
+    writer.close()
+    writer.step(0.1)
+    wait_written(tmp_path / "a", timeout=0.0)
+
+
+def test_trouble_of_one_recording_leaves_the_others_alone(tmp_path: Path) -> None:
+    def broken() -> None:
+        raise RuntimeError("not now")
+
+    flusher = SpoolFlusher()
+    first, second = (flusher.open(tmp_path / name, HEADER) for name in "ab")
+    first.close(broken)
+    second.append(0, 1.0, b"x")
+    assert flusher.stop()
+    assert "not now" in first.error
+    assert (second.done, second.error) == (True, "")

@@ -1,0 +1,40 @@
+"""Plays A-law samples to one leg: packets at absolute times, so that a late wake-up never makes the tone slower."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+LATEST = 0.2
+
+
+class Player:
+    """``deadline`` is when the next packet is due. ``loop`` repeats the last of ``tones`` for ever."""
+
+    __slots__ = ("_index", "_position", "_size", "_tones", "deadline", "loop", "name", "started")
+
+    def __init__(self, name: str, tones: Sequence[bytes], *, loop: bool, ptime: int, now: float) -> None:
+        self.name = name
+        self.loop = loop
+        self.deadline = now
+        self.started = now
+        self._tones = tones
+        self._size = 8 * ptime
+        self._index = 0
+        self._position = 0
+
+    def next(self, now: float) -> bytes | None:
+        """The samples that are due, always a whole packet; None when all has been played."""
+        if self._index >= len(self._tones):
+            return None
+        tone = self._tones[self._index]
+        chunk = tone[self._position : self._position + self._size]
+        self._position += self._size
+        if self._position >= len(tone):
+            self._position = 0
+            if not (self.loop and self._index == len(self._tones) - 1):
+                self._index += 1
+        self.deadline += self._size / 8000
+        if now - self.deadline > LATEST:
+            # The process stood still: go on from here instead of sending a burst.
+            self.deadline = now + self._size / 8000
+        return chunk if len(chunk) == self._size else chunk.ljust(self._size, b"\xd5")
