@@ -241,3 +241,14 @@ async def test_a_number_moves_only_when_it_is_not_bound(store: BindingStore) -> 
     await store.unbind(APP, x=X, at=NOW)
     await store.seed([], moved)
     await store.bind_axb(OTHER, PAIR, NOW)
+
+
+async def test_expired_pairs_don_t_fill_an_x(store: BindingStore) -> None:
+    first = await store.bind_axb(APP, replace(PAIR, duration=60), NOW)
+    async with writing(store._engine) as connection:
+        rows = [binding_values(first) | {"id": f"b{number}"} for number in range(4999)]
+        await connection.execute(insert(binding), rows)
+    wanted = NewAxb(a=C, b=D, area_code="0755")
+    with pytest.raises(NoFreeNumber):
+        await store.bind_axb(APP, wanted, NOW)
+    assert (await store.bind_axb(APP, wanted, NOW + timedelta(seconds=60))).x == X
