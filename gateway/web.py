@@ -10,6 +10,8 @@ import argparse
 import asyncio
 import signal
 import socket
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
@@ -71,6 +73,9 @@ class Web:
                 stop_call=self._stop_call,
                 ready=self._ready,
                 tone_exists=lambda application, name: tones.find(application, name) is not None,
+                clock=lambda: datetime.now(UTC),
+                monotonic=time.monotonic,
+                wake_keeper=self.keeper.wake,
             )
         )
 

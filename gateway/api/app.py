@@ -1,0 +1,114 @@
+"""The web application: the vendor's paths, health, and one shape for every failure.
+
+Whatever goes wrong leaves JSON with ``resultcode`` and a Content-Length (section 15, trap 4). Header names go out in
+the spelling of RFC 9110 (``Location``, not ``location``), since deployed PHP clients look for that text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.api import ax, axb, call_stop, errors, recordings
+from gateway.api.context import ApiContext, JsonReply
+from gateway.api.errors import ApiError
+from gateway.api.gate import Gate
+
+_log = structlog.get_logger()
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class VendorSpelling:
+    """Outermost: header names in title case, and an exception nobody caught as 1010001."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        started = False
+
+        async def spelled(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                message = {**message, "headers": [(name.title(), value) for name, value in message["headers"]]}
+            await send(message)
+
+        try:
+            await self._app(scope, receive, spelled)
+        except Exception as error:
+            # The text of a database error holds bound values, that is people's numbers: only its type is logged.
+            _log.error("a request failed", error=type(error).__name__, path=scope.get("path"))
+            if not started:
+                await _failure(ApiError(errors.INTERNAL_ERROR))(scope, receive, spelled)
+
+
+def create_app(context: ApiContext) -> ASGIApp:
+    """The ASGI application."""
+    app = FastAPI(title="Maskline", docs_url="/docs", redoc_url=None, openapi_url="/openapi.json")
+    gate = Gate(context)
+    axb_api, ax_api = axb.AxbApi(context, gate), ax.AxApi(context, gate)
+    stop_api, recording_api = call_stop.CallStopApi(context, gate), recordings.RecordingApi(context, gate)
+    for path, method, endpoint, title in (
+        (axb.PATH, "POST", axb_api.bind, "AXB: bind"),
+        (axb.PATH, "DELETE", axb_api.unbind, "AXB: unbind"),
+        (axb.PATH, "PUT", axb_api.modify, "AXB: modify"),
+        (axb.PATH, "GET", axb_api.query, "AXB: query"),
+        (ax.PATH, "POST", ax_api.bind, "AX: bind"),
+        (ax.PATH, "DELETE", ax_api.unbind, "AX: unbind"),
+        (ax.PATH, "PUT", ax_api.modify, "AX: modify"),
+        (ax.PATH, "GET", ax_api.query, "AX: query"),
+        (ax.CALLEE_PATH, "PUT", ax_api.set_callee, "AX: set the temporary callee"),
+        (call_stop.PATH, "POST", stop_api.stop, "Stop a call"),
+        (recordings.PATH, "GET", recording_api.address, "Download address of a recording"),
+        (recordings.DOWNLOAD_PATH, "GET", recording_api.download, "Download a recording"),
+    ):
+        app.add_api_route(path, _route(endpoint), methods=[method], summary=title, response_model=None)
+
+    async def alive(request: Request) -> Response:
+        """The web process answers."""
+        return JsonReply({"status": "alive"})
+
+    async def ready(request: Request) -> Response:
+        """Calls can be taken: 200, else 503."""
+        if await context.ready():
+            return JsonReply({"status": "ready"})
+        return JsonReply({"status": "not ready"}, status_code=503)
+
+    app.add_api_route("/healthz", alive, methods=["GET", "HEAD"], summary="Alive", response_model=None)
+    app.add_api_route("/readyz", ready, methods=["GET", "HEAD"], summary="Ready for calls", response_model=None)
+    app.add_exception_handler(ApiError, _api_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    return VendorSpelling(app)
+
+
+def _route(endpoint: Endpoint) -> Callable[[Request], Any]:
+    async def handle(request: Request) -> Response:
+        return await endpoint(request)
+
+    handle.__name__ = endpoint.__qualname__.replace(".", "_").lower()
+    handle.__doc__ = endpoint.__doc__
+    return handle
+
+
+def _failure(error: ApiError) -> JsonReply:
+    return JsonReply(error.body, status_code=error.result.status)
+
+
+async def _api_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    return _failure(error)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    result = {404: errors.PATH_UNKNOWN, 405: errors.METHOD_NOT_ALLOWED}.get(status, errors.INVALID_REQUEST)
+    return JsonReply(ApiError(result).body, status_code=status)

@@ -1,0 +1,83 @@
+"""Who may call: headers, IP allow-list, lock-out, digest, time, status, flow control, mode - in this order.
+
+The state of an application is told only to who has signed rightly; a wrong key and a wrong digest count against the
+source, an IPv6 source by its /64. Flow control comes behind the digest, so a stranger can't use up a customer's rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from ipaddress import IPv6Address, ip_address, ip_network
+
+from starlette.requests import Request
+
+from gateway.api import auth, errors
+from gateway.api.context import ApiContext
+from gateway.api.errors import ApiError
+from gateway.api.limits import Lockout, RateLimit
+from gateway.bindings.models import Application, Mode
+
+
+class Gate:
+    """The check that every vendor request passes first."""
+
+    def __init__(self, context: ApiContext) -> None:
+        settings = context.settings
+        self._context = context
+        self._lockout = Lockout(settings.lockout_failures, settings.lockout_within, settings.lockout_seconds)
+        self._rate = RateLimit(settings.requests_per_second)
+
+    async def admit(self, request: Request, modes: Collection[Mode] = tuple(Mode)) -> Application:
+        """The application that signed ``request``. ApiError says why not."""
+        credentials = auth.read_credentials(request.headers)
+        source = request.client.host if request.client else ""
+        application = await self._context.store.application(credentials.key)
+        if application is not None and not _allowed(source, application.allowed_ips):
+            raise ApiError(errors.IP_NOT_ALLOWED)
+        block = _block(source)
+        if self._lockout.locked(block, self._context.monotonic()):
+            raise ApiError(errors.LOCKED_OUT)
+        if application is None:
+            self._lockout.failed(block, self._context.monotonic())
+            raise ApiError(errors.UNKNOWN_KEY)
+        try:
+            auth.check_digest(credentials, application.secret)
+        except ApiError:
+            self._lockout.failed(block, self._context.monotonic())
+            raise
+        auth.check_created(credentials, self._context.clock(), self._context.settings.created_window)
+        self._check_application(application, modes)
+        return application
+
+    def _check_application(self, application: Application, modes: Collection[Mode]) -> None:
+        if not application.enabled:
+            raise ApiError(errors.KEY_DISABLED)
+        if application.frozen:
+            raise ApiError(errors.FROZEN)
+        if not self._rate.admits(application.key, self._context.monotonic()):
+            raise ApiError(errors.FLOW_CONTROL)
+        if application.mode not in modes:
+            raise ApiError(errors.WRONG_API)
+
+
+def _allowed(source: str, networks: Collection[str]) -> bool:
+    """Whether ``source`` lies in one of ``networks``; no network means every source."""
+    if not networks:
+        return True
+    try:
+        address = ip_address(source)
+    except ValueError:
+        return False
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return any(address in ip_network(network, strict=False) for network in networks)
+
+
+def _block(source: str) -> str:
+    try:
+        address = ip_address(source)
+    except ValueError:
+        return source
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
+        return str(ip_network((address, 64), strict=False))
+    return source

@@ -1,0 +1,67 @@
+"""The fields that AX and AXB bodies share: recording, tones, durations. And how a binding shows them again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.api.context import ApiContext
+from gateway.api.errors import invalid
+from gateway.api.fields import Fields
+from gateway.bindings.models import Application, Binding, CallPolicy
+from gateway.bindings.requests import UNSET, PolicyChanges
+
+MINUTES = 1440
+
+
+def read_policy(context: ApiContext, application: Application, fields: Fields) -> CallPolicy:
+    """What a new binding wants. Tones must be known: 1010002 "... does not exist."."""
+    changes = read_policy_changes(context, application, fields)
+    values = {name: getattr(changes, name) for name in changes.__slots__ if getattr(changes, name) is not UNSET}
+    return CallPolicy(**values)
+
+
+def read_policy_changes(context: ApiContext, application: Application, fields: Fields) -> PolicyChanges:
+    """What a change wants; an absent field stays UNSET."""
+
+    def tone(place: Fields, name: str) -> Any:
+        found = place.tone(name)
+        if found is None:
+            return UNSET
+        if not context.tone_exists(application.key, found):
+            raise invalid(f"{found} does not exist.")
+        return found
+
+    def given(value: Any) -> Any:
+        return UNSET if value is None else value
+
+    waiting = fields.inner("preVoice") or Fields({})
+    return PolicyChanges(
+        record=given(fields.flag("recordFlag")),
+        notice=tone(fields, "recordHintTone"),
+        tone_for_a=tone(waiting, "callerHintTone"),
+        tone_for_others=tone(waiting, "calleeHintTone"),
+        last_minute=tone(fields, "lastMinVoice"),
+        max_minutes=given(fields.integer("maxDuration", 0, MINUTES)),
+    )
+
+
+def shown_policy(binding: Binding) -> dict[str, Any]:
+    """The same fields in a query's reply; what was never set is left out."""
+    policy = binding.policy
+    tones = {"callerHintTone": policy.tone_for_a, "calleeHintTone": policy.tone_for_others}
+    voices = {name: value for name, value in tones.items() if value}
+    return {
+        "recordFlag": "true" if policy.record else "false",
+        "recordHintTone": policy.notice if policy.record and policy.notice else None,
+        "privateSms": "true" if binding.sms else "false",
+        "preVoice": voices or None,
+        "maxDuration": policy.max_minutes,
+        "lastMinVoice": policy.last_minute or None,
+        "subscribeTime": f"{binding.created_at:%Y-%m-%d %H:%M:%S}",
+        "userData": binding.user_data,
+    }
+
+
+def without_none(values: dict[str, Any]) -> dict[str, Any]:
+    """Absent rather than null."""
+    return {name: value for name, value in values.items() if value is not None}
