@@ -32,13 +32,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.calls.events import Disconnected
 from gateway.calls.outputs import CallAnswered, CallClosed, CallOpened, Publish, RecordingStarted
 from gateway.calls.payloads import Payload, event_payload, fee_payload, open_payload, recovered_payloads
+from gateway.calls.record import CallRecord
 from gateway.database import writing
 from gateway.schema import open_call, outbox, recording
 
@@ -50,6 +51,74 @@ RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 PULSE_SECONDS = 5.0
 ALARM_BACKLOG = 10_000
 SEQ = {"callin": 0, "callout": 1, "alerting": 2, "answer": 3, "disconnect": 90, "fee": 91}
+
+
+_CHANGE = (
+    update(open_call)
+    .where(open_call.c.session == bindparam("of"))
+    .values(record=bindparam("new_record"), known_at=bindparam("now"))
+)
+_CLOSE = delete(open_call).where(open_call.c.session == bindparam("of"))
+_END = (
+    update(recording)
+    .where(recording.c.session == bindparam("of"))
+    .values(
+        state=bindparam("new_state"),
+        answered_at=bindparam("answered"),
+        ended_at=bindparam("ended"),
+        notice=bindparam("heard"),
+    )
+)
+
+
+class _Rows:
+    """What a batch comes to: at most six statements, since each costs a way to the database's thread and back."""
+
+    def __init__(self, node: str) -> None:
+        self._node = node
+        self.outbox: list[dict[str, Any]] = []
+        self.recordings: list[dict[str, Any]] = []
+        self.ends: list[dict[str, Any]] = []
+        self._opened: dict[str, dict[str, Any]] = {}
+        self._changed: dict[str, dict[str, Any]] = {}
+        self._closed: list[dict[str, Any]] = []
+
+    def open(self, session: str, application: str, record: str, now: float) -> None:
+        """A call is open."""
+        self._opened[session] = {
+            "session": session,
+            "node": self._node,
+            "application": application,
+            "record": record,
+            "next_seq": 0,
+            "known_at": now,
+        }
+
+    def change(self, session: str, record: str, now: float) -> None:
+        """More is known of an open call."""
+        if session in self._opened:
+            self._opened[session] |= {"record": record, "known_at": now}
+        else:
+            self._changed[session] = {"of": session, "new_record": record, "now": now}
+
+    def close(self, session: str) -> None:
+        """A call is over; one that was opened in this batch needs no row at all."""
+        self._changed.pop(session, None)
+        if self._opened.pop(session, None) is None:
+            self._closed.append({"of": session})
+
+    async def write(self, connection: AsyncConnection) -> None:
+        """Within the caller's transaction."""
+        for statement, rows in (
+            (insert(outbox), self.outbox),
+            (insert(open_call), list(self._opened.values())),
+            (_CHANGE, list(self._changed.values())),
+            (_CLOSE, self._closed),
+            (insert(recording), self.recordings),
+            (_END, self.ends),
+        ):
+            if rows:
+                await connection.execute(statement, rows)
 
 
 class Journal:
@@ -126,7 +195,7 @@ class Journal:
                 kinds = set((await connection.execute(told)).scalars())
                 for payload in (disconnect, fee) if fee["application"] else ():
                     if payload["kind"] not in kinds:
-                        await _add_event(connection, payload, time.time())
+                        await connection.execute(insert(outbox).values(**_event_row(payload, time.time())))
                 state = "pending" if fee["recorded"] else "empty"
                 await connection.execute(
                     update(recording)
@@ -180,9 +249,11 @@ class Journal:
                     )
 
     async def _write_all(self, entries: list[Entry]) -> None:
+        rows = _Rows(self._node)
+        for entry in entries:
+            self._add(rows, entry)
         async with writing(self._engine) as connection:
-            for entry in entries:
-                await self._write(connection, entry)
+            await rows.write(connection)
 
     async def pulse(self) -> None:
         """Note that the standing calls of this node are still known to be up."""
@@ -214,62 +285,47 @@ class Journal:
             batch.append(self._queue[len(batch)])
         return batch
 
-    async def _write(self, connection: AsyncConnection, entry: Entry) -> None:
+    def _add(self, rows: _Rows, entry: Entry) -> None:
         now = time.time()
         match entry:
             case Publish(_, event):
-                if not event.application:
-                    return
-                await _add_event(connection, event_payload(event, self._wall), now)
+                if event.application:
+                    rows.outbox.append(_event_row(event_payload(event, self._wall), now))
             case CallOpened(_, record):
-                values = {
-                    "session": record.session,
-                    "node": self._node,
-                    "application": record.application,
-                    "record": json.dumps(open_payload(record, self._wall)),
-                    "next_seq": 0,
-                    "known_at": now,
-                }
-                await connection.execute(insert(open_call).values(**values))
+                rows.open(record.session, record.application, self._opened(record), now)
             case RecordingStarted(_, name, path, record):
-                values = {
-                    "name": name,
-                    "session": record.session,
-                    "application": record.application,
-                    "spool": path,
-                    "state": "spooling",
-                    "created_at": now,
-                }
-                await connection.execute(insert(recording).values(**values))
-                await self._update_open(connection, entry, now)
-            case CallAnswered():
-                await self._update_open(connection, entry, now)
-            case CallClosed():
-                await self._close(connection, entry, now)
+                rows.recordings.append(
+                    {
+                        "name": name,
+                        "session": record.session,
+                        "application": record.application,
+                        "spool": path,
+                        "state": "spooling",
+                        "created_at": now,
+                    }
+                )
+                rows.change(record.session, self._opened(record), now)
+            case CallAnswered(_, record):
+                rows.change(record.session, self._opened(record), now)
+            case CallClosed(_, record):
+                if record.application:
+                    rows.outbox.append(_event_row(fee_payload(record, self._wall), now))
+                rows.close(record.session)
+                rows.ends.append(self._end(record))
 
-    async def _update_open(
-        self, connection: AsyncConnection, entry: RecordingStarted | CallAnswered, now: float
-    ) -> None:
-        values = {"record": json.dumps(open_payload(entry.record, self._wall)), "known_at": now}
-        await connection.execute(update(open_call).where(open_call.c.session == entry.record.session).values(**values))
+    def _opened(self, record: CallRecord) -> str:
+        return json.dumps(open_payload(record, self._wall))
 
-    async def _close(self, connection: AsyncConnection, entry: CallClosed, now: float) -> None:
-        record = entry.record
-        if record.application:
-            await _add_event(connection, fee_payload(record, self._wall), now)
-        answered, ended = self._epoch(record.answered), self._epoch(record.ended)
-        notice = [None if span is None else [self._epoch(moment) for moment in span] for span in record.notice]
-        await connection.execute(
-            update(recording)
-            .where(recording.c.session == record.session)
-            .values(
-                state="pending" if record.recorded else "empty",
-                answered_at=answered,
-                ended_at=ended,
-                notice=json.dumps(notice),
-            )
-        )
-        await connection.execute(delete(open_call).where(open_call.c.session == record.session))
+    def _end(self, record: CallRecord) -> dict[str, Any]:
+        return {
+            "of": record.session,
+            "new_state": "pending" if record.recorded else "empty",
+            "answered": self._epoch(record.answered),
+            "ended": self._epoch(record.ended),
+            "heard": json.dumps(
+                [None if span is None else [self._epoch(moment) for moment in span] for span in record.notice]
+            ),
+        }
 
     def _epoch(self, moment: float | None) -> float | None:
         return None if moment is None else self._wall(moment).timestamp()
@@ -303,9 +359,9 @@ def _written_at(spool: str | None) -> float:
         return 0.0
 
 
-async def _add_event(connection: AsyncConnection, payload: Payload, now: float) -> None:
+def _event_row(payload: Payload, now: float) -> dict[str, Any]:
     seq = SEQ[payload["kind"]]
-    values: dict[str, Any] = {
+    return {
         "id": f"{payload['session']}.{seq}",
         "application": payload["application"],
         "session": payload["session"],
@@ -317,4 +373,3 @@ async def _add_event(connection: AsyncConnection, payload: Payload, now: float) 
         "tries": 0,
         "state": "waiting",
     }
-    await connection.execute(insert(outbox).values(**values))

@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.calls.events import Alerting, Answered, CallIn, CallOut, Disconnected, Event
-from gateway.calls.journal import Journal
+from gateway.calls.journal import Journal, _Rows
 from gateway.calls.outputs import CallAnswered, CallClosed, CallOpened, Publish, RecordingStarted
 from gateway.calls.record import CallRecord
 from gateway.causes import Cause
@@ -125,14 +125,14 @@ async def test_a_broken_database_is_tried_again_until_it_works(
 ) -> None:
     monkeypatch.setattr("gateway.calls.journal.RETRY_SECONDS", (0.0,))
     failures = iter([OperationalError("", None, Exception("database is locked"))] * 5)
-    good = Journal._write
+    good = _Rows.write
 
-    async def flaky(self: Journal, connection: AsyncConnection, entry: Any) -> None:
-        await good(self, connection, entry)
+    async def flaky(self: _Rows, connection: AsyncConnection) -> None:
+        await good(self, connection)
         for error in failures:
             raise error
 
-    monkeypatch.setattr(Journal, "_write", flaky)
+    monkeypatch.setattr(_Rows, "write", flaky)
     await write(engine, call("s", tmp_path / "s.spool"))
     assert len(await rows(engine, outbox)) == 6
     assert next(failures, None) is None
