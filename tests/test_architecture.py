@@ -18,7 +18,7 @@ IO = {
     "gateway.log", "gateway.database",
     "gateway.sip.resolver", "gateway.sip.transport", "gateway.sip.endpoint",
     "gateway.bindings.store", "gateway.bindings.pool", "gateway.bindings.store_axb", "gateway.bindings.store_ax",
-    "gateway.calls.switchboard", "gateway.calls.journal", "gateway.calls.media_pool",
+    "gateway.calls.switchboard", "gateway.calls.journal", "gateway.calls.journal_rows", "gateway.calls.media_pool",
     "gateway.api", "gateway.lab", "gateway.migrations",
     "media.worker", "media.recording.spool", "media.recording.render", "media.recording.store", "media.sounds",
 }  # fmt: skip

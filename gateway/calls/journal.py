@@ -15,7 +15,7 @@ there is a disconnect exactly when there is a CDR. ``seq`` is fixed for each kin
 at what was written, and the unique index forbids a second one.
 
 While calls stand, ``known_at`` of all of them is renewed every few seconds: a crash costs no more talk time than that.
-An entry that the database refuses for its content (it is there already) is dropped with a log line, so that it can't
+An entry that is itself at fault (it is there already, or makes no sense) is dropped with a log line, so that it can't
 hold up those behind it.
 """
 
@@ -32,13 +32,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import DataError, IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.calls.events import Disconnected
+from gateway.calls.journal_rows import Rows, event_row
 from gateway.calls.outputs import CallAnswered, CallClosed, CallOpened, Publish, RecordingStarted
-from gateway.calls.payloads import Payload, event_payload, fee_payload, open_payload, recovered_payloads
+from gateway.calls.payloads import event_payload, fee_payload, open_payload, recovered_payloads
 from gateway.calls.record import CallRecord
 from gateway.database import writing
 from gateway.schema import open_call, outbox, recording
@@ -50,75 +51,8 @@ BATCH = 200
 RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 PULSE_SECONDS = 5.0
 ALARM_BACKLOG = 10_000
-SEQ = {"callin": 0, "callout": 1, "alerting": 2, "answer": 3, "disconnect": 90, "fee": 91}
-
-
-_CHANGE = (
-    update(open_call)
-    .where(open_call.c.session == bindparam("of"))
-    .values(record=bindparam("new_record"), known_at=bindparam("now"))
-)
-_CLOSE = delete(open_call).where(open_call.c.session == bindparam("of"))
-_END = (
-    update(recording)
-    .where(recording.c.session == bindparam("of"))
-    .values(
-        state=bindparam("new_state"),
-        answered_at=bindparam("answered"),
-        ended_at=bindparam("ended"),
-        notice=bindparam("heard"),
-    )
-)
-
-
-class _Rows:
-    """What a batch comes to: at most six statements, since each costs a way to the database's thread and back."""
-
-    def __init__(self, node: str) -> None:
-        self._node = node
-        self.outbox: list[dict[str, Any]] = []
-        self.recordings: list[dict[str, Any]] = []
-        self.ends: list[dict[str, Any]] = []
-        self._opened: dict[str, dict[str, Any]] = {}
-        self._changed: dict[str, dict[str, Any]] = {}
-        self._closed: list[dict[str, Any]] = []
-
-    def open(self, session: str, application: str, record: str, now: float) -> None:
-        """A call is open."""
-        self._opened[session] = {
-            "session": session,
-            "node": self._node,
-            "application": application,
-            "record": record,
-            "next_seq": 0,
-            "known_at": now,
-        }
-
-    def change(self, session: str, record: str, now: float) -> None:
-        """More is known of an open call."""
-        if session in self._opened:
-            self._opened[session] |= {"record": record, "known_at": now}
-        else:
-            self._changed[session] = {"of": session, "new_record": record, "now": now}
-
-    def close(self, session: str) -> None:
-        """A call is over; one that was opened in this batch needs no row at all."""
-        self._changed.pop(session, None)
-        if self._opened.pop(session, None) is None:
-            self._closed.append({"of": session})
-
-    async def write(self, connection: AsyncConnection) -> None:
-        """Within the caller's transaction."""
-        for statement, rows in (
-            (insert(outbox), self.outbox),
-            (insert(open_call), list(self._opened.values())),
-            (_CHANGE, list(self._changed.values())),
-            (_CLOSE, self._closed),
-            (insert(recording), self.recordings),
-            (_END, self.ends),
-        ):
-            if rows:
-                await connection.execute(statement, rows)
+# Not the database's state but the entry is at fault: another try would fail too.
+UNWRITABLE = (IntegrityError, DataError, ValueError, TypeError, KeyError)
 
 
 class Journal:
@@ -195,7 +129,7 @@ class Journal:
                 kinds = set((await connection.execute(told)).scalars())
                 for payload in (disconnect, fee) if fee["application"] else ():
                     if payload["kind"] not in kinds:
-                        await connection.execute(insert(outbox).values(**_event_row(payload, time.time())))
+                        await connection.execute(insert(outbox).values(**event_row(payload, time.time())))
                 state = "pending" if fee["recorded"] else "empty"
                 await connection.execute(
                     update(recording)
@@ -239,17 +173,17 @@ class Journal:
         """One transaction; when something in it can't be written, one for each of its parts."""
         try:
             await self._write_all(batch)
-        except (IntegrityError, DataError):
+        except UNWRITABLE:
             for part in _parts(batch):
                 try:
                     await self._write_all(part)
-                except (IntegrityError, DataError):
+                except UNWRITABLE:
                     _log.exception(
                         "the journal drops what can't be written", kinds=[type(one).__name__ for one in part]
                     )
 
     async def _write_all(self, entries: list[Entry]) -> None:
-        rows = _Rows(self._node)
+        rows = Rows(self._node)
         for entry in entries:
             self._add(rows, entry)
         async with writing(self._engine) as connection:
@@ -285,12 +219,12 @@ class Journal:
             batch.append(self._queue[len(batch)])
         return batch
 
-    def _add(self, rows: _Rows, entry: Entry) -> None:
+    def _add(self, rows: Rows, entry: Entry) -> None:
         now = time.time()
         match entry:
             case Publish(_, event):
                 if event.application:
-                    rows.outbox.append(_event_row(event_payload(event, self._wall), now))
+                    rows.outbox.append(event_row(event_payload(event, self._wall), now))
             case CallOpened(_, record):
                 rows.open(record.session, record.application, self._opened(record), now)
             case RecordingStarted(_, name, path, record):
@@ -309,7 +243,7 @@ class Journal:
                 rows.change(record.session, self._opened(record), now)
             case CallClosed(_, record):
                 if record.application:
-                    rows.outbox.append(_event_row(fee_payload(record, self._wall), now))
+                    rows.outbox.append(event_row(fee_payload(record, self._wall), now))
                 rows.close(record.session)
                 rows.ends.append(self._end(record))
 
@@ -357,19 +291,3 @@ def _written_at(spool: str | None) -> float:
         return 0.0 if spool is None else os.stat(spool).st_mtime
     except OSError:
         return 0.0
-
-
-def _event_row(payload: Payload, now: float) -> dict[str, Any]:
-    seq = SEQ[payload["kind"]]
-    return {
-        "id": f"{payload['session']}.{seq}",
-        "application": payload["application"],
-        "session": payload["session"],
-        "seq": seq,
-        "kind": payload["kind"],
-        "payload": json.dumps(payload),
-        "created_at": now,
-        "due_at": now,
-        "tries": 0,
-        "state": "waiting",
-    }

@@ -17,7 +17,8 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.calls.events import Alerting, Answered, CallIn, CallOut, Disconnected, Event
-from gateway.calls.journal import Journal, _Rows
+from gateway.calls.journal import Journal
+from gateway.calls.journal_rows import Rows
 from gateway.calls.outputs import CallAnswered, CallClosed, CallOpened, Publish, RecordingStarted
 from gateway.calls.record import CallRecord
 from gateway.causes import Cause
@@ -125,14 +126,14 @@ async def test_a_broken_database_is_tried_again_until_it_works(
 ) -> None:
     monkeypatch.setattr("gateway.calls.journal.RETRY_SECONDS", (0.0,))
     failures = iter([OperationalError("", None, Exception("database is locked"))] * 5)
-    good = _Rows.write
+    good = Rows.write
 
-    async def flaky(self: _Rows, connection: AsyncConnection) -> None:
+    async def flaky(self: Rows, connection: AsyncConnection) -> None:
         await good(self, connection)
         for error in failures:
             raise error
 
-    monkeypatch.setattr(_Rows, "write", flaky)
+    monkeypatch.setattr(Rows, "write", flaky)
     await write(engine, call("s", tmp_path / "s.spool"))
     assert len(await rows(engine, outbox)) == 6
     assert next(failures, None) is None
@@ -144,6 +145,16 @@ async def test_what_is_there_already_holds_nothing_up(engine: AsyncEngine, tmp_p
     await write(engine, [*one[1:], *two])
     assert Counter(row.session for row in await rows(engine, outbox)) == {"s1": 6, "s2": 6}
     assert await rows(engine, open_call) == []
+
+
+async def test_a_senseless_entry_holds_nothing_up(engine: AsyncEngine, tmp_path: Path) -> None:
+    one, two = call("s1", tmp_path / "1.spool"), call("s2", tmp_path / "2.spool")
+    closed = one[-1]
+    assert isinstance(closed, CallClosed)
+    await write(engine, [*one[:-1], CallClosed("s1", replace(closed.record, cause=None)), *two])
+    assert Counter(row.session for row in await rows(engine, outbox)) == {"s1": 4, "s2": 6}
+    assert await Journal(engine, "n1", wall).recover() == 1
+    assert Counter(row.session for row in await rows(engine, outbox)) == {"s1": 6, "s2": 6}
 
 
 async def test_a_deaf_neighbour_stops_nothing(engine: AsyncEngine, tmp_path: Path) -> None:

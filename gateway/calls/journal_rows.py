@@ -1,0 +1,101 @@
+"""[IO] What a batch of the journal comes to in rows.
+
+Every statement costs a way to the database's thread and back, so a batch is six at most, whatever is in it. The fixed
+``seq`` of each kind gives an event its place in its call and its stable id.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sqlalchemy import bindparam, delete, insert, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.calls.payloads import Payload
+from gateway.schema import open_call, outbox, recording
+
+SEQ = {"callin": 0, "callout": 1, "alerting": 2, "answer": 3, "disconnect": 90, "fee": 91}
+_CHANGE = (
+    update(open_call)
+    .where(open_call.c.session == bindparam("of"))
+    .values(record=bindparam("new_record"), known_at=bindparam("now"))
+)
+_CLOSE = delete(open_call).where(open_call.c.session == bindparam("of"))
+_END = (
+    update(recording)
+    .where(recording.c.session == bindparam("of"))
+    .values(
+        state=bindparam("new_state"),
+        answered_at=bindparam("answered"),
+        ended_at=bindparam("ended"),
+        notice=bindparam("heard"),
+    )
+)
+
+
+class Rows:
+    """What a batch comes to: at most six statements, since each costs a way to the database's thread and back."""
+
+    def __init__(self, node: str) -> None:
+        self._node = node
+        self.outbox: list[dict[str, Any]] = []
+        self.recordings: list[dict[str, Any]] = []
+        self.ends: list[dict[str, Any]] = []
+        self._opened: dict[str, dict[str, Any]] = {}
+        self._changed: dict[str, dict[str, Any]] = {}
+        self._closed: list[dict[str, Any]] = []
+
+    def open(self, session: str, application: str, record: str, now: float) -> None:
+        """A call is open."""
+        self._opened[session] = {
+            "session": session,
+            "node": self._node,
+            "application": application,
+            "record": record,
+            "next_seq": 0,
+            "known_at": now,
+        }
+
+    def change(self, session: str, record: str, now: float) -> None:
+        """More is known of an open call."""
+        if session in self._opened:
+            self._opened[session] |= {"record": record, "known_at": now}
+        else:
+            self._changed[session] = {"of": session, "new_record": record, "now": now}
+
+    def close(self, session: str) -> None:
+        """A call is over; one that was opened in this batch needs no row at all."""
+        self._changed.pop(session, None)
+        if self._opened.pop(session, None) is None:
+            self._closed.append({"of": session})
+
+    async def write(self, connection: AsyncConnection) -> None:
+        """Within the caller's transaction."""
+        for statement, rows in (
+            (insert(outbox), self.outbox),
+            (insert(open_call), list(self._opened.values())),
+            (_CHANGE, list(self._changed.values())),
+            (_CLOSE, self._closed),
+            (insert(recording), self.recordings),
+            (_END, self.ends),
+        ):
+            if rows:
+                await connection.execute(statement, rows)
+
+
+def event_row(payload: Payload, now: float) -> dict[str, Any]:
+    """An ``outbox`` row that is due at once."""
+    seq = SEQ[payload["kind"]]
+    return {
+        "id": f"{payload['session']}.{seq}",
+        "application": payload["application"],
+        "session": payload["session"],
+        "seq": seq,
+        "kind": payload["kind"],
+        "payload": json.dumps(payload),
+        "created_at": now,
+        "due_at": now,
+        "tries": 0,
+        "state": "waiting",
+    }
