@@ -141,6 +141,8 @@ def main() -> None:
             socket.socket(fileno=arguments.listen_fd),
         )
 
+    asyncio.run(serve())
+
 
 if __name__ == "__main__":
     main()
