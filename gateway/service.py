@@ -171,6 +171,7 @@ class Node:
         self._listening: socket.socket
         self._channel: Channel | None = None
         self._web: asyncio.subprocess.Process | None = None
+        self._started = asyncio.Event()
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
 
@@ -181,8 +182,12 @@ class Node:
             loop.add_signal_handler(number, self._signalled)
         keeping: asyncio.Task[None] | None = None
         try:
-            await self._start()
+            self._listening = self._bind_web()
+            # It imports for seconds, so it begins first; it waits for a word before it touches the database.
             keeping = loop.create_task(self._keep_web())
+            await self._start()
+            self._started.set()
+            self._nudge()
             self._greet()
             await self._stopping.wait()
             await self._drain()
@@ -203,7 +208,6 @@ class Node:
             _make_folder(config.recordings.spool)
         except OSError as error:
             raise StartError(f"recordings.spool: {config.recordings.spool}: {error.strerror}") from None
-        self._listening = self._bind_web()
         await self._journal.start()
         try:
             await self._endpoint.start(config.sip.listen)
@@ -232,13 +236,16 @@ class Node:
             with theirs:
                 self._web = await asyncio.create_subprocess_exec(
                     sys.executable,
-                    *("-m", "gateway.web", "--config", str(self._path)),
+                    # Not -m: the rendering process would import the web process's main module, which takes seconds.
+                    *("-c", "from gateway.web import main; main()", "--config", str(self._path)),
                     *("--channel-fd", str(theirs.fileno()), "--listen-fd", str(self._listening.fileno())),
                     pass_fds=(theirs.fileno(), self._listening.fileno()),
                     stdin=asyncio.subprocess.DEVNULL,
                 )
             channel = self._channel = Channel(self._hear)
             await channel.open(ours)
+            if self._started.is_set():
+                channel.send(Nudge())
             status = await self._web.wait()
             await channel.close()
             if self._stopping.is_set():
@@ -263,7 +270,7 @@ class Node:
 
     def _greet(self) -> None:
         config = self._config
-        console = Console(stderr=True, highlight=False)
+        console = Console(stderr=True, highlight=False, soft_wrap=True)
         trunk = config.trunk[0]
         sip = ", ".join(str(hop) for hop in self._endpoint.bound)
         console.print(
@@ -293,7 +300,7 @@ class Node:
         """No new calls; wait for the standing ones, for the limit, or for the second signal."""
         self._board.drain()
         if self._exchange.active:
-            console = Console(stderr=True, highlight=False)
+            console = Console(stderr=True, highlight=False, soft_wrap=True)
             console.print(f"draining: {self._exchange.active} call(s); once more to hang up now")
         hurry = asyncio.get_running_loop().create_task(self._hurry.wait())
         idle = asyncio.get_running_loop().create_task(self._board.idle.wait())

@@ -1,7 +1,7 @@
 """[IO] The web process of a node: REST API, delivery of events, rendering and erasing of recordings.
 
-Started by ``gateway.service`` with one end of the channel and the listening socket; it ends when the node says so or
-when the other end of the channel is gone, so it never outlives its node.
+Started by ``gateway.service`` with one end of the channel and the listening socket; it begins at the node's first word,
+and ends when the node says so or when the other end of the channel is gone, so it never outlives its node.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ class Web:
     """The parts of the process, wired."""
 
     def __init__(self, config: Config) -> None:
+        self.begin = asyncio.Event()
+        """The node's first word: the tables are there."""
         self.finish = asyncio.Event()
         self.channel = Channel(self._hear)
         self.engine = open_engine(config.database.url)
@@ -56,7 +58,12 @@ class Web:
                 retention_days=config.recordings.retention_days,
             ),
         )
-        self.keeper = Keeper(self.engine, recordings, retention_days=config.recordings.retention_days)
+        self.keeper = Keeper(
+            self.engine,
+            recordings,
+            retention_days=config.recordings.retention_days,
+            shortest=config.calls.min_recording_seconds,
+        )
         tones = ToneFolder(config.tones.folder)
         self.app = create_app(
             ApiContext(
@@ -82,6 +89,7 @@ class Web:
     def _hear(self, message: Message) -> None:
         match message:
             case Nudge():
+                self.begin.set()
                 self.delivery.wake()
                 self.keeper.wake()
             case Finish():
@@ -98,11 +106,15 @@ class Web:
     async def run(self, end: socket.socket, listening: socket.socket) -> None:
         """Serve until told to finish."""
         await self.channel.open(end)
+        gone = asyncio.create_task(self.channel.closed.wait())
+        begun = asyncio.create_task(self.begin.wait())
+        await asyncio.wait({gone, begun}, return_when=asyncio.FIRST_COMPLETED)
+        if not self.begin.is_set():
+            return
         server = web_server(self.app)
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         self.delivery.start()
         self.keeper.start()
-        gone = asyncio.create_task(self.channel.closed.wait())
         told = asyncio.create_task(self.finish.wait())
         await asyncio.wait({serving, gone, told}, return_when=asyncio.FIRST_COMPLETED)
         try:

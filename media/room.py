@@ -35,8 +35,8 @@ class Spool(Protocol):
     def append(self, leg: int, now: float, packet: bytes) -> None:
         """Keep a packet."""
 
-    def close(self, on_closed: Callable[[], None] | None = None) -> None:
-        """No more packets."""
+    def close(self, on_closed: Callable[[], None] | None = None, *, now: float | None = None) -> None:
+        """No more packets; ``now``: the recording ends here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +238,7 @@ class Room:
         if session.spool is not None:
             error = session.spool.error
             recorded = not error and any(leg.receiver.received for leg in session.legs)
-            session.spool.close()
+            session.spool.close(now=now)
         caller, callee = (leg.stats() for leg in session.legs)
         return [*outputs, Reply(control.Closed(name, caller, callee, recorded, error))]
 

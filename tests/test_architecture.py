@@ -15,8 +15,8 @@ PACKAGES = ("gateway", "media")
 # The rim: files that may touch the world.
 IO = {
     "gateway.__main__", "gateway.cli", "gateway.config", "gateway.service", "gateway.web", "gateway.channel",
-    "gateway.log", "gateway.database",
-    "gateway.sip.resolver", "gateway.sip.transport", "gateway.sip.endpoint",
+    "gateway.log", "gateway.database", "gateway.tones",
+    "gateway.sip.transport", "gateway.sip.endpoint",
     "gateway.bindings.store", "gateway.bindings.pool", "gateway.bindings.store_axb", "gateway.bindings.store_ax",
     "gateway.calls.switchboard", "gateway.calls.journal", "gateway.calls.journal_rows", "gateway.calls.media_pool",
     "gateway.api", "gateway.lab", "gateway.migrations",

@@ -42,12 +42,14 @@ class Keeper:
         store: RecordingStore,
         *,
         retention_days: float,
+        shortest: float = 3.0,
         clock: Callable[[], float] = time.time,
         poll_seconds: float = 10.0,
     ) -> None:
         self._engine = engine
         self._store = store
         self._retention = retention_days * DAY
+        self._shortest = shortest
         self._clock = clock
         self._poll = poll_seconds
         self._wake = asyncio.Event()
@@ -114,7 +116,7 @@ class Keeper:
             rendered: Rendered = await asyncio.get_running_loop().run_in_executor(
                 self._pool, render, Path(row.spool), finished
             )
-            if rendered.empty:
+            if rendered.empty or rendered.seconds < self._shortest:
                 await self._set(row, state="empty", spool="")
             else:
                 await self._store.put(row.name, finished)

@@ -30,7 +30,7 @@ class Tape:
     def append(self, leg: int, now: float, packet: bytes) -> None:
         self.packets.append((leg, packet))
 
-    def close(self, on_closed: Any = None) -> None:
+    def close(self, on_closed: Any = None, *, now: float | None = None) -> None:
         pass
 
 
