@@ -72,5 +72,5 @@ async def test_errors_show_no_values(tmp_path: Path) -> None:
 
 async def test_a_database_out_of_reach_is_an_os_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OSError, match="exists|directory"):
+    with pytest.raises(OSError, match=r"exists|directory"):
         await migrate(f"sqlite+aiosqlite:///{tmp_path}/file/maskline.db")
