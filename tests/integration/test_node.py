@@ -1,0 +1,192 @@
+"""A whole node as processes, real sockets, SQLite and HTTP: what must hold when something dies in mid-call."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import numpy as np
+import pytest
+
+from gateway.lab.client import CustomerClient
+from gateway.lab.node import Node, NodePlan, free_media_ports, free_tcp_and_udp_port
+from gateway.lab.phone import Phase, Phone
+from gateway.lab.receiver import Receiver
+from gateway.lab.script import Script
+from gateway.lab.sockets import PhoneLine
+from gateway.sip.hop import Hop
+from media.recording.wav import decode, parse
+
+HOST = "127.0.0.1"
+KEY, SECRET = "test-axb", "secret"
+A, B, X = "+8613800000021", "+8613800000023", "+8617000000001"
+
+
+class Stand:
+    """A node, the customer's server, a phone on each side."""
+
+    def __init__(self, folder: Path, a: Script, b: Script) -> None:
+        self.folder = folder
+        self.scripts = (a, b)
+        self.stack = AsyncExitStack()
+        self.changed = asyncio.Event()
+
+    async def up(self) -> Stand:
+        self.receiver = Receiver(HOST, KEY, SECRET, lambda event: self.changed.set())
+        self.stack.push_async_callback(self.receiver.stop)
+        address = await self.receiver.start()
+        self.caller, self.callee = (self._line(name, script) for name, script in zip("AB", self.scripts, strict=True))
+        for line in (self.caller, self.callee):
+            self.stack.push_async_callback(line.stop)
+            await line.start()
+        self.node = Node(
+            NodePlan(
+                folder=self.folder,
+                host=HOST,
+                peer=str(self.callee.phone.here),
+                key=KEY,
+                secret=SECRET,
+                x=X,
+                receiver=address,
+                sip_port=free_tcp_and_udp_port(HOST),
+                web_port=free_tcp_and_udp_port(HOST),
+                media_ports=free_media_ports(HOST),
+            )
+        )
+        self.stack.push_async_callback(self.node.stop)
+        await self.node.start(30)
+        http = await self.stack.enter_async_context(aiohttp.ClientSession())
+        self.http = http
+        self.customer = CustomerClient(http, self.node.plan.base_url, KEY, SECRET)
+        return self
+
+    def _line(self, name: str, script: Script) -> PhoneLine:
+        def phone(here: Hop, ports: tuple[int, int]) -> Phone:
+            return Phone(name, script, here=here, media_ports=ports, seed=ord(name))
+
+        return PhoneLine(HOST, phone, lambda phone, now: self.changed.set())
+
+    async def bind(self, **more: Any) -> None:
+        body = {"callerNum": A, "calleeNum": B, "relationNum": X, "recordFlag": "true", **more}
+        await self.customer.bind(body)
+
+    def dial(self) -> None:
+        target = Hop("udp", HOST, self.node.plan.sip_port)
+        uri = f"sip:{X}@{HOST}:{target.port}"
+        self.caller.do(lambda now: self.caller.phone.dial(target, uri, now, caller=f"<sip:{A}@{HOST}>"))
+
+    async def until(self, condition: Callable[[], bool], seconds: float = 20.0) -> None:
+        async with asyncio.timeout(seconds):
+            while not condition():
+                self.changed.clear()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self.changed.wait(), 0.2)
+
+    def kinds(self) -> list[str]:
+        return [event.kind for event in self.receiver.events]
+
+    def kill(self) -> None:
+        """SIGKILL to the whole node: signalling, web and media at once."""
+        process = self.node._process
+        assert process is not None
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.fixture
+async def stand(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
+    made: list[Stand] = []
+
+    async def make(a: Script, b: Script) -> Stand:
+        made.append(Stand(tmp_path, a, b))
+        return await made[-1].up()
+
+    yield make
+    for one in made:
+        await one.stack.aclose()
+
+
+def worker_of(node: int) -> int:
+    """The process id of a node's one media worker."""
+    children = Path(f"/proc/{node}/task/{node}/children").read_text().split()
+    (worker,) = [pid for pid in children if b"media.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return int(worker)
+
+
+TALK_A = Script(tone_hz=700)
+TALK_B = Script(tone_hz=1300, answer_after=0.5)
+
+
+async def test_a_node_killed_in_mid_call_leaves_one_end_and_a_recording(stand: Callable[..., Any]) -> None:
+    here = await stand(TALK_A, TALK_B)
+    await here.bind()
+    here.dial()
+    await here.until(lambda: here.caller.phone.phase is Phase.TALKING)
+    answered = here.caller.phone.answered_at
+    loop = asyncio.get_running_loop()
+    await here.until(lambda: "answer" in here.kinds() and loop.time() > answered + 6.0)
+    here.kill()
+    await here.node.start(30)
+    fee = await here.receiver.wait_for("fee", 20)
+    assert fee is not None, here.node.log_tail()
+    assert here.kinds() == ["callin", "callout", "alerting", "answer", "disconnect", "fee"]
+    download = await here.customer.recording(fee.fields["recordObjectName"], fee.fields["recordDomain"])
+    left, right = (decode(channel) for channel in parse(download.content))
+    assert len(left) == len(right)
+    assert len(left) >= 8000 * 4.5
+    for channel, wanted in ((left, 700), (right, 1300)):
+        spectrum = np.abs(np.fft.rfft(channel[8000 * 3 : 8000 * 4].astype(float)))
+        assert int(np.argmax(spectrum)) == wanted
+    with sqlite3.connect(here.folder / "maskline.db") as connection:
+        counted = connection.execute("SELECT kind, count(*) FROM outbox GROUP BY kind").fetchall()
+        assert set(counted) == {(kind, 1) for kind in here.kinds()}
+        assert connection.execute("SELECT count(*) FROM open_call").fetchone() == (0,)
+    connection.close()
+    # Both phones still think that they talk: their next BYE finds no dialog, which ends them.
+    assert list((here.folder / "spool").iterdir()) == []
+
+
+async def test_a_media_worker_that_dies_ends_its_calls_and_is_replaced(stand: Callable[..., Any]) -> None:
+    here = await stand(TALK_A, TALK_B)
+    await here.bind(recordFlag="false")
+    here.dial()
+    await here.until(lambda: here.callee.phone.phase is Phase.TALKING and here.caller.phone.phase is Phase.TALKING)
+    process = here.node._process
+    assert process is not None
+    os.kill(worker_of(process.pid), signal.SIGKILL)
+    await here.until(lambda: here.callee.phone.phase is Phase.OVER and here.caller.phone.phase is Phase.OVER)
+    assert await here.receiver.wait_for("fee", 10) is not None
+    assert here.kinds().count("disconnect") == 1
+
+    async def ready() -> bool:
+        async with here.http.get(here.node.plan.base_url + "/readyz") as response:
+            return response.status == 200
+
+    async with asyncio.timeout(15):
+        while not await ready():
+            here.changed.clear()
+
+
+async def test_the_customer_stops_a_call_and_sigterm_drains(stand: Callable[..., Any]) -> None:
+    here = await stand(TALK_A, TALK_B)
+    await here.bind(recordFlag="false")
+    here.dial()
+    await here.until(lambda: here.caller.phone.phase is Phase.TALKING and "answer" in here.kinds())
+    session = here.receiver.events[0].fields["sessionId"]
+    body = {"sessionid": session, "signal": "call_stop"}
+    url = here.node.plan.base_url + "/rest/httpsessions/callStop/v2.0"
+    async with here.http.post(url, json=body, headers=here.customer._headers()) as response:
+        assert (response.status, (await response.json())["resultcode"]) == (200, "0")
+    await here.until(lambda: here.callee.phone.phase is Phase.OVER and here.caller.phone.phase is Phase.OVER)
+    fee = await here.receiver.wait_for("fee", 10)
+    assert fee is not None
+    assert fee.fields["ulFailReason"] == 8017
+    async with here.http.post(url, json=body, headers=here.customer._headers()) as response:
+        assert (response.status, (await response.json())["resultcode"]) == (403, "1016001")
+    assert await here.node.stop() == 0
