@@ -48,7 +48,7 @@ class Dialog:
             source,
         )
         dialog.remote_cseq = invite.cseq.number
-        dialog.routes = invite.headers.values("Record-Route")
+        dialog.routes = _readable_routes(invite)
         dialog.refresh_target(invite)
         return dialog
 
@@ -64,7 +64,7 @@ class Dialog:
             hop,
         )
         dialog.local_cseq = invite.cseq.number
-        dialog.routes = response.headers.values("Record-Route")[::-1]
+        dialog.routes = _readable_routes(response)[::-1]
         dialog.target = invite.uri_text
         dialog.refresh_target(response)
         return dialog
@@ -141,3 +141,11 @@ class Dialog:
             content_type=content_type,
         )
         return made, hop
+
+
+def _readable_routes(message: Request | Response) -> list[str]:
+    """The Record-Route values; none when one can't be read, since half a route leads nowhere."""
+    try:
+        return [str(route) for route in message.record_routes]
+    except ParseError:
+        return []

@@ -11,12 +11,12 @@ we give up                    CANCEL, but not before a 1xx; no final answer in 6
 
 from __future__ import annotations
 
-from gateway.sip.build import REASONS, cancel_for
+from gateway.sip.build import REASONS, cancel_for, response_to
 from gateway.sip.dialog import Dialog
 from gateway.sip.invite_session import HeaderLines, InviteSession, SessionState, Wire
-from gateway.sip.message import Response
+from gateway.sip.message import Request, Response
 from gateway.sip.outputs import Accepted, Output, Progress, Rejected
-from gateway.sip.transaction import ClientTransaction, State
+from gateway.sip.transaction import ClientTransaction, ServerTransaction, State
 
 
 class ClientSession(InviteSession):
@@ -44,6 +44,8 @@ class ClientSession(InviteSession):
             return []
         self._given_up = True
         self._headers = headers
+        if self._invite.state is State.TERMINATED:
+            return self._reject(503, REASONS[503], None)
         return self._cancel(now) if self._invite.state is State.PROCEEDING else []
 
     def receive_response(self, transaction: ClientTransaction, response: Response, now: float) -> list[Output]:
@@ -66,6 +68,17 @@ class ClientSession(InviteSession):
             status = 503 if reason == "transport" else 408
             return self._reject(status, REASONS[status], None)
         return super().failed(transaction, reason, now)
+
+    def receive_request(self, transaction: ServerTransaction, request: Request, now: float) -> list[Output]:
+        """A request of the callee. On an early dialog only BYE means anything: that branch is over."""
+        if self.state is not SessionState.EARLY:
+            return super().receive_request(transaction, request, now)
+        if request.method != "BYE":
+            answer = response_to(request, 500, headers=[("Retry-After", "1")])
+            return list(self.wire.layer.respond(transaction, answer, now))
+        outputs: list[Output] = list(self.wire.layer.respond(transaction, response_to(request, 200), now))
+        self.wire.layer.forget(self._invite)
+        return [*outputs, *self._reject(487, REASONS[487], None)]
 
     def fire(self, name: str, now: float) -> list[Output]:
         """``cancel``: no final response came to a cancelled INVITE (§9.1)."""
@@ -105,7 +118,7 @@ class ClientSession(InviteSession):
             dialog.remote_cseq = kept.remote_cseq
             dialog.local_cseq = max(dialog.local_cseq, kept.local_cseq)
         if self._given_up:
-            return [*ack, *self._bye(self._headers, now), *self._end("us", "CANCEL", "")]
+            return [*ack, *self._bye(self._headers, now), *self._end("us", "CANCEL", "", now)]
         return [*ack, Accepted(self.id, response.body, response)]
 
     def _cancel(self, now: float) -> list[Output]:

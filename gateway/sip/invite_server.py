@@ -58,20 +58,20 @@ class ServerSession(InviteSession):
     def hang_up(self, now: float, headers: HeaderLines) -> list[Output]:
         """End it in whatever state it is."""
         if self.state is SessionState.EARLY:
-            return [*self._final(480, None, headers, now), *self._end("us", "480", "")]
+            return [*self._final(480, None, headers, now), *self._end("us", "480", "", now)]
         return super().hang_up(now, headers)
 
     def receive_cancel(self, transaction: ServerTransaction, now: float) -> list[Output]:
         """The caller gives up; after our final response it is too late (§9.2)."""
         if transaction is self._invite and self.state is SessionState.EARLY:
-            return [*self._final(487, None, (), now), *self._end("peer", "CANCEL", "")]
+            return [*self._final(487, None, (), now), *self._end("peer", "CANCEL", "", now)]
         return super().receive_cancel(transaction, now)
 
     def receive_request(self, transaction: ServerTransaction, request: Request, now: float) -> list[Output]:
         """A request on the early or the confirmed dialog."""
         early = self.state is SessionState.EARLY
-        if early and request.method == "INVITE":
-            # §14.2: a second INVITE before the final response to the first.
+        if early and request.method in ("INVITE", "UPDATE"):
+            # §14.2: a second INVITE before the final response to the first; an UPDATE has nothing to change yet.
             return list(
                 self.wire.layer.respond(transaction, response_to(request, 500, headers=[("Retry-After", "3")]), now)
             )

@@ -104,7 +104,7 @@ class InviteSession:
                 self._acknowledged()
                 if self.state is SessionState.GONE:
                     return self._bye(self.bye_headers or (), now)
-                return [*self._bye((), now), *self._end("timeout", "no-ack", "")]
+                return [*self._bye((), now), *self._end("timeout", "no-ack", "", now)]
             case "glare":
                 return self._send_offer(now)
         return []
@@ -115,9 +115,9 @@ class InviteSession:
         """End an established session."""
         if self.state is SessionState.ANSWERED:
             self.bye_headers = headers
-            return self._end("us", "BYE", "", keep_waiting=True)
+            return self._end("us", "BYE", "", now, keep_waiting=True)
         if self.state is SessionState.CONFIRMED:
-            return [*self._bye(headers, now), *self._end("us", "BYE", "")]
+            return [*self._bye(headers, now), *self._end("us", "BYE", "", now)]
         return []
 
     def reoffer(self, body: bytes, now: float) -> list[Output]:
@@ -126,6 +126,10 @@ class InviteSession:
             return []
         if self._offer is not None or self._pending is not None:
             return [OfferRefused(self.id, 491)]
+        if "glare" in self.timers:
+            # The wait goes on; when it is over the newer offer is sent.
+            self._offer_body = body
+            return []
         self._offer_body = body
         self._offer_tries = 0
         return self._send_offer(now)
@@ -216,7 +220,10 @@ class InviteSession:
         if transaction is self._offer:
             self._offer = None
         if transaction.request.method in ("INVITE", "INFO") and self.state is SessionState.CONFIRMED:
-            return [*self._bye((), now), *self._end("timeout", "transport" if reason == "transport" else "408", "")]
+            return [
+                *self._bye((), now),
+                *self._end("timeout", "transport" if reason == "transport" else "408", "", now),
+            ]
         return []
 
     # --- inside -------------------------------------------------------------------------------------------------------
@@ -240,13 +247,11 @@ class InviteSession:
 
     def _receive_bye(self, transaction: ServerTransaction, request: Request, now: float) -> list[Output]:
         outputs: list[Output] = list(self.wire.layer.respond(transaction, response_to(request, 200), now))
-        if self._pending is not None:
-            outputs += self.refuse_offer(487, now)
         if self.state is SessionState.GONE:
             self.timers.clear()
             self.bye_headers = None
             return outputs
-        return [*outputs, *self._end("peer", "BYE", request.headers.get("Reason") or "")]
+        return [*outputs, *self._end("peer", "BYE", request.headers.get("Reason") or "", now)]
 
     def _receive_offer(self, transaction: ServerTransaction, request: Request, now: float) -> list[Output]:
         assert self.dialog is not None
@@ -270,6 +275,8 @@ class InviteSession:
     def _send_offer(self, now: float) -> list[Output]:
         if self.dialog is None or self.state is not SessionState.CONFIRMED:
             return []
+        if self._pending is not None:
+            return [OfferRefused(self.id, 491)]
         self._offer_tries += 1
         headers = [("Allow", ALLOW)]
         request, hop = self.dialog.request(
@@ -299,19 +306,24 @@ class InviteSession:
         """408 and 481 end a dialog (§12.2.1.2)."""
         if status not in (408, 481) or self.state is not SessionState.CONFIRMED:
             return []
-        return [*self._bye((), now), *self._end("peer", str(status), "")]
+        return [*self._bye((), now), *self._end("peer", str(status), "", now)]
 
     def _acknowledged(self) -> None:
         self._unacked = None
         self.timers.pop("2xx", None)
         self.timers.pop("no-ack", None)
 
-    def _end(self, by: str, how: str, reason: str, *, keep_waiting: bool = False) -> list[Output]:
+    def _end(self, by: str, how: str, reason: str, now: float, *, keep_waiting: bool = False) -> list[Output]:
         """The one place where a session that was accepted (or came in) is over."""
         if self.state is SessionState.GONE:
             return []
+        outputs = self.refuse_offer(487, now) if self._pending is not None else []
         self.state = SessionState.GONE
+        if self._offer is not None:
+            # Our re-INVITE would wait for ever in Proceeding: nobody wants its answer any more.
+            self.wire.layer.forget(self._offer)
+            self._offer = None
         if not keep_waiting:
             self._unacked = None
             self.timers.clear()
-        return [Ended(self.id, by, how, reason)]
+        return [*outputs, Ended(self.id, by, how, reason)]

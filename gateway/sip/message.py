@@ -15,7 +15,7 @@ from gateway.sip.grammar import TOKEN, split_commas, unsigned
 from gateway.sip.headers import CSeq, NameAddr, Via
 from gateway.sip.uri import Uri, parse_uri
 
-_FOLD = re.compile(r"[ \t]*\r?\n[ \t]+")
+_BARE = re.compile(r"\r(?!\n)|(?<!\r)\n")
 _STATUS = re.compile(r"SIP/2\.0 ([1-6][0-9]{2})(?: (.*))?\Z", re.IGNORECASE | re.DOTALL)
 _VERSION = re.compile(r"SIP/[0-9]+\.[0-9]+\Z", re.IGNORECASE)
 _COMPACT = {
@@ -268,14 +268,27 @@ class Malformed(ParseError):
         self.request = request
 
 
+def _unfolded(lines: list[str]) -> list[str]:
+    """Header lines with their continuations, joined by one blank (RFC 3261 §7.3.1)."""
+    whole: list[list[str]] = []
+    for line in lines:
+        if line[:1] in (" ", "\t") and whole:
+            whole[-1].append(line.strip(" \t"))
+        else:
+            whole.append([line.rstrip(" \t")])
+    return [" ".join(part for part in parts if part) if len(parts) > 1 else parts[0] for parts in whole]
+
+
 def split_head(text: str) -> tuple[str, list[tuple[str, str, str]], str]:
     """The start line, the header rows, and what is wrong with the rows ("" if nothing)."""
-    if "\r\n " in text or "\r\n\t" in text or "\n " in text:
-        text = _FOLD.sub(" ", text)
     start, _, rest = text.partition("\r\n")
     rows: list[tuple[str, str, str]] = []
-    fault = ""
-    for line in rest.split("\r\n"):
+    # A lone CR or LF in a value would be a new line to a lenient peer that we echo it to.
+    fault = "a bare CR or LF" if _BARE.search(text) else ""
+    lines = rest.split("\r\n")
+    if "\r\n " in rest or "\r\n\t" in rest:
+        lines = _unfolded(lines)
+    for line in lines:
         if not line:
             continue
         name, colon, value = line.partition(":")

@@ -263,6 +263,9 @@ class UserAgent:
     # --- inside: requests -------------------------------------------------------------------------------------------
 
     def _receive_request(self, request: Request, source: Hop, now: float) -> list[Output]:
+        if request.version != "SIP/2.0":
+            # Its Via may be of another version too, so nothing else of it is looked at.
+            return [] if request.method == "ACK" else self._answer(request, source, 505)
         try:
             request.note_source(source.host, source.port)
         except ParseError as error:
