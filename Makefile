@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test run lint interop bench clean help
+.PHONY: demo test run lint interop clean help
 
 help:            ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## */\t/' | expand -t 12
@@ -34,8 +34,5 @@ lint: $(STAMP)   ## ruff and mypy --strict
 interop: $(STAMP) ## calls with SIPp and baresip (Debian packages, installed when absent)
 	@$(BIN)/python -m pytest -q tests/interop
 
-bench: $(STAMP)  ## figures of this machine beside the peers, also into bench.txt
-	@$(BIN)/python -m tests.bench
-
 clean:           ## remove what the targets above made
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis var bench.txt
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis var

@@ -53,7 +53,7 @@ class VendorSpelling:
 
 def create_app(context: ApiContext) -> ASGIApp:
     """The ASGI application."""
-    app = FastAPI(title="Maskline", docs_url="/docs", redoc_url=None, openapi_url="/openapi.json")
+    app = FastAPI(title="Maskline", docs_url="/docs", redoc_url=None, redirect_slashes=False)
     gate = Gate(context)
     axb_api, ax_api = axb.AxbApi(context, gate), ax.AxApi(context, gate)
     stop_api, recording_api = call_stop.CallStopApi(context, gate), recordings.RecordingApi(context, gate)
@@ -85,6 +85,7 @@ def create_app(context: ApiContext) -> ASGIApp:
 
     app.add_api_route("/healthz", alive, methods=["GET", "HEAD"], summary="Alive", response_model=None)
     app.add_api_route("/readyz", ready, methods=["GET", "HEAD"], summary="Ready for calls", response_model=None)
+    app.add_exception_handler(Exception, _unexpected)
     app.add_exception_handler(ApiError, _api_error)
     app.add_exception_handler(HTTPException, _http_error)
     return VendorSpelling(app)
@@ -108,7 +109,13 @@ async def _api_error(request: Request, error: Exception) -> Response:
     return _failure(error)
 
 
+async def _unexpected(request: Request, error: Exception) -> Response:
+    """What nobody expected; Starlette raises it again afterwards, for VendorSpelling to log."""
+    return _failure(ApiError(errors.INTERNAL_ERROR))
+
+
 async def _http_error(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     result = {404: errors.PATH_UNKNOWN, 405: errors.METHOD_NOT_ALLOWED}.get(status, errors.INVALID_REQUEST)
-    return JsonReply(ApiError(result).body, status_code=status)
+    headers = error.headers if isinstance(error, HTTPException) else None
+    return JsonReply(ApiError(result).body, status_code=status, headers=headers)
