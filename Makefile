@@ -31,7 +31,7 @@ lint: $(STAMP)   ## ruff and mypy --strict
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-interop: $(STAMP) ## calls with SIPp and baresip (Debian packages, installed when absent)
+interop: $(STAMP) ## calls with SIPp (a Debian package, installed when absent)
 	@$(BIN)/python -m pytest -q tests/interop
 
 clean:           ## remove what the targets above made
