@@ -34,7 +34,8 @@ class Connect(_Message, frozen=True, kw_only=True):
 
     ``host``/``port``: where its RTP is sent to, and the only source accepted unless ``learn``. ``networks``: further
     prefixes from which the source may come (a trunk's media networks), any port. ``codec``: RTP payload type we send
-    and expect, 8 (PCMA) or 0 (PCMU). ``events``: payload type of telephone-event/8000 for this leg, or None.
+    and expect, 8 (PCMA) or 0 (PCMU). ``events``: payload type with which the party wants telephone-event/8000, or None;
+    ``events_in``: the one it sends them with, None when it is the same.
     ``ptime``: milliseconds a packet of the tones that we send. ``sends``/``receives``: the party's direction (hold:
     False). ``learn``: the leg is behind NAT: accept the first source from ``learn_from`` once, until the next Connect.
     """
@@ -52,6 +53,7 @@ class Connect(_Message, frozen=True, kw_only=True):
     receives: bool = True
     learn: bool = False
     learn_from: str = ""
+    events_in: int | None = None
 
 
 class Relay(_Message, frozen=True):
@@ -145,7 +147,8 @@ class Heard(_Message, frozen=True):
 class Played(_Message, frozen=True):
     """A Play ended: ``completed`` when its last sample was sent. ``error``: a file that can't be played.
 
-    ``started`` and ``ended``: worker's CLOCK_MONOTONIC, seconds, of the first and last packet sent.
+    ``started`` and ``ended``: worker's CLOCK_MONOTONIC, seconds, when the first sample was sent and when the last one
+    has been heard (or the Play ended otherwise); ``started`` is 0 when nothing was sent.
     """
 
     session: str

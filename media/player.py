@@ -8,7 +8,8 @@ LATEST = 0.2
 
 
 class Player:
-    """``deadline`` is when the next packet is due. ``loop`` repeats the last of ``tones`` for ever."""
+    """``deadline`` is when the next packet is due; ``started`` when the first was taken, 0.0 before. ``loop`` repeats
+    the last of ``tones`` for ever."""
 
     __slots__ = ("_index", "_position", "_size", "_tones", "deadline", "loop", "name", "started")
 
@@ -16,7 +17,7 @@ class Player:
         self.name = name
         self.loop = loop
         self.deadline = now
-        self.started = now
+        self.started = 0.0
         self._tones = tones
         self._size = 8 * ptime
         self._index = 0
@@ -26,6 +27,8 @@ class Player:
         """The samples that are due, always a whole packet; None when all has been played."""
         if self._index >= len(self._tones):
             return None
+        if not self.started:
+            self.started = now
         tone = self._tones[self._index]
         chunk = tone[self._position : self._position + self._size]
         self._position += self._size

@@ -36,6 +36,13 @@ class PortPool:
         self._out.remove(port)
         self._free.append((now + self._rest, port))
 
+    def put_back(self, port: int) -> None:
+        """The pair of ``port`` was not used after all: it is the next to be taken. ValueError when it was not out."""
+        if port not in self._out:
+            raise ValueError(f"port {port} was not taken")
+        self._out.remove(port)
+        self._free.appendleft((float("-inf"), port))
+
     @property
     def out(self) -> int:
         """Pairs in use."""

@@ -9,84 +9,34 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import count
-from typing import Any, Protocol
+from typing import Any
 
 from media import control
-from media.control import CALLEE, CALLER, Command, Report
-from media.latch import Latch
+from media.control import CALLEE, CALLER, Command
+from media.latch import Source
+from media.outputs import ClosePorts, Latched, OpenPorts, Output, Reply, SendPacket, Spool
 from media.player import Player
 from media.ports import PortPool
-from media.rtcp import report
+from media.rtcp import report, sender_time
 from media.sender import Sender
-from media.session import Leg
+from media.session import Leg, pair
 from media.tones import ToneError
 
 RTCP_EVERY = 5.0
-Address = tuple[str, int]
-
-
-class Spool(Protocol):
-    """What a recording is written to."""
-
-    error: str
-
-    def append(self, leg: int, now: float, packet: bytes) -> None:
-        """Keep a packet."""
-
-    def close(self, on_closed: Callable[[], None] | None = None, *, now: float | None = None) -> None:
-        """No more packets; ``now``: the recording ends here."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """Tell the signalling process."""
-
-    report: Report
-
-
-@dataclass(frozen=True, slots=True)
-class SendPacket:
-    """Send from a local port (RTP, or the odd one for RTCP)."""
-
-    port: int
-    data: bytes
-    target: Address
-
-
-@dataclass(frozen=True, slots=True)
-class OpenPorts:
-    """Bind ``port`` and ``port + 1``; call ``Room.ports_opened`` with what came of it."""
-
-    session: str
-    ports: tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class ClosePorts:
-    """Close ``port`` and ``port + 1``."""
-
-    port: int
-
-
-@dataclass(frozen=True, slots=True)
-class Latched:
-    """A leg's allowed source or target has changed: a connected socket must follow."""
-
-    port: int
-
-
-Output = Reply | SendPacket | OpenPorts | ClosePorts | Latched
+ATTEMPTS = 8
+"""Pairs of ports that are tried for a session when another program holds some of them."""
 
 
 class _Session:
-    __slots__ = ("legs", "name", "spool", "watch")
+    __slots__ = ("legs", "name", "spool", "taped_from", "watch")
 
     def __init__(self, name: str, legs: tuple[Leg, Leg]) -> None:
         self.name = name
         self.legs = legs
         self.spool: Spool | None = None
+        self.taped_from = 0
+        """Packets that had been received when the recording began."""
         self.watch = 0.0
 
 
@@ -110,7 +60,8 @@ class Room:
         self._open_spool = open_spool
         self._wall = wall
         self._sessions: dict[str, _Session] = {}
-        self._heap: list[tuple[float, int, str, Leg, object]] = []
+        self.heap: list[tuple[float, int, str, Leg, object]] = []
+        """Timers, the next one first: (when, order, what, leg, mark)."""
         self._order = count()
 
     def __len__(self) -> int:
@@ -119,14 +70,16 @@ class Room:
     @property
     def deadline(self) -> float | None:
         """When ``handle_timeout`` is due."""
-        return self._heap[0][0] if self._heap else None
+        return self.heap[0][0] if self.heap else None
 
     # --- commands -----------------------------------------------------------------------------------------------------
 
     def command(self, command: Command, now: float) -> list[Output]:
         """Carry out a command of the signalling process."""
         if isinstance(command, control.Open):
-            return self._open(command.session, now)
+            if command.session in self._sessions:
+                return [Reply(control.OpenFailed(command.session, "exists already"))]
+            return self._open(command.session, 1, now)
         if isinstance(command, control.Drain):
             return [output for name in list(self._sessions) for output in self._close(name, now)]
         session = self._sessions.get(command.session)
@@ -134,48 +87,45 @@ class Room:
             return []
         match command:
             case control.Connect():
-                return self._connect(session.legs[command.leg], command, now)
+                leg = session.legs[command.leg]
+                leg.connect(command, now)
+                return [Latched(leg.port)]
             case control.Relay(_, caller_hears, callee_hears):
-                session.legs[CALLER].hears = caller_hears
-                session.legs[CALLEE].hears = callee_hears
+                session.legs[CALLER].hear(caller_hears)
+                session.legs[CALLEE].hear(callee_hears)
                 return []
             case control.Play():
                 return self._play(session.legs[command.leg], command, now)
-            case control.Stop(_, leg, play):
-                return self._stop(session.legs[leg], play, now)
+            case control.Stop(_, side, play):
+                return self._stop(session.legs[side], play, now)
             case control.Record(_, path):
                 return self._record(session, path, now)
             case control.Watch(_, seconds):
-                session.watch = seconds
-                for one in session.legs:
-                    one.heard_at = now
-                    one.silent = False
-                    if seconds:
-                        self._at(now + seconds, "watch", one, seconds)
+                self._begin_watch(session, seconds, now)
                 return []
             case control.Close():
                 return self._close(session.name, now)
 
-    def _open(self, name: str, now: float) -> list[Output]:
-        if name in self._sessions:
-            return [Reply(control.OpenFailed(name, "exists already"))]
+    def _open(self, name: str, attempt: int, now: float) -> list[Output]:
         first = self.ports.take(now)
         second = self.ports.take(now) if first is not None else None
         if first is None or second is None:
             if first is not None:
-                self.ports.give_back(first, float("-inf"))
+                self.ports.put_back(first)
             return [Reply(control.OpenFailed(name, "no free port"))]
-        return [OpenPorts(name, (first, second))]
+        return [OpenPorts(name, (first, second), attempt)]
 
     def ports_opened(self, opened: OpenPorts, error: str, now: float) -> list[Output]:
         """What came of OpenPorts; ``error`` "" when both pairs are bound."""
         if error:
             for port in opened.ports:
                 self.ports.give_back(port, now)
+            if opened.attempt < ATTEMPTS:
+                return self._open(opened.session, opened.attempt + 1, now)
             return [Reply(control.OpenFailed(opened.session, error))]
         legs = tuple(Leg(opened.session, side, port, self._new_sender()) for side, port in enumerate(opened.ports))
         caller, callee = legs
-        caller.other, callee.other = callee, caller
+        pair(caller, callee)
         self._sessions[opened.session] = _Session(opened.session, (caller, callee))
         for leg in legs:
             self.legs[leg.port] = leg
@@ -185,20 +135,6 @@ class Room:
     def _new_sender(self) -> Sender:
         return Sender(self._random_bits(32), self._random_bits(16), self._random_bits(32))
 
-    def _connect(self, leg: Leg, told: control.Connect, now: float) -> list[Output]:
-        leg.latch = Latch(told.host, told.port, told.networks, told.learn_from if told.learn else "")
-        leg.target = (told.host, told.port) if told.port else None
-        leg.rtcp_target = (told.host, told.rtcp_port or told.port + 1) if told.port else None
-        leg.codec = leg.sender.codec = told.codec
-        leg.events = -1 if told.events is None else told.events
-        leg.ptime = told.ptime
-        leg.sends = told.sends
-        leg.receives = told.receives
-        leg.heard = leg.told = False
-        leg.heard_at = now
-        leg.silent = False
-        return [Latched(leg.port)]
-
     def _play(self, leg: Leg, told: control.Play, now: float) -> list[Output]:
         outputs = self._stop(leg, "", now)
         try:
@@ -207,7 +143,8 @@ class Room:
             # A path may lie in a customer's folder: the report says what is wrong, not where.
             why = error.strerror if isinstance(error, OSError) else str(error)
             return [*outputs, Reply(control.Played(leg.session, leg.side, told.play, False, error=why or "unreadable"))]
-        player = leg.player = Player(told.play, tones, loop=told.loop, ptime=leg.ptime, now=now)
+        player = Player(told.play, tones, loop=told.loop, ptime=leg.ptime, now=now)
+        leg.play(player)
         self._at(now, "tone", leg, player)
         return outputs
 
@@ -215,12 +152,13 @@ class Room:
         player = leg.player
         if player is None or (play and player.name != play):
             return []
-        leg.player = None
+        leg.play(None)
         return [Reply(control.Played(leg.session, leg.side, player.name, completed, started=player.started, ended=now))]
 
     def _record(self, session: _Session, path: str, now: float) -> list[Output]:
         if session.spool is None:
             session.spool = self._open_spool(path, {"session": session.name, "started": now, "wall": self._wall()})
+            session.taped_from = sum(leg.receiver.received for leg in session.legs)
             for leg in session.legs:
                 leg.tape = session.spool.append
         return []
@@ -237,27 +175,37 @@ class Room:
         error, recorded = "", False
         if session.spool is not None:
             error = session.spool.error
-            recorded = not error and any(leg.receiver.received for leg in session.legs)
+            recorded = not error and sum(leg.receiver.received for leg in session.legs) > session.taped_from
             session.spool.close(now=now)
         caller, callee = (leg.stats() for leg in session.legs)
         return [*outputs, Reply(control.Closed(name, caller, callee, recorded, error))]
 
     # --- packets ------------------------------------------------------------------------------------------------------
 
-    def receive(self, port: int, data: bytes, source: Address, now: float) -> list[Output]:
+    def receive(self, port: int, data: bytes, source: Source, now: float) -> list[Output]:
         """A datagram on a local port, in virtual time. The worker does the same by hand."""
-        leg = self.legs.get(port)
-        if leg is None or leg.latch is None or not leg.latch.admits(source):
-            if leg is not None:
-                leg.refused += 1
+        leg = self.legs.get(port & ~1)
+        if leg is None:
             return []
-        if leg.latch.learned:
-            leg.target = source
+        if port % 2:
+            self.receive_rtcp(leg, data, source, now)
+            return []
+        if not leg.admits(source):
+            return []
         packet = leg.receive(data, now)
         outputs = self.news(leg) if leg.news else []
         if packet is not None and leg.other.target is not None:
             outputs.append(SendPacket(leg.other.port, packet, leg.other.target))
         return outputs
+
+    def receive_rtcp(self, leg: Leg, data: bytes, source: Source, now: float) -> None:
+        """A datagram on the RTCP port of a leg; only the party's address is listened to, whatever the port."""
+        if leg.latch is None or source[0] != leg.latch.host:
+            return
+        told = sender_time(data)
+        receiver = leg.receiver
+        if told is not None and told[0] == receiver.ssrc:
+            receiver.report_ntp, receiver.report_at = told[1], now
 
     def news(self, leg: Leg) -> list[Output]:
         """What ``Leg.receive`` has left to report."""
@@ -273,12 +221,12 @@ class Room:
     # --- time ---------------------------------------------------------------------------------------------------------
 
     def _at(self, when: float, what: str, leg: Leg, mark: object) -> None:
-        heapq.heappush(self._heap, (when, next(self._order), what, leg, mark))
+        heapq.heappush(self.heap, (when, next(self._order), what, leg, mark))
 
     def handle_timeout(self, now: float) -> list[Output]:
         """Do what is due."""
         outputs: list[Output] = []
-        heap = self._heap
+        heap = self.heap
         while heap and heap[0][0] <= now:
             _, _, what, leg, mark = heapq.heappop(heap)
             if self.legs.get(leg.port) is not leg:
@@ -306,16 +254,25 @@ class Room:
         self._at(player.deadline, "tone", leg, player)
         return [SendPacket(leg.port, packet, leg.target)]
 
+    def _begin_watch(self, session: _Session, seconds: float, now: float) -> None:
+        session.watch = seconds
+        for leg in session.legs:
+            leg.heard_at = now
+            leg.silent = False
+            leg.watch = object()
+            if seconds:
+                self._at(now + seconds, "watch", leg, leg.watch)
+
     def _watch(self, leg: Leg, mark: object, now: float) -> list[Output]:
-        session = self._sessions[leg.session]
-        if not session.watch or mark != session.watch:
+        if mark is not leg.watch:
             return []
-        due = leg.heard_at + session.watch
+        seconds = self._sessions[leg.session].watch
+        due = leg.last_heard + seconds
         if due > now:
             leg.silent = False
             self._at(due, "watch", leg, mark)
             return []
-        self._at(now + session.watch, "watch", leg, mark)
+        self._at(now + seconds, "watch", leg, mark)
         if leg.silent or not leg.sends or leg.target is None:
             return []
         leg.silent = True
@@ -323,6 +280,10 @@ class Room:
 
     def _rtcp(self, leg: Leg, now: float) -> list[Output]:
         self._at(now + RTCP_EVERY * (0.5 + self._random_bits(16) / 65536), "rtcp", leg, None)
-        if leg.rtcp_target is None or leg.target is None or not (leg.sender.packets or leg.receiver.received):
+        latch = leg.latch
+        if leg.rtcp_target is None or latch is None or latch.learned:
+            # Behind NAT nobody can say where RTCP goes: the SDP's address is a private one.
             return []
-        return [SendPacket(leg.port + 1, report(leg.sender, leg.receiver, self._wall()), leg.rtcp_target)]
+        if not (leg.sender.packets or leg.receiver.received):
+            return []
+        return [SendPacket(leg.port + 1, report(leg.sender, leg.receiver, self._wall(), now), leg.rtcp_target)]

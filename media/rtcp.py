@@ -1,4 +1,8 @@
-"""RTCP (RFC 3550 §6): reports of our own on each leg. A party's are never forwarded: its CNAME names it."""
+"""RTCP (RFC 3550 §6): reports of our own on each leg. A party's are read, never forwarded: its CNAME names it.
+
+Of what a party sends only the time of its sender report is kept, so that it can measure the round trip from ours (LSR
+and DLSR, §6.4.1). RR, SDES, BYE and what is unknown is walked over; the end of a call is SIP's to say.
+"""
 
 from __future__ import annotations
 
@@ -7,41 +11,61 @@ from struct import Struct
 from media.receiver import Receiver
 from media.sender import Sender
 
+NTP_EPOCH = 2208988800
+SENDER_REPORT = 200
+RECEIVER_REPORT = 201
+SDES = 202
+
 _SR = Struct(">BBHIIIIII")
 _RR = Struct(">BBHI")
 _BLOCK = Struct(">IIIIII")
-NTP_EPOCH = 2208988800
 
 
-def is_rtcp(data: bytes) -> bool:
-    """Whether a datagram starts like RTCP (§A.2): version 2, a packet type of 200 to 207."""
-    return len(data) >= 8 and data[0] & 0xC0 == 0x80 and 200 <= data[1] <= 207
+def sender_time(data: bytes) -> tuple[int, int] | None:
+    """SSRC and the middle 32 bits of the NTP time of the sender report in a compound packet; None without one.
+
+    A compound packet whose lengths do not add up counts as none (§A.2).
+    """
+    position, found = 0, None
+    while position < len(data):
+        if len(data) - position < 8 or data[position] & 0xC0 != 0x80:
+            return None
+        size = 4 + 4 * int.from_bytes(data[position + 2 : position + 4], "big")
+        if position + size > len(data):
+            return None
+        if data[position + 1] == SENDER_REPORT and size >= 28:
+            ssrc = int.from_bytes(data[position + 4 : position + 8], "big")
+            found = ssrc, int.from_bytes(data[position + 10 : position + 14], "big")
+        position += size
+    return found
 
 
-def report(sender: Sender, receiver: Receiver, wall: float) -> bytes:
+def report(sender: Sender, receiver: Receiver, wall: float, now: float) -> bytes:
     """A compound packet: SR (RR when nothing was sent) with a block on the receiver, and SDES with a neutral CNAME."""
-    block = b""
-    if receiver.received:
-        lost = min(receiver.lost, 0x7FFFFF)
-        fraction = min(255, 256 * lost // max(1, lost + receiver.received))
-        block = _BLOCK.pack(
-            receiver.ssrc, fraction << 24 | lost, receiver.highest, int(receiver.jitter) & 0xFFFFFFFF, 0, 0
-        )
+    block = _block(receiver, now) if receiver.received else b""
     count = 1 if block else 0
     if sender.packets:
         seconds = int(wall) + NTP_EPOCH
-        fraction32 = int((wall % 1) * 2**32)
         head = _SR.pack(
-            0x80 | count, 200, 6 + len(block) // 4, sender.ssrc, seconds & 0xFFFFFFFF, fraction32, sender.stamp,
-            sender.packets & 0xFFFFFFFF, sender.octets & 0xFFFFFFFF,
+            0x80 | count, SENDER_REPORT, 6 + len(block) // 4, sender.ssrc, seconds & 0xFFFFFFFF,
+            int((wall % 1) * 2**32), sender.stamp_at(now), sender.packets & 0xFFFFFFFF, sender.octets & 0xFFFFFFFF,
         )  # fmt: skip
     else:
-        head = _RR.pack(0x80 | count, 201, 1 + len(block) // 4, sender.ssrc)
+        head = _RR.pack(0x80 | count, RECEIVER_REPORT, 1 + len(block) // 4, sender.ssrc)
     return head + block + _sdes(sender.ssrc)
+
+
+def _block(receiver: Receiver, now: float) -> bytes:
+    lost = min(receiver.lost, 0x7FFFFF)
+    since = round((now - receiver.report_at) * 65536) & 0xFFFFFFFF if receiver.report_ntp else 0
+    return _BLOCK.pack(
+        receiver.ssrc, receiver.fraction_lost() << 24 | lost, receiver.extended, int(receiver.jitter) & 0xFFFFFFFF,
+        receiver.report_ntp, since,
+    )  # fmt: skip
 
 
 def _sdes(ssrc: int) -> bytes:
     name = f"{ssrc:08x}".encode()
     chunk = ssrc.to_bytes(4, "big") + bytes((1, len(name))) + name
     chunk += b"\0" * (4 - len(chunk) % 4)
-    return bytes((0x81, 202)) + (len(chunk) // 4).to_bytes(2, "big") + chunk
+    return bytes((0x81, SDES)) + (len(chunk) // 4).to_bytes(2, "big") + chunk

@@ -2,7 +2,8 @@
 
 Whatever feeds the stream (the other party, a tone, a tone again) is a *source*; at each change of source the new one is
 re-based onto where the stream stands, and the first packet carries the marker (pains.md P5). Within a source the other
-party's own differences are kept, so its losses stay visible and its pauses stay pauses.
+party's own differences are kept, so its losses stay visible and its pauses stay pauses. ``Leg.receive`` does the work
+of ``relay`` itself for a packet that is simply the next one.
 """
 
 from __future__ import annotations
@@ -10,23 +11,27 @@ from __future__ import annotations
 from media.rtp import HEADER, RATE
 
 _pack = HEADER.pack
+_FRESH = 1000
+_STALL = 0.2
 
 
 class Sender:
-    """``codec``: the payload type that this stream sends."""
+    """``codec``: the payload type that this stream sends. ``stamp`` is of the newest packet with sound, ``last_at``
+    when that was sent (-1.0: never). ``source`` set to None makes the next packet one of a new source."""
 
     __slots__ = (
+        "_based",
         "_floor",
-        "_seq_delta",
-        "_stamp_delta",
         "codec",
         "last_at",
         "octets",
         "packets",
         "seq",
+        "seq_delta",
         "source",
         "ssrc",
         "stamp",
+        "stamp_delta",
     )
 
     def __init__(self, ssrc: int, seq: int, stamp: int) -> None:
@@ -38,56 +43,68 @@ class Sender:
         self.last_at = -1.0
         self.packets = 0
         self.octets = 0
-        self._floor = -1
-        """The first sequence number of this source until 100 are sent: older ones would meet the last source's."""
-        self._seq_delta = 0
-        self._stamp_delta = 0
+        self.seq_delta = 0
+        self.stamp_delta = 0
+        self._floor = 0
+        """The first sequence number of this source: older packets of it would meet those of the last source."""
+        self._based = 0
 
     def tone(self, source: object, payload: bytes, now: float) -> bytes:
         """A packet of a tone of ours, already in the stream's codec."""
         marker = 0
-        if source is not self.source:
+        if source is not self.source or now - self.last_at > _STALL:
             self._rebase(now, len(payload))
             self.source = source
             marker = 0x80
         else:
             self.stamp = (self.stamp + len(payload)) & 0xFFFFFFFF
+            self.last_at = now
         self.seq = (self.seq + 1) & 0xFFFF
-        self.last_at = now
         self.packets += 1
         self.octets += len(payload)
         return _pack(0x80, marker | self.codec, self.seq, self.stamp, self.ssrc) + payload
 
-    def relay(self, source: object, second: int, seq: int, stamp: int, payload: bytes, now: float) -> bytes | None:
+    def relay(
+        self, source: object, second: int, seq: int, stamp: int, payload: bytes, now: float, *, timed: bool = True
+    ) -> bytes | None:
         """A packet of the other party, None for one that is older than this source's first.
 
-        ``second``: marker and payload type as they are to be sent.
+        ``second``: marker and payload type as they are to be sent. ``timed`` False: a telephone-event, whose timestamp
+        stands still while time goes on.
         """
         if source is not self.source:
             self._rebase(now, 160)
             self.source = source
-            self._seq_delta = self.seq + 1 - seq
-            self._stamp_delta = self.stamp - stamp
-            if second & 0x7F == self.codec:
+            self.seq_delta = self.seq + 1 - seq
+            self.stamp_delta = self.stamp - stamp
+            self._floor = (self.seq + 1) & 0xFFFF
+            self._based = self.packets
+            if timed:
                 second |= 0x80
-            self._floor = (seq + self._seq_delta) & 0xFFFF
-        seq = (seq + self._seq_delta) & 0xFFFF
-        if self._floor >= 0:
-            ahead = (seq - self._floor) & 0xFFFF
-            if ahead >= 0x8000:
-                return None
-            if ahead > 100:
-                self._floor = -1
-        stamp = (stamp + self._stamp_delta) & 0xFFFFFFFF
+        seq = (seq + self.seq_delta) & 0xFFFF
+        stamp = (stamp + self.stamp_delta) & 0xFFFFFFFF
         if (seq - self.seq) & 0xFFFF < 0x8000:
             self.seq = seq
-            self.stamp = stamp
-        self.last_at = now
+            if timed:
+                self.stamp = stamp
+                self.last_at = now
+        elif self.packets - self._based < _FRESH and (seq - self._floor) & 0xFFFF >= 0x8000:
+            return None
         self.packets += 1
         self.octets += len(payload)
         return _pack(0x80, second, seq, stamp, self.ssrc) + payload
+
+    def skip(self, source: object, seq: int) -> None:
+        """A packet of the other party is not for this stream: close the gap, which would look like a loss."""
+        if source is self.source and (seq + self.seq_delta - self.seq) & 0xFFFF == 1:
+            self.seq_delta -= 1
+
+    def stamp_at(self, now: float) -> int:
+        """The timestamp that belongs to a time (for sender reports)."""
+        return (self.stamp + round((now - self.last_at) * RATE)) & 0xFFFFFFFF
 
     def _rebase(self, now: float, samples: int) -> None:
         """Move the timestamp on by the time that has passed, at least by one packet."""
         if self.last_at >= 0:
             self.stamp = (self.stamp + max(samples, round((now - self.last_at) * RATE))) & 0xFFFFFFFF
+        self.last_at = now

@@ -4,33 +4,40 @@ The way of one packet: ``Leg.receive`` (is it RTP, of which payload type, where 
 -> the other leg's ``Sender.relay`` (own SSRC, sequence, timestamp) -> bytes for that leg's socket, or None when it
 hears a tone, silence, or is on hold. G.711 is converted when the legs differ; telephone-events keep their timestamp and
 get the other leg's payload type; comfort noise and unknown types go nowhere.
+
+Nearly every packet is simply the next one of its stream, bound for a leg of the same codec. For these ``receive`` does
+in one piece what ``_consider``, ``Receiver.receive`` and ``Sender.relay`` do between them; everything else takes the
+long way. ``straight`` says when that is allowed: the long way sets it, every change of who hears what clears it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from media.control import LegStats
+from media.control import Connect, LegStats
 from media.g711 import ALAW_TO_ULAW, PCMA, PCMU, ULAW_TO_ALAW
-from media.latch import Latch
+from media.latch import Latch, Source
 from media.player import Player
-from media.receiver import Receiver
-from media.rtp import HEADER, payload_of
+from media.receiver import LEAP, Receiver
+from media.rtp import HEADER, RATE, payload_of
 from media.sender import Sender
 from media.telephone_event import DigitReader
 
 Tape = Callable[[int, float, bytes], None]
+COMFORT_NOISE = 13
 _G711 = (PCMA, PCMU)
+_PTIMES = range(10, 121)
 _unpack = HEADER.unpack_from
+_pack = HEADER.pack
 
 
 class Leg:
-    """One party. ``target`` is where its RTP goes, None before the first Connect; ``port`` our RTP port for it."""
+    """One party. ``target`` is where its RTP goes, None when there is nowhere; ``port`` our RTP port for it."""
 
     __slots__ = (
-        "codec", "digits", "events", "heard", "heard_at", "hears", "keys", "latch", "malformed", "news", "other",
-        "player", "port", "ptime", "receiver", "receives", "refused", "rtcp_target", "sender", "sends", "session",
-        "side", "silent", "tape", "target", "told",
+        "codec", "digits", "events", "events_in", "heard", "heard_at", "hears", "keys", "latch", "malformed", "news",
+        "onward", "other", "player", "port", "ptime", "receiver", "receives", "refused", "rtcp_target", "sender",
+        "sends", "session", "side", "silent", "straight", "tape", "target", "told", "watch",
     )  # fmt: skip
 
     def __init__(self, session: str, side: int, port: int, sender: Sender) -> None:
@@ -40,11 +47,14 @@ class Leg:
         self.sender = sender
         self.receiver = Receiver()
         self.other: Leg
+        self.onward: Sender
+        """The sender of the other leg."""
         self.latch: Latch | None = None
-        self.target: tuple[str, int] | None = None
-        self.rtcp_target: tuple[str, int] | None = None
+        self.target: Source | None = None
+        self.rtcp_target: Source | None = None
         self.codec = PCMA
         self.events = -1
+        self.events_in = -1
         self.ptime = 20
         self.sends = True
         self.receives = True
@@ -54,6 +64,8 @@ class Leg:
         self.tape: Tape | None = None
         self.keys = DigitReader()
         self.digits = ""
+        self.straight = -1
+        """The second octet (payload type, no marker) of packets that may take the short way; -1: none."""
         self.heard = False
         """A packet has come since the last Connect; ``told``: and that has been reported."""
         self.told = False
@@ -61,50 +73,144 @@ class Leg:
         """Something happened in ``receive`` that is to be reported: ``digits``, or the first packet."""
         self.silent = False
         self.heard_at = 0.0
+        self.watch: object = None
+        """The mark of the running silence timer."""
         self.refused = 0
         self.malformed = 0
 
+    # --- what is to be -----------------------------------------------------------------------------------------------
+
+    def connect(self, told: Connect, now: float) -> None:
+        """What the party's SDP says now."""
+        self.latch = Latch(told.host, told.port, told.networks, told.learn_from if told.learn else "")
+        self.target = target = self.latch.target
+        self.rtcp_target = (target[0], told.rtcp_port or told.port + 1) if target is not None else None
+        self.codec = self.sender.codec = told.codec
+        self.events = -1 if told.events is None else told.events
+        self.events_in = self.events if told.events_in is None else told.events_in
+        self.ptime = told.ptime if told.ptime in _PTIMES else 20
+        self.sends = told.sends
+        self.receives = told.receives
+        self.heard = self.told = self.silent = False
+        self.heard_at = now
+        self.straight = -1
+        self._turn()
+
+    def hear(self, other: bool) -> None:
+        """Hear the other leg, or silence, when no tone plays."""
+        if other != self.hears:
+            self.hears = other
+            self._turn()
+
+    def play(self, player: Player | None) -> None:
+        """Hear a tone, or no longer."""
+        self.player = player
+        self._turn()
+
+    def _turn(self) -> None:
+        """What this leg hears may change: whatever comes next is a new source."""
+        self.sender.source = None
+        self.other.straight = -1
+
+    # --- packets -----------------------------------------------------------------------------------------------------
+
+    def admits(self, source: Source) -> bool:
+        """Whether the latch lets a datagram in; follows the party where it is behind NAT."""
+        latch = self.latch
+        if latch is None or not latch.admits(source):
+            self.refused += 1
+            return False
+        self.target = latch.target
+        return True
+
     def receive(self, data: bytes, now: float) -> bytes | None:
         """A datagram of this party (the latch has let it in); what the other leg is to be sent."""
-        if len(data) < 12 or data[0] != 0x80:
-            payload = payload_of(data)
-            if payload is None:
-                self.malformed += 1
-                return None
-        else:
-            payload = data[12:]
+        if len(data) <= 12:
+            return self._consider(data, now)
+        first, second, seq, stamp, ssrc = _unpack(data)
+        if second != self.straight or first != 0x80:
+            return self._consider(data, now)
+        receiver = self.receiver
+        moved = stamp - receiver.stamp
+        late = (now - receiver.arrived) * RATE - moved
+        if seq != receiver.highest + 1 or ssrc != receiver.ssrc or moved <= 0 or not -LEAP < late < LEAP:
+            return self._consider(data, now)
+        payload = data[12:]
+        size = len(payload)
+        receiver.highest = seq
+        receiver.stamp = stamp
+        receiver.arrived = now
+        receiver.received += 1
+        receiver.octets += size
+        if late < 0:
+            late = -late
+        receiver.jitter += (late - receiver.jitter) / 16
+        tape = self.tape
+        if tape is not None:
+            tape(self.side, now, data)
+        sender = self.onward
+        sender.seq = seq = (seq + sender.seq_delta) & 0xFFFF
+        sender.stamp = stamp = (stamp + sender.stamp_delta) & 0xFFFFFFFF
+        sender.last_at = now
+        sender.packets += 1
+        sender.octets += size
+        return _pack(0x80, second, seq, stamp, sender.ssrc) + payload
+
+    def _consider(self, data: bytes, now: float) -> bytes | None:
+        self.straight = -1
+        payload = payload_of(data)
+        if payload is None:
+            self.malformed += 1
+            return None
         _, second, seq, stamp, ssrc = _unpack(data)
         kind = second & 0x7F
-        other = self.other
         if kind in _G711:
-            if not self.sends:
-                return None
-            self.heard_at = now
-            if not self.heard:
-                self.heard = self.news = True
-            self.receiver.receive(ssrc, seq, stamp, len(payload), now)
-            if self.tape is not None:
-                self.tape(self.side, now, data)
-            if not other.hears or other.player is not None or not other.receives:
-                return None
-            if kind != other.codec:
-                payload = payload.translate(ALAW_TO_ULAW if kind == PCMA else ULAW_TO_ALAW)
-            return other.sender.relay(self.receiver.source, second & 0x80 | other.codec, seq, stamp, payload, now)
-        if kind != self.events:
-            if kind == 13:
-                self.heard_at = now
-            else:
-                self.malformed += 1
+            return self._sound(data, payload, second, seq, stamp, ssrc, now)
+        if kind == self.events_in or kind == COMFORT_NOISE:
+            return self._beside(payload, second, seq, stamp, ssrc, now)
+        self.malformed += 1
+        return None
+
+    def _sound(
+        self, data: bytes, payload: bytes, second: int, seq: int, stamp: int, ssrc: int, now: float
+    ) -> bytes | None:
+        if not self.sends:
             return None
         self.heard_at = now
-        self.receiver.receive(ssrc, seq, stamp, len(payload), now)
-        keys = self.keys.receive(stamp, payload)
-        if keys:
-            self.digits += keys
-            self.news = True
-        if other.events < 0 or not other.hears or other.player is not None or not other.receives:
+        if not self.heard:
+            self.heard = self.news = True
+        receiver, other = self.receiver, self.other
+        receiver.receive(ssrc, seq, stamp, len(payload), now)
+        if self.tape is not None:
+            self.tape(self.side, now, data)
+        if not other.hears or other.player is not None or not other.receives:
             return None
-        return other.sender.relay(self.receiver.source, second & 0x80 | other.events, seq, stamp, payload, now)
+        kind = second & 0x7F
+        if kind == other.codec:
+            self.straight = kind
+        else:
+            payload = payload.translate(ALAW_TO_ULAW if kind == PCMA else ULAW_TO_ALAW)
+        return self.onward.relay(receiver.source, second & 0x80 | other.codec, seq, stamp, payload, now)
+
+    def _beside(self, payload: bytes, second: int, seq: int, stamp: int, ssrc: int, now: float) -> bytes | None:
+        """Telephone-events and comfort noise: numbered like the sound that they come between, but no sound."""
+        other, receiver = self.other, self.receiver
+        event = second & 0x7F != COMFORT_NOISE or self.events_in == COMFORT_NOISE
+        self.heard_at = now
+        receiver.receive(ssrc, seq, stamp, len(payload), now, timed=not event)
+        if event and self.sends:
+            keys = self.keys.receive(stamp, payload)
+            if keys:
+                self.digits += keys
+                self.news = True
+        if not other.hears or other.player is not None or not other.receives:
+            return None
+        if not event or other.events < 0 or not self.sends:
+            self.onward.skip(receiver.source, seq)
+            return None
+        return self.onward.relay(
+            receiver.source, second & 0x80 | other.events, seq, stamp, payload, now, timed=False
+        )  # fmt: skip
 
     def tone(self, now: float) -> bytes | None:
         """The next packet of the tone that plays; None when it has come to its end."""
@@ -118,6 +224,13 @@ class Leg:
             samples = samples.translate(ALAW_TO_ULAW)
         return self.sender.tone(player, samples, now)
 
+    # --- what was ----------------------------------------------------------------------------------------------------
+
+    @property
+    def last_heard(self) -> float:
+        """When the party last sent something, or was last told to."""
+        return max(self.heard_at, self.receiver.arrived)
+
     def stats(self) -> LegStats:
         """What this leg's receiver and sender counted."""
         receiver = self.receiver
@@ -128,5 +241,11 @@ class Leg:
             refused=self.refused,
             malformed=self.malformed,
             sent=self.sender.packets,
-            jitter=receiver.jitter / 8000,
+            jitter=receiver.jitter / RATE,
         )
+
+
+def pair(caller: Leg, callee: Leg) -> None:
+    """Make two legs each other's."""
+    caller.other, callee.other = callee, caller
+    caller.onward, callee.onward = callee.sender, caller.sender

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from struct import unpack_from
 
 from media.g711 import ULAW_TO_ALAW, to_alaw
@@ -31,6 +32,12 @@ def parse_tone(raw: bytes) -> bytes:
     raise ToneError("no samples in it")
 
 
+@cache
+def _alaw_codes() -> bytes:
+    """The A-law code of each 16-bit sample, by its unsigned value: minutes of sound are converted while calls wait."""
+    return bytes(to_alaw(level - 0x10000 if level >= 0x8000 else level) for level in range(0x10000))
+
+
 def _samples(form: tuple[int, ...], body: bytes) -> bytes:
     code, channels, rate, _, _, bits = form
     if rate != 8000 or channels != 1:
@@ -42,7 +49,7 @@ def _samples(form: tuple[int, ...], body: bytes) -> bytes:
             samples = body.translate(ULAW_TO_ALAW)
         case (1, 16):
             even = body[: len(body) // 2 * 2]
-            samples = bytes(to_alaw(level) for level in memoryview(even).cast("h"))
+            samples = bytes(map(_alaw_codes().__getitem__, memoryview(even).cast("H")))
         case _:
             raise ToneError("neither A-law, mu-law nor 16-bit PCM")
     if not samples or len(samples) > LIMIT:

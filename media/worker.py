@@ -2,9 +2,10 @@
 
     python -m media.worker --control-fd N --ports 20000-29999 --host 127.0.0.1 --rest 30
 
-The path of a packet is ``recv`` -> ``Leg.receive`` -> ``send``: a socket is connected to its party once the latch has
-locked on the address that we send to, so the kernel drops what comes from elsewhere. A new Connect undoes that. The
-process ends when the control socket closes, or after Drain; signals of the terminal are not for it.
+The path of a packet is ``recv`` -> ``Leg.receive`` -> ``send``, flat in ``Worker.run``: a socket is connected to its
+party once the latch has locked on the address that we send to, so the kernel drops what comes from elsewhere. A new
+Connect undoes that. The process ends when the control socket closes, or after Drain; signals of the terminal are not
+for it.
 """
 
 from __future__ import annotations
@@ -12,76 +13,94 @@ from __future__ import annotations
 import argparse
 import contextlib
 import ctypes
+import gc
 import random
 import resource
 import select
 import signal
 import socket
+import stat
+import sys
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from media import control
+from media.outputs import ClosePorts, Latched, OpenPorts, Output, Reply, SendPacket
 from media.ports import PortPool
 from media.recording.spool import SpoolFlusher
-from media.room import ClosePorts, Latched, OpenPorts, Output, Reply, Room, SendPacket
+from media.room import Room
 from media.session import Leg
-from media.tones import parse_tone
+from media.tones import LIMIT, ToneError, parse_tone
 
 _DATAGRAM = 2048
+_BATCH = 64
 _EXPEDITED = 46 << 2
 _AF_UNSPEC = b"\0" * 16
+_TONES = 64 << 20
+_COMPLAIN_EVERY = 60.0
 
 
-class _Wire:
-    """The RTP socket of a leg. ``send`` goes to the connected party, or to the leg's target."""
+class Wire:
+    """The two sockets of a leg. ``send`` goes to the connected party, or to the leg's target."""
 
-    __slots__ = ("connected", "leg", "recv", "send", "socket")
+    __slots__ = ("leg", "peer", "receive", "recv", "rtcp", "rtp", "send")
 
-    def __init__(self, bound: socket.socket) -> None:
-        self.socket = bound
-        self.leg: Leg
-        self.connected = False
-        self.recv = bound.recv
+    def __init__(self, leg: Leg, rtp: socket.socket, rtcp: socket.socket) -> None:
+        self.leg = leg
+        self.rtp = rtp
+        self.rtcp = rtcp
+        self.recv = rtp.recv
+        self.receive = leg.receive
         self.send: Callable[[bytes], int] = self._send_to_target
+        self.peer: Wire
+        """The wire of the other leg."""
 
     def _send_to_target(self, data: bytes) -> int:
         target = self.leg.target
-        return self.socket.sendto(data, target) if target is not None else 0
+        return self.rtp.sendto(data, target) if target is not None else 0
 
-    def connect(self, target: tuple[str, int]) -> None:
-        """Lock on: only this address is heard and sent to."""
-        self.socket.connect(target)
-        self.connected = True
-        self.send = self.socket.send
+    def connect(self) -> None:
+        """Lock on: only the leg's target is heard and sent to. OSError."""
+        assert self.leg.target is not None
+        self.rtp.connect(self.leg.target)
+        self.send = self.rtp.send
 
-    def release(self) -> None:
-        """Hear anybody again (the latch decides)."""
-        if self.connected:
-            # Connecting to AF_UNSPEC dissolves the association (connect(2)); Python has no name for that address.
-            _dissolve(self.socket)
-            self.connected = False
-            self.send = self._send_to_target
+    def dissolve(self) -> None:
+        """Hear anybody again; the latch decides."""
+        # Connecting to AF_UNSPEC dissolves the association (connect(2)); Python has no name for that address.
+        _libc.connect(self.rtp.fileno(), _AF_UNSPEC, len(_AF_UNSPEC))
+        self.send = self._send_to_target
 
 
-def _dissolve(bound: socket.socket) -> None:
-    """Undo ``connect`` on a UDP socket."""
-    ctypes.CDLL(None).connect(bound.fileno(), _AF_UNSPEC, len(_AF_UNSPEC))
+_libc = ctypes.CDLL(None)
 
 
 class Tones:
-    """Tone files, read once and again when they change."""
+    """Tone files, read once, and again when they change; the ones not used for longest are forgotten."""
 
-    def __init__(self) -> None:
-        self._cache: dict[str, tuple[int, bytes]] = {}
+    def __init__(self, limit: int = _TONES) -> None:
+        self._cache: dict[str, tuple[tuple[int, int], bytes]] = {}
+        self._limit = limit
+        self._held = 0
 
     def load(self, path: str) -> bytes:
         """A-law samples. OSError, ToneError."""
-        changed = Path(path).stat().st_mtime_ns
-        found = self._cache.get(path)
-        if found is None or found[0] != changed:
-            found = self._cache[path] = (changed, parse_tone(Path(path).read_bytes()))
+        about = Path(path).stat()
+        if not stat.S_ISREG(about.st_mode) or about.st_size > 2 * LIMIT + 65536:
+            raise ToneError("not a file, or too large")
+        version = (about.st_mtime_ns, about.st_size)
+        found = self._cache.pop(path, None)
+        if found is None or found[0] != version:
+            self._held -= len(found[1]) if found is not None else 0
+            found = (version, parse_tone(Path(path).read_bytes()))
+            self._held += len(found[1])
+        self._cache[path] = found
+        while self._held > self._limit and len(self._cache) > 1:
+            self._held -= len(self._cache.pop(next(iter(self._cache)))[1])
         return found[1]
 
 
@@ -95,116 +114,143 @@ class Worker:
         self._flusher = SpoolFlusher()
         self._room = Room(ports, random.SystemRandom().getrandbits, Tones().load, self._flusher.open, time.time)
         self._epoll = select.epoll()
-        self._wires: dict[int, _Wire] = {}
-        self._rtcp: dict[int, socket.socket] = {}
-        self._by_port: dict[int, tuple[_Wire, socket.socket]] = {}
+        self._locked: dict[int, Wire] = {}
+        """RTP sockets that are connected to their party, by descriptor."""
+        self._others: dict[int, Callable[[float], None]] = {}
+        """What to do when any other descriptor is readable."""
+        self._wires: dict[int, Wire] = {}
+        """By RTP port."""
         self._unsent: deque[bytes] = deque()
+        self._complained = float("-inf")
         self._running = True
 
     def run(self) -> None:
         """Serve until the control socket closes or Drain comes."""
         self._control.setblocking(False)
+        self._others[self._control.fileno()] = self._hear
         self._epoll.register(self._control.fileno(), select.EPOLLIN)
         self._report(control.Ready(self._room.ports.size // 2))
-        poll, wires, room, clock = self._epoll.poll, self._wires, self._room, time.monotonic
         while self._running:
-            deadline = room.deadline
-            timeout = -1.0 if deadline is None else max(0.0, deadline - clock())
-            for fd, _ in poll(timeout):
-                wire = wires.get(fd)
-                if wire is not None:
-                    self._packet(wire, clock())
-                else:
-                    self._other(fd, clock())
-            deadline = room.deadline
-            if deadline is not None and deadline <= clock():
-                self._execute(room.handle_timeout(clock()))
+            try:
+                self._serve()
+            except Exception:
+                # A fault of ours on one packet must not end the other calls.
+                self._complain()
         self._flusher.stop()
+
+    def _serve(self) -> None:
+        poll, locked, others, clock = self._epoll.poll, self._locked, self._others, time.monotonic
+        heap, room, size, batch = self._room.heap, self._room, _DATAGRAM, _BATCH
+        now = clock()
+        while self._running:
+            for fd, _ in poll(max(0.0, heap[0][0] - now) if heap else -1.0, batch):
+                now = clock()
+                wire = locked.get(fd)
+                if wire is None:
+                    other = others.get(fd)
+                    if other is not None:
+                        other(now)
+                    continue
+                try:
+                    packet = wire.receive(wire.recv(size), now)
+                    if packet is not None:
+                        wire.peer.send(packet)
+                except OSError:
+                    # A full buffer, or an ICMP answer from a port that nobody listens on: one packet lost.
+                    continue
+                if wire.leg.news:
+                    self._execute(room.news(wire.leg))
+            now = clock()
+            if heap and heap[0][0] <= now:
+                self._execute(room.handle_timeout(now))
+
+    def _complain(self) -> None:
+        now = time.monotonic()
+        if now - self._complained >= _COMPLAIN_EVERY:
+            self._complained = now
+            traceback.print_exc(file=sys.stderr)
 
     # --- packets ------------------------------------------------------------------------------------------------------
 
-    def _packet(self, wire: _Wire, now: float) -> None:
-        """One packet of a party."""
-        leg = wire.leg
+    def _first(self, wire: Wire, now: float) -> None:
+        """A packet on a socket that is open to anybody: the latch decides."""
         try:
-            if wire.connected:
-                data = wire.recv(_DATAGRAM)
-            else:
-                data, source = wire.socket.recvfrom(_DATAGRAM)
-                if not self._admit(wire, leg, source[:2]):
-                    return
-            packet = leg.receive(data, now)
-            if packet is not None:
-                self._by_port[leg.other.port][0].send(packet)
+            data, source = wire.rtp.recvfrom(_DATAGRAM)
         except OSError:
-            # A full buffer, or an ICMP answer from a port that nobody listens on: one packet lost.
-            pass
-        if leg.news:
-            self._execute(self._room.news(leg))
-
-    def _admit(self, wire: _Wire, leg: Leg, source: tuple[str, int]) -> bool:
-        latch = leg.latch
-        if latch is None or not latch.admits(source):
-            leg.refused += 1
-            return False
-        if latch.learned:
-            leg.target = source
-        if source == leg.target and not latch.learned:
-            wire.connect(source)
-            self._sweep(wire, leg, source)
-        return True
-
-    def _sweep(self, wire: _Wire, leg: Leg, party: tuple[str, int]) -> None:
-        """Empty the queue of what came before the kernel began to filter: it may be anybody's."""
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                _, source = wire.socket.recvfrom(_DATAGRAM)
-                if source[:2] != party:
-                    leg.refused += 1
-
-    def _other(self, fd: int, now: float) -> None:
-        rtcp = self._rtcp.get(fd)
-        if rtcp is None:
-            self._hear()
             return
+        leg = wire.leg
+        if not leg.admits(source[:2]):
+            return
+        self._forward(wire, data, now)
+        if leg.latch is not None and leg.latch.sure:
+            self._lock(wire, now)
+
+    def _lock(self, wire: Wire, now: float) -> None:
         with contextlib.suppress(OSError):
-            rtcp.recv(_DATAGRAM)
+            wire.connect()
+            fd = wire.rtp.fileno()
+            del self._others[fd]
+            self._locked[fd] = wire
+            # What was queued before the kernel began to filter may be anybody's.
+            while True:
+                data, source = wire.rtp.recvfrom(_DATAGRAM)
+                if wire.leg.admits(source[:2]):
+                    self._forward(wire, data, now)
+
+    def _unlock(self, wire: Wire) -> None:
+        fd = wire.rtp.fileno()
+        if self._locked.pop(fd, None) is not None:
+            wire.dissolve()
+            self._others[fd] = partial(self._first, wire)
+
+    def _forward(self, wire: Wire, data: bytes, now: float) -> None:
+        packet = wire.receive(data, now)
+        if packet is not None:
+            with contextlib.suppress(OSError):
+                wire.peer.send(packet)
+        if wire.leg.news:
+            self._execute(self._room.news(wire.leg))
+
+    def _rtcp(self, wire: Wire, now: float) -> None:
+        with contextlib.suppress(OSError):
+            data, source = wire.rtcp.recvfrom(_DATAGRAM)
+            self._room.receive_rtcp(wire.leg, data, source[:2], now)
 
     # --- control ------------------------------------------------------------------------------------------------------
 
-    def _hear(self) -> None:
+    def _hear(self, _: float) -> None:
+        self._flush_reports()
         while self._running:
             try:
                 data = self._control.recv(65536)
             except BlockingIOError:
-                break
+                return
             except OSError:
                 data = b""
-            if not data:
-                self._execute(self._room.command(control.Drain(), time.monotonic()))
-                self._running = False
-                return
-            command = control.decode_command(data)
+            command = control.decode_command(data) if data else control.Drain()
             self._execute(self._room.command(command, time.monotonic()))
             if isinstance(command, control.Drain):
                 self._running = False
-        self._flush_reports()
 
     def _report(self, report: control.Report) -> None:
         self._unsent.append(control.encode(report))
-        self._flush_reports()
+        if len(self._unsent) == 1:
+            self._flush_reports()
 
     def _flush_reports(self) -> None:
+        """Send what waits; a signalling process that is busy is told when it has room again."""
+        wanted = select.EPOLLIN
         while self._unsent:
             try:
                 self._control.send(self._unsent[0])
             except BlockingIOError:
-                # The signalling process is busy: the next command or report tries again.
-                return
+                wanted |= select.EPOLLOUT
+                break
             except OSError:
                 self._unsent.clear()
-                return
+                break
             self._unsent.popleft()
+        self._epoll.modify(self._control.fileno(), wanted)
 
     def _execute(self, outputs: list[Output]) -> None:
         for output in outputs:
@@ -218,61 +264,61 @@ class Worker:
                 case ClosePorts(port):
                     self._close(port)
                 case Latched(port):
-                    self._by_port[port][0].release()
+                    self._unlock(self._wires[port])
 
     def _send(self, port: int, data: bytes, target: tuple[str, int]) -> None:
-        try:
+        with contextlib.suppress(OSError):
             if port % 2:
-                self._by_port[port - 1][1].sendto(data, target)
+                self._wires[port - 1].rtcp.sendto(data, target)
             else:
-                self._by_port[port][0].send(data)
-        except OSError:
-            pass
+                self._wires[port].send(data)
 
     # --- sockets ------------------------------------------------------------------------------------------------------
 
     def _open(self, wanted: OpenPorts) -> None:
         opened: list[socket.socket] = []
-        error = ""
-        for port in wanted.ports:
-            for number in (port, port + 1):
-                try:
-                    opened.append(self._bind(number))
-                except OSError as reason:
-                    error = f"port {number}: {reason.strerror}"
-        if error:
+        try:
+            for port in wanted.ports:
+                opened += (self._bind(port), self._bind(port + 1))
+        except OSError as error:
             for bound in opened:
                 bound.close()
-            self._execute(self._room.ports_opened(wanted, error, time.monotonic()))
+            self._execute(self._room.ports_opened(wanted, error.strerror or str(error), time.monotonic()))
             return
         outputs = self._room.ports_opened(wanted, "", time.monotonic())
-        for index, port in enumerate(wanted.ports):
-            rtp, rtcp = opened[2 * index : 2 * index + 2]
-            wire = _Wire(rtp)
-            wire.leg = self._room.legs[port]
-            self._by_port[port] = (wire, rtcp)
-            self._wires[rtp.fileno()] = wire
-            self._rtcp[rtcp.fileno()] = rtcp
-            for bound in (rtp, rtcp):
+        caller, callee = (
+            Wire(self._room.legs[port], opened[2 * index], opened[2 * index + 1])
+            for index, port in enumerate(wanted.ports)
+        )
+        caller.peer, callee.peer = callee, caller
+        for wire in (caller, callee):
+            self._wires[wire.leg.port] = wire
+            self._others[wire.rtp.fileno()] = partial(self._first, wire)
+            self._others[wire.rtcp.fileno()] = partial(self._rtcp, wire)
+            for bound in (wire.rtp, wire.rtcp):
                 self._epoll.register(bound.fileno(), select.EPOLLIN)
         self._execute(outputs)
 
     def _bind(self, port: int) -> socket.socket:
         bound = socket.socket(self._family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         try:
-            if self._family == socket.AF_INET:
-                bound.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, _EXPEDITED)
             bound.bind((self._host, port))
         except OSError:
             bound.close()
             raise
+        with contextlib.suppress(OSError):
+            if self._family == socket.AF_INET:
+                bound.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, _EXPEDITED)
+            else:
+                bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, _EXPEDITED)
         return bound
 
     def _close(self, port: int) -> None:
-        wire, rtcp = self._by_port.pop(port)
-        for bound, table in ((wire.socket, self._wires), (rtcp, self._rtcp)):
+        wire = self._wires.pop(port)
+        for bound in (wire.rtp, wire.rtcp):
             self._epoll.unregister(bound.fileno())
-            del table[bound.fileno()]
+            self._locked.pop(bound.fileno(), None)
+            self._others.pop(bound.fileno(), None)
             bound.close()
 
 
@@ -290,7 +336,9 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     low, high = (int(part) for part in arguments.ports.split("-"))
     end = socket.socket(fileno=arguments.control_fd)
-    Worker(end, arguments.host, PortPool(low, high, arguments.rest)).run()
+    worker = Worker(end, arguments.host, PortPool(low, high, arguments.rest))
+    gc.freeze()
+    worker.run()
 
 
 if __name__ == "__main__":

@@ -12,8 +12,9 @@ import pytest
 from media import control
 from media.control import CALLEE, CALLER
 from media.g711 import ALAW_TO_ULAW, ULAW_TO_ALAW
+from media.outputs import OpenPorts, Output, Reply, SendPacket
 from media.ports import PortPool
-from media.room import OpenPorts, Output, Reply, Room, SendPacket
+from media.room import Room
 from media.rtp import HEADER
 
 A = ("192.0.2.1", 4000)
