@@ -2,9 +2,10 @@
 
     python -m tests.bench.relay_bench [SECONDS]
 
-All relays of a row stand at the same time with the same number of calls, and take turns under load, so that a
-disturbance of the machine meets them all. Load and relay have a core each where there are two. Times are of the whole
-process (all its threads); 172-byte packets, 100 a second for each call, evenly spread in time.
+All relays of a row stand at the same time with the same number of calls, and take short turns under load; a figure is
+the median of its turns, a ratio the median of the ratios within a round, so that a disturbance of the machine does not
+decide. Load and relay have a core each where there are two. Times are of the whole process (all its threads); 172-byte
+packets, 100 a second for each call, evenly spread in time.
 """
 
 from __future__ import annotations
@@ -19,23 +20,28 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
-from tests.bench.relays import Maskline, NaiveC, Relay, RtpEngine, compiled, cpu_seconds, scratch
+from tests.bench.relays import RECORDING, Maskline, NaiveC, Relay, RtpEngine, compiled, cpu_seconds, scratch
 
 CALLS = (100, 200, 400)
-SLICE = 2.0
+SLICE = 0.5
 WARM_UP = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One relay at one number of calls. ``microseconds`` of CPU a packet; ``ratio`` to the naive C relay, None without
-    a compiler; ``lost`` part of the packets; ``p99`` latency in milliseconds, worst turn."""
+    """One relay at one number of calls.
+
+    ``microseconds`` of CPU a packet; ``ratio`` to the naive C relay, None without a compiler; ``added``: part that
+    recording adds; ``lost`` part of the packets; ``p99`` latency in milliseconds, the median of its turns.
+    """
 
     relay: str
     calls: int
     microseconds: float
     ratio: float | None
+    added: float | None
     lost: float
     p99: float
 
@@ -53,8 +59,9 @@ class Turns:
         self._in, self._out = self._load.stdin, self._load.stdout
         parties = [int(self._out.readline()) for _ in range(2 * calls)]
         self._in.write("".join(f"{port}\n" for port in relay.join(parties)))
-        self.cpu = 0.0
-        self.sent = self.received = self.p99 = 0
+        self.costs: list[float] = []
+        self.late: list[int] = []
+        self.sent = self.received = 0
         _pin(relay.pid, 0)
         _pin(self._load.pid, 1)
 
@@ -64,10 +71,10 @@ class Turns:
         self._in.flush()
         sent, received, _, p99, _ = (int(word) for word in self._out.readline().split())
         if count:
-            self.cpu += cpu_seconds(self.relay.pid) - before
+            self.costs.append(1e6 * (cpu_seconds(self.relay.pid) - before) / max(1, received))
+            self.late.append(p99)
             self.sent += sent
             self.received += received
-            self.p99 = max(self.p99, p99)
 
     def stop(self) -> None:
         self._load.communicate()
@@ -111,19 +118,26 @@ def _measure(calls: int, seconds: float, naive: str | None, load: list[str], fol
         for _ in range(max(1, round(seconds / SLICE))):
             for one in turns:
                 one.turn(min(SLICE, seconds))
-        costs = {one.relay.name: 1e6 * one.cpu / max(1, one.received) for one in turns}
-    base = costs.get(NaiveC.name)
-    return [
-        Row(
-            relay=one.relay.name,
-            calls=calls,
-            microseconds=costs[one.relay.name],
-            ratio=costs[one.relay.name] / base if base else None,
-            lost=1 - one.received / max(1, one.sent),
-            p99=one.p99 / 1000,
-        )
-        for one in turns
-    ]
+        return [_row(one, calls, turns) for one in turns]
+
+
+def _row(one: Turns, calls: int, turns: list[Turns]) -> Row:
+    by_name = {other.relay.name: other for other in turns}
+    plain = by_name.get(one.relay.name.removesuffix(RECORDING))
+    added = _ratio(one, plain) if one is not plain else None
+    return Row(
+        relay=one.relay.name,
+        calls=calls,
+        microseconds=median(one.costs),
+        ratio=_ratio(one, by_name.get(NaiveC.name)),
+        added=None if added is None else added - 1,
+        lost=1 - one.received / max(1, one.sent),
+        p99=median(one.late) / 1000,
+    )
+
+
+def _ratio(one: Turns, base: Turns | None) -> float | None:
+    return median(cost / other for cost, other in zip(one.costs, base.costs, strict=True)) if base else None
 
 
 def run(seconds: float, calls: tuple[int, ...] = CALLS) -> list[Row]:
@@ -131,7 +145,7 @@ def run(seconds: float, calls: tuple[int, ...] = CALLS) -> list[Row]:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     rows: list[Row] = []
-    print(f"{'relay':<28}{'calls':>6}{'us/packet':>11}{'x C':>7}{'lost %':>8}{'p99 ms':>8}", flush=True)
+    print(f"{'relay':<28}{'calls':>6}{'us/packet':>11}{'x C':>7}{'rec. +':>8}{'lost %':>8}{'p99 ms':>8}", flush=True)
     with scratch() as folder:
         naive = compiled("naive_relay.c", folder)
         program = compiled("load.c", folder)
@@ -139,7 +153,8 @@ def run(seconds: float, calls: tuple[int, ...] = CALLS) -> list[Row]:
         for number in calls:
             for row in _measure(number, seconds, naive, load, folder):
                 ratio = f"{row.ratio:.2f}" if row.ratio else "-"
-                figures = f"{row.microseconds:>11.2f}{ratio:>7}{100 * row.lost:>8.2f}{row.p99:>8.2f}"
+                added = f"{100 * row.added:.0f} %" if row.added is not None else ""
+                figures = f"{row.microseconds:>11.2f}{ratio:>7}{added:>8}{100 * row.lost:>8.2f}{row.p99:>8.2f}"
                 print(f"{row.relay:<28}{row.calls:>6}{figures}", flush=True)
                 rows.append(row)
     return rows

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from media import control
 
 HOST = "127.0.0.1"
+RECORDING = ", recording"
 ROOT = Path(__file__).parents[2]
 
 
@@ -77,7 +78,7 @@ class Maskline:
     """A media worker as the node starts it."""
 
     def __init__(self, legs: int, spool: str | None) -> None:
-        self.name = "maskline worker, recording" if spool else "maskline worker"
+        self.name = "maskline worker" + (RECORDING if spool else "")
         self._spool = spool
         self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._ours.settimeout(10)
@@ -122,7 +123,7 @@ class RtpEngine:
     """rtpengine in user space, told over its ng protocol (UDP, bencode)."""
 
     def __init__(self, program: str, recordings: str | None) -> None:
-        self.name = "rtpengine, recording" if recordings else "rtpengine"
+        self.name = "rtpengine" + (RECORDING if recordings else "")
         self._record = recordings is not None
         low = 33000 if recordings else 30000
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as spare:
