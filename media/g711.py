@@ -40,7 +40,7 @@ ULAW_TO_ALAW = _table(_ULAW, _ALAW)
 def to_alaw(level: int) -> int:
     """The A-law code nearest to a 16-bit sample."""
     sign = 0x80 if level >= 0 else 0
-    level = min(abs(level), 32635) >> 4
-    exponent = max(level.bit_length() - 4, 1) - 1 if level > 15 else 0
-    mantissa = (level >> (exponent - 1 if exponent else 0)) & 15 if exponent else level & 15
+    size = min(abs(level), 32767) >> 4
+    exponent = max(size.bit_length() - 4, 0)
+    mantissa = (size >> (exponent - 1 if exponent else 0)) & 15
     return (sign | (exponent << 4) | mantissa) ^ 0x55
