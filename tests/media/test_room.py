@@ -243,3 +243,57 @@ def test_no_bytes_whatever_cost_more_than_a_drop(seed: int) -> None:
             data = bytes((0x80 | chance.randrange(64), chance.choice((0, 8, 13, 101, 77)))) + data
         for packet in bench.hear(chance.randrange(2), data):
             assert len(packet.data) >= 12
+
+
+def test_ports_that_cant_be_bound_are_passed_over() -> None:
+    bench = Bench(pairs=40)
+    (wanted,) = bench.room.command(control.Open("s"), 0.0)
+    tried = []
+    while isinstance(wanted, OpenPorts):
+        tried += wanted.ports
+        (wanted,) = bench.room.ports_opened(wanted, "taken", 0.0)
+    assert wanted == Reply(control.OpenFailed("s", "taken"))
+    assert len(set(tried)) == len(tried) == 16
+    assert bench.room.ports.out == 0
+
+
+def test_watching_again_leaves_one_timer() -> None:
+    bench = Bench()
+    bench.open()
+    for _ in range(20):
+        bench.do(control.Watch("s", 1.0))
+    bench.run(3.5)
+    assert [report for report in bench.reports if isinstance(report, control.Silent)] == [
+        control.Silent("s", CALLER),
+        control.Silent("s", CALLEE),
+    ]
+    assert len([row for row in bench.room.heap if row[2] == "watch"]) == 2
+
+
+def test_reports_of_our_own_about_every_five_seconds_and_none_crosses() -> None:
+    bench = Bench()
+    bench.open()
+    bench.do(control.Relay("s", True, True))
+    for index in range(10):
+        bench.hear(CALLER, rtp(index, 160 * index))
+        bench.now += 0.02
+    told = b"\x80\xc8\0\6" + (7).to_bytes(4, "big") + bytes(range(20))
+    assert bench.take(bench.room.receive(bench.ports[CALLER] + 1, told, (A[0], A[1] + 1), bench.now)) == []
+    assert bench.room.legs[bench.ports[CALLER]].receiver.report_ntp == 0x02030405
+    sent = bench.run(50.0)
+    times = [at for at, packet in sent if packet.target == (A[0], A[1] + 1)]
+    assert 7 <= len(times) <= 20
+    assert {packet.port for _, packet in sent} == {port + 1 for port in bench.ports}
+    assert len({later - earlier for earlier, later in pairwise(times)}) > 3
+
+
+def test_an_old_hold_stops_tones_and_reports_too() -> None:
+    bench = Bench()
+    bench.open()
+    bench.hear(CALLER, rtp(1, 0))
+    bench.do(control.Connect(session="s", leg=CALLER, host="0.0.0.0", port=4000, receives=False))
+    bench.do(control.Play("s", CALLER, "tone", ("b",)))
+    assert bench.run(20.0) == []
+    bench.do(control.Connect(session="s", leg=CALLER, host=A[0], port=A[1]))
+    assert len([packet for _, packet in bench.run(0.1) if packet.port == bench.ports[CALLER]]) == 1
+    assert any(isinstance(report, control.Played) and report.completed for report in bench.reports)
