@@ -3,7 +3,7 @@
 ``control``                          the commands and reports that signalling and worker exchange
 ``rtp`` ``g711`` ``telephone_event`` ``tones``   what packets and sound files hold
 ``ports`` ``latch`` ``receiver`` ``sender`` ``player`` ``rtcp``   one concern of a stream each
-``session`` ``room``                 two legs of a call; all calls of a worker (pure)
+``session`` ``outputs`` ``room``       two legs of a call; what a driver is told to do; all calls of a worker (pure)
 ``worker``                           [IO] the epoll loop of a worker process
 ``recording``                        from raw packets to a two-channel WAV
 ``sounds``                           the tones that ship
