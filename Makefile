@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test run lint interop clean help
+.PHONY: demo test run lint interop bench clean help
 
 help:            ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## */\t/' | expand -t 12
@@ -34,5 +34,8 @@ lint: $(STAMP)   ## ruff and mypy --strict
 interop: $(STAMP) ## calls with SIPp (a Debian package, installed when absent)
 	@$(BIN)/python -m pytest -q tests/interop
 
+bench: $(STAMP)  ## processor time a packet of the media worker beside its peers, also into bench.txt
+	@$(BIN)/python -m tests.bench.relay_bench 6 | tee bench.txt
+
 clean:           ## remove what the targets above made
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis var
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis var bench.txt

@@ -61,6 +61,7 @@ class Leg:
             networks=tuple(str(network) for network in self.trunk.media_networks),
             codec=terms.codec,
             events=terms.events,
+            events_in=terms.events_in,
             ptime=terms.ptime,
             sends=terms.sends,
             receives=terms.receives,
