@@ -28,7 +28,10 @@ def ulaw_level(code: int) -> int:
 
 
 def _table(source: list[int], target: list[int]) -> bytes:
-    return bytes(min(range(256), key=lambda code: (abs(target[code] - level), code)) for level in source)
+    """Of two codes equally near the higher level counts: silence (mu-law 0xFF, +0) stays silence (A-law 0xD5)."""
+    return bytes(
+        min(range(256), key=lambda code: (abs(target[code] - level), -target[code], -code)) for level in source
+    )
 
 
 _ALAW = [alaw_level(code) for code in range(256)]

@@ -17,8 +17,10 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 BODY_LIMIT = 64 * 1024
-# Besides what ipaddress calls not global: the ranges that lead to IPv4 by translation.
-_TRANSLATED = [ip_network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "fd00:ec2::254/128")]
+# Besides what ipaddress calls not global: IETF protocol assignments, and the ranges that lead to IPv4 by translation.
+_FORBIDDEN = [
+    ip_network(text) for text in ("192.0.0.0/24", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "fd00:ec2::254/128")
+]
 
 
 def forbidden(address: str) -> bool:
@@ -28,7 +30,7 @@ def forbidden(address: str) -> bool:
         found = found.ipv4_mapped
     if not found.is_global or found.is_multicast:
         return True
-    return any(found.version == network.version and found in network for network in _TRANSLATED)
+    return any(found.version == network.version and found in network for network in _FORBIDDEN)
 
 
 class _Guard(AbstractResolver):

@@ -5,7 +5,7 @@
     ready     -> erase_at has come: object erased, then the row says erased; the link ends with it
     failed    -> could not be rendered: the spool file stays for a person to look at
 
-``erase_at`` is set when the CDR was pushed; a recording whose CDR could never be pushed goes a day after its retention.
+``erase_at`` is set when the CDR was pushed or given up; without one, a recording goes a day after its retention.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import multiprocessing
-import os
 import time
+from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from media.recording.store import RecordingStore
 
 _log = structlog.get_logger()
 DAY = 86400.0
+RENDER_TRIES = 3
 
 
 class Keeper:
@@ -56,6 +57,8 @@ class Keeper:
         self._task: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
         self._pool: ProcessPoolExecutor | None = None
+        self._died: Counter[str] = Counter()
+        """How often the rendering process died over a recording."""
 
     def start(self) -> None:
         """Begin."""
@@ -75,22 +78,28 @@ class Keeper:
             await asyncio.to_thread(self._pool.shutdown)
 
     async def settle(self) -> None:
-        """Render and erase all that is due."""
+        """Render and erase all that is due. What fails for one recording holds up no other."""
         async with self._turn:
             async with reading(self._engine) as connection:
-                wanted = select(recording).where(or_(recording.c.state.in_(("pending", "empty")), self._due()))
+                left = and_(recording.c.state.in_(("empty", "ready")), recording.c.spool != "")
+                wanted = select(recording).where(or_(recording.c.state == "pending", left, self._due()))
                 rows = (await connection.execute(wanted.order_by(recording.c.created_at))).all()
             for row in rows:
-                match row.state:
-                    case "pending":
-                        await self._render(row)
-                    case "empty" if row.spool:
-                        await self._set(row, spool="")
-                        await asyncio.to_thread(_remove, row.spool)
-                    case "ready":
-                        await self._store.erase(row.name)
-                        await self._set(row, state="erased")
-                        _log.info("recording erased", name=row.name)
+                try:
+                    await self._look_after(row)
+                except Exception:
+                    # The disk, the store or the database: the row is as it was, and the next pass tries again.
+                    _log.exception("a recording could not be looked after", name=row.name, state=row.state)
+
+    async def _look_after(self, row: Row[Any]) -> None:
+        if row.state == "pending":
+            await self._render(row)
+        elif row.spool:
+            await self._clear_spool(row)
+        else:
+            await self._store.erase(row.name)
+            await self._set(row, state="erased")
+            _log.info("recording erased", name=row.name)
 
     def _due(self) -> Any:
         now = self._clock()
@@ -109,32 +118,46 @@ class Keeper:
                     await self._wake.wait()
 
     async def _render(self, row: Row[Any]) -> None:
+        finished = _finished(row)
+        rendered = await self._rendered(row, finished)
+        if rendered is None:
+            return
+        if rendered.empty or rendered.seconds < self._shortest:
+            await self._set(row, state="empty")
+        else:
+            await self._store.put(row.name, finished)
+            await self._set(row, state="ready", size=rendered.size, sha256=rendered.sha256, seconds=rendered.seconds)
+        await self._clear_spool(row)
+
+    async def _rendered(self, row: Row[Any], finished: Path) -> Rendered | None:
+        """Render in the process of the pool. None: not now (the process died), or never (the row says failed)."""
         if self._pool is None:
             self._pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
-        finished = Path(row.spool).with_suffix(".wav")
+        loop = asyncio.get_running_loop()
         try:
-            rendered: Rendered = await asyncio.get_running_loop().run_in_executor(
-                self._pool, render, Path(row.spool), finished
-            )
-            if rendered.empty or rendered.seconds < self._shortest:
-                await self._set(row, state="empty", spool="")
-            else:
-                await self._store.put(row.name, finished)
-                await self._set(
-                    row, state="ready", size=rendered.size, sha256=rendered.sha256, seconds=rendered.seconds, spool=""
-                )
+            return await loop.run_in_executor(self._pool, render, Path(row.spool), finished)
+        except BrokenExecutor:
+            # Out of memory, most likely: a pool whose process died takes no more work, so the next gets a new one.
+            self._pool = None
+            self._died[row.name] += 1
+            _log.error("the rendering process died", name=row.name, times=self._died[row.name])
+            if self._died[row.name] >= RENDER_TRIES:
+                await self._set(row, state="failed")
         except Exception:
             _log.exception("a recording could not be rendered", name=row.name)
             await self._set(row, state="failed")
-            return
-        await asyncio.to_thread(_remove, str(finished))
-        await asyncio.to_thread(_remove, row.spool)
+        return None
+
+    async def _clear_spool(self, row: Row[Any]) -> None:
+        """Remove the raw packets, then say so: a crash in between finds the row and removes them again."""
+        for path in (_finished(row), Path(row.spool)):
+            await asyncio.to_thread(path.unlink, missing_ok=True)
+        await self._set(row, spool="")
 
     async def _set(self, row: Row[Any], **values: Any) -> None:
         async with writing(self._engine) as connection:
             await connection.execute(update(recording).where(recording.c.name == row.name).values(**values))
 
 
-def _remove(path: str) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
+def _finished(row: Row[Any]) -> Path:
+    return Path(row.spool).with_suffix(".wav")

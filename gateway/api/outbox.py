@@ -32,7 +32,7 @@ from gateway.database import reading, writing
 from gateway.schema import attempt, outbox, recording
 
 _log = structlog.get_logger()
-PARALLEL = 16
+PARALLEL = 64  # more than MERGE_LIMIT: each CDR of a message has its call's task
 DAY = 86400.0
 
 
@@ -50,10 +50,10 @@ class DeliverySettings:
 
 @dataclass(slots=True, eq=False)
 class _Batch:
-    """CDRs of one application that wait to go together."""
+    """CDRs of one application that wait to go together; ``done`` gives the ids that are done with."""
 
     rows: list[Row[Any]]
-    done: asyncio.Future[bool]
+    done: asyncio.Future[set[str]]
 
 
 class Delivery:
@@ -77,6 +77,7 @@ class Delivery:
         self._batches: dict[str, _Batch] = {}
         self._batch_tasks: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
+        self._scans = 0
 
     def start(self) -> None:
         """Begin."""
@@ -116,6 +117,7 @@ class Delivery:
     async def _scan(self) -> None:
         """Give every call with a due first row its task, as far as its application has room."""
         now = self._clock()
+        self._scans += 1
         before = outbox.alias()
         overtakes = exists().where(
             before.c.session == outbox.c.session, before.c.seq < outbox.c.seq, before.c.state == "waiting"
@@ -133,11 +135,12 @@ class Delivery:
                 for session in (await connection.execute(query)).scalars().all():
                     task = asyncio.get_running_loop().create_task(self._call(key, session))
                     self._calls[key, session] = task
-                    task.add_done_callback(partial(self._finished, (key, session)))
+                    task.add_done_callback(partial(self._finished, (key, session), self._scans))
 
-    def _finished(self, name: tuple[str, str], _task: asyncio.Task[None]) -> None:
+    def _finished(self, name: tuple[str, str], scan: int, _task: asyncio.Task[None]) -> None:
         del self._calls[name]
-        if len([one for one in self._calls if one[0] == name[0]]) == PARALLEL - 1:
+        if self._scans != scan or sum(1 for key, _ in self._calls if key == name[0]) == PARALLEL - 1:
+            # A scan that came meanwhile has passed this call over, and may have passed over a new row of it.
             self._wake.set()
 
     async def _call(self, key: str, session: str) -> None:
@@ -159,12 +162,15 @@ class Delivery:
         """Send one row; True: it is done with."""
         url = "" if application is None else application.fee_url if row.kind == "fee" else application.status_url
         if application is None or not url:
-            return await self._note([row], None, 0.0)
+            return row.id in await self._note([row], None, 0.0)
         if row.kind == "fee":
             return await self._join_batch(application, url, row)
-        body = encoded(event_body(json.loads(row.payload)))
+        try:
+            body = encoded(event_body(json.loads(row.payload)))
+        except (ValueError, LookupError, TypeError):
+            return row.id in await self._give_up(row)
         outcome, seconds = await self._post(application, url, body, row.id)
-        return await self._note([row], outcome, seconds)
+        return row.id in await self._note([row], outcome, seconds)
 
     async def _join_batch(self, application: Application, url: str, row: Row[Any]) -> bool:
         batch = self._batches.get(application.key)
@@ -175,7 +181,7 @@ class Delivery:
             self._batch_tasks.add(task)
             task.add_done_callback(self._batch_tasks.discard)
         batch.rows.append(row)
-        return await asyncio.shield(batch.done)
+        return row.id in await asyncio.shield(batch.done)
 
     async def _send_batch(self, application: Application, url: str, batch: _Batch) -> None:
         try:
@@ -183,12 +189,23 @@ class Delivery:
             if self._batches.get(application.key) is batch:
                 del self._batches[application.key]
             facts = CdrFacts(application.account, self._settings.host_name, self._settings.record_domain)
-            body = encoded(fee_body([(row.id, json.loads(row.payload)) for row in batch.rows], facts))
-            outcome, seconds = await self._post(application, url, body, batch.rows[0].id)
-            batch.done.set_result(await self._note(batch.rows, outcome, seconds))
+            good, finished = [], set()
+            for row in batch.rows:
+                try:
+                    fee_body([(row.id, json.loads(row.payload))], facts)
+                    good.append(row)
+                except (ValueError, LookupError, TypeError):
+                    finished |= await self._give_up(row)
+            if good:
+                body = encoded(fee_body([(row.id, json.loads(row.payload)) for row in good], facts))
+                outcome, seconds = await self._post(application, url, body, good[0].id)
+                finished |= await self._note(good, outcome, seconds)
+            batch.done.set_result(finished)
+        except Exception:
+            _log.exception("CDRs could not be delivered", application=application.key)
         finally:
             if not batch.done.done():
-                batch.done.set_result(False)
+                batch.done.set_result(set())
 
     async def _post(self, application: Application, url: str, body: bytes, event_id: str) -> tuple[Outcome, float]:
         headers = {"Content-Type": JSON_TYPE, "X-Event-Id": event_id}
@@ -199,30 +216,35 @@ class Delivery:
         outcome = await self._client.post(url, body, headers, private=application.private_callbacks)
         return outcome, time.monotonic() - began
 
-    async def _note(self, rows: list[Row[Any]], outcome: Outcome | None, seconds: float) -> bool:
-        """Write down what became of rows (``outcome`` None: nobody wants them)."""
+    async def _give_up(self, row: Row[Any]) -> set[str]:
+        """A row of which no message can be made, now or ever: a fault of ours, kept for a person to look at."""
+        _log.error("an outbox row can't be read", row=row.id)
+        return await self._note([row], Outcome(None, "unreadable"), 0.0, forever=True)
+
+    async def _note(
+        self, rows: list[Row[Any]], outcome: Outcome | None, seconds: float, *, forever: bool = False
+    ) -> set[str]:
+        """Write down what became of rows (``outcome`` None: nobody wants them); the ids of those that are done with."""
         now = self._clock()
-        success = outcome is None or outcome.ok
+        plan = () if forever else self._settings.retry_minutes
+        finished = set()
         async with writing(self._engine) as connection:
             for row in rows:
                 values: dict[str, Any] = {"tries": row.tries + 1, "state": "done"}
-                if not success:
-                    plan = self._settings.retry_minutes
-                    values["state"] = "waiting" if row.tries < len(plan) else "dead"
-                    if row.tries < len(plan):
-                        values["due_at"] = now + 60 * plan[row.tries]
+                if outcome is not None and not outcome.ok:
+                    again = row.tries < len(plan)
+                    values |= {"state": "waiting", "due_at": now + 60 * plan[row.tries]} if again else {"state": "dead"}
                 await connection.execute(update(outbox).where(outbox.c.id == row.id).values(**values))
                 if outcome is not None:
-                    await connection.execute(
-                        insert(attempt).values(
-                            outbox=row.id, at=now, status=outcome.status, error=outcome.error, seconds=seconds
-                        )
-                    )
-                if row.kind == "fee" and values["state"] != "waiting":
+                    facts = {"outbox": row.id, "at": now, "status": outcome.status, "error": outcome.error}
+                    await connection.execute(insert(attempt).values(**facts, seconds=seconds))
+                if values["state"] == "waiting":
+                    continue
+                finished.add(row.id)
+                if row.kind == "fee":
                     # Files live seven days from the moment the CDR was pushed (section 5).
+                    erase_at = now + DAY * self._settings.retention_days
                     await connection.execute(
-                        update(recording)
-                        .where(recording.c.session == row.session)
-                        .values(erase_at=now + DAY * self._settings.retention_days)
+                        update(recording).where(recording.c.session == row.session).values(erase_at=erase_at)
                     )
-        return success or values["state"] == "dead"
+        return finished

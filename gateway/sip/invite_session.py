@@ -258,7 +258,7 @@ class InviteSession:
         respond = self.wire.layer.respond
         if self.state is SessionState.GONE:
             return list(respond(transaction, response_to(request, 481), now))
-        if self._pending is not None:
+        if self._pending is not None or (request.method == "UPDATE" and self.state is SessionState.ANSWERED):
             return list(respond(transaction, response_to(request, 500, headers=[("Retry-After", "3")]), now))
         if self._offer is not None or (self._unacked is not None and request.method == "INVITE"):
             return list(respond(transaction, response_to(request, 491), now))

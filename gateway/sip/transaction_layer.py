@@ -45,15 +45,21 @@ def server_key(request: Request, method: str) -> Key:
     )
 
 
+def _merge_key(request: Request) -> Key:
+    """What copies of one request have in common whatever path they took."""
+    return (request.call_id, request.from_.tag or "", str(request.cseq.number), request.to.tag or "")
+
+
 class TransactionLayer:
     """``emit`` in results: (transaction, Deliver | Failed) for the user, Transmit for the transport."""
 
-    __slots__ = ("_clients", "_heap", "_order", "_servers", "timers")
+    __slots__ = ("_clients", "_heap", "_merged", "_order", "_servers", "timers")
 
     def __init__(self, timers: Timers) -> None:
         self.timers = timers
         self._clients: dict[Key, ClientTransaction] = {}
         self._servers: dict[Key, ServerTransaction] = {}
+        self._merged: dict[Key, ServerTransaction] = {}
         self._heap: list[tuple[float, int, Transaction]] = []
         self._order = count()
 
@@ -85,7 +91,13 @@ class TransactionLayer:
         key = server_key(request, request.method)
         transaction = (InviteServer if invite else OtherServer)(key, request, source, self.timers)
         self._servers[key] = transaction
+        if invite and not request.to.tag:
+            self._merged[_merge_key(request)] = transaction
         return transaction
+
+    def is_merged(self, request: Request) -> bool:
+        """Whether an INVITE that matched no transaction has come before by another path (§8.2.2.2)."""
+        return _merge_key(request) in self._merged
 
     def find_server(self, request: Request, method: str | None = None) -> ServerTransaction | None:
         """The server transaction of a request; for ACK and CANCEL name the method ``INVITE``."""
@@ -151,6 +163,8 @@ class TransactionLayer:
             table: dict[Key, ClientTransaction] | dict[Key, ServerTransaction]
             table = self._clients if isinstance(transaction, ClientTransaction) else self._servers
             table.pop(transaction.key, None)
+            if isinstance(transaction, InviteServer):
+                self._merged.pop(_merge_key(transaction.request), None)
             return
         deadline = transaction.deadline
         if deadline != transaction.armed:

@@ -84,8 +84,8 @@ class UserAgent:
         self.counters: Counter[str] = Counter()
         self._sessions: dict[str, InviteSession] = {}
         self._by_tag: dict[str, InviteSession] = {}
-        self._invites: dict[tuple[str, str, int], str] = {}
-        self._merge_keys: dict[str, tuple[str, str, int]] = {}
+        self._tags: dict[str, str] = {}
+        """The local tag of each session: a caller's session has no dialog before the first tagged response."""
         self._heap: list[tuple[float, int, InviteSession]] = []
         self._order = count()
 
@@ -214,7 +214,7 @@ class UserAgent:
         assert isinstance(transaction, ClientTransaction)
         session.begin(transaction)
         self._sessions[session.id] = self._by_tag[tag] = session
-        self._merge_keys[session.id] = ("", tag, 0)
+        self._tags[session.id] = tag
         return session.id, self._settle(session, list(outputs))
 
     def ring(
@@ -298,9 +298,7 @@ class UserAgent:
     def _receive_invite(self, request: Request, source: Hop, now: float) -> list[Output]:
         if not self.accepting:
             return self._answer(request, source, 503, None, [RETRY_AFTER])
-        merge = (request.call_id, request.from_.tag or "", request.cseq.number)
-        if merge in self._invites:
-            # The same request by another path (§8.2.2.2).
+        if self.layer.is_merged(request):
             return self._answer(request, source, 482)
         hop = self._reply_hop(request, source)
         transaction = self.layer.accept(request, hop)
@@ -309,8 +307,7 @@ class UserAgent:
         transaction.owner = session
         assert session.dialog is not None
         self._sessions[session.id] = self._by_tag[session.dialog.local_tag] = session
-        self._invites[merge] = session.id
-        self._merge_keys[session.id] = merge
+        self._tags[session.id] = session.dialog.local_tag
         outputs: list[Output] = list(self.layer.respond(transaction, response_to(request, 100), now))
         return [*self._settle(session, outputs), Incoming(session.id, request, source)]
 
@@ -431,7 +428,4 @@ class UserAgent:
         session.armed = None
         if self._sessions.pop(session.id, None) is None:
             return
-        key = self._merge_keys.pop(session.id)
-        self._invites.pop(key, None)
-        tag = session.dialog.local_tag if session.dialog is not None else key[1]
-        self._by_tag.pop(tag, None)
+        self._by_tag.pop(self._tags.pop(session.id), None)

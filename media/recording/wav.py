@@ -1,8 +1,8 @@
 """A-law WAV files: 8000 Hz, one byte a sample, one or two channels, read and written as raw codes.
 
 A file of a format other than PCM has an 18-byte ``fmt`` chunk (cbSize 0) and a ``fact`` chunk with the number of frames
-(Multimedia Programming Interface 1.0 and the WAVE_FORMAT registry: A-law is 6, µ-law 7). Also here: what the A-law code
-of every µ-law code is, by the levels of ITU-T G.711.
+(Multimedia Programming Interface 1.0 and the WAVE_FORMAT registry: A-law is 6, µ-law 7). The levels of codes are
+those of media.g711, as arrays.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import struct
 import numpy as np
 import numpy.typing as npt
 
+from media.g711 import ULAW_TO_ALAW, alaw_level
+
 ALAW = 6
 RATE = 8000
 SILENCE = 0xD5
@@ -20,17 +22,7 @@ Codes = npt.NDArray[np.uint8]
 Samples = npt.NDArray[np.float64]
 
 
-def _levels(mulaw: bool) -> Samples:
-    code = np.arange(256) ^ (0xFF if mulaw else 0x55)
-    mantissa, segment = code & 0x0F, (code >> 4) & 0x07
-    if mulaw:
-        magnitude = (((mantissa << 3) + 132) << segment) - 132
-        return np.where(code & 0x80, -magnitude, magnitude) / 32768.0
-    magnitude = np.where(segment == 0, mantissa * 16 + 8, (mantissa * 16 + 264) << np.maximum(segment - 1, 0))
-    return np.where(code & 0x80, magnitude, -magnitude) / 32768.0
-
-
-LEVELS = _levels(mulaw=False)
+LEVELS: Samples = np.array([alaw_level(code) for code in range(256)]) / 32768.0
 _ORDER = np.argsort(LEVELS, kind="stable")
 _MIDDLES = (LEVELS[_ORDER][1:] + LEVELS[_ORDER][:-1]) / 2
 
@@ -46,7 +38,7 @@ def decode(codes: Codes) -> Samples:
     return LEVELS[codes]
 
 
-FROM_MULAW: Codes = encode(_levels(mulaw=True))
+FROM_MULAW: Codes = np.frombuffer(ULAW_TO_ALAW, np.uint8)
 
 
 def head(channels: int, frames: int) -> bytes:

@@ -73,11 +73,15 @@ def still_answers(user_agent: UserAgent) -> bool:
     return outcome(user_agent, options) == 200
 
 
-@pytest.mark.parametrize("name", sorted(SHARED))
-def test_messages_of_the_rfcs(name: str) -> None:
-    user_agent = agent()
-    assert outcome(user_agent, SHARED[name].read_bytes()) in EXPECTED[name.removesuffix(".dat")]
-    assert still_answers(user_agent)
+def test_messages_of_the_rfcs() -> None:
+    """As many as lie beside the repository: a lone clone has none, and our own below cover the same cases."""
+    wrong = {}
+    for name, path in SHARED.items():
+        user_agent = agent()
+        got = outcome(user_agent, path.read_bytes())
+        if got not in EXPECTED[name.removesuffix(".dat")] or not still_answers(user_agent):
+            wrong[name] = got
+    assert wrong == {}
 
 
 def test_our_own_messages_cover_the_same_cases() -> None:

@@ -1,0 +1,241 @@
+"""Delivery: in order for each call, each target by itself, by the plan, never lost. Real HTTP, real SQLite."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from sqlalchemy import insert, select
+
+from gateway.api.callbacks import CallbackClient
+from gateway.api.outbox import Delivery, DeliverySettings
+from gateway.bindings.models import Application, Mode
+from gateway.bindings.store import BindingStore
+from gateway.database import migrate, open_engine, reading, writing
+from gateway.schema import attempt, outbox, recording
+
+NOW = 1_800_000_000.0
+SEQ = {"callin": 0, "callout": 1, "alerting": 2, "answer": 3, "disconnect": 90, "fee": 91}
+AT = "2026-11-23T20:00:00.000000Z"
+
+
+def payload(kind: str, session: str, application: str) -> dict[str, Any]:
+    common = {"version": 1, "kind": kind, "session": session, "application": application, "binding": "b1",
+              "user_data": None, "caller": "+8613800000021", "called": "+8617000000001", "at": AT}  # fmt: skip
+    if kind == "disconnect":
+        return common | {"cause": 0, "cause_text": "The user releases the call."}
+    if kind == "fee":
+        times = dict.fromkeys(("started", "forwarded", "rang", "answered", "ended", "record_started"), AT)
+        return common | times | {
+            "trunk": "t", "mode": "AXB", "direction": 1, "x": "+8617000000001", "shown": "+8617000000001",
+            "callee": "+8613800000023", "cause": 0, "cause_text": "", "sip_status": 0, "q850": 0, "talk_seconds": 4.0,
+            "recorded": True, "recording": "r.wav", "notice": [None, None], "recovered": False,
+        }  # fmt: skip
+    return common
+
+
+class Server:
+    """A customer's server; ``answer`` is a status, or "hang"."""
+
+    def __init__(self) -> None:
+        self.answer: int | str = 200
+        self.got: list[dict[str, Any]] = []
+        self.headers: list[dict[str, str]] = []
+        self.waiting = asyncio.Event()
+        self.arrived = asyncio.Event()
+
+    async def start(self) -> str:
+        application = web.Application()
+        application.router.add_post("/{path}", self._receive)
+        self.runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+        await self.runner.setup()
+        await web.TCPSite(self.runner, "127.0.0.1", 0).start()
+        return f"http://127.0.0.1:{self.runner.addresses[0][1]}"
+
+    async def _receive(self, request: web.Request) -> web.Response:
+        self.got.append(await request.json())
+        self.headers.append(dict(request.headers))
+        self.arrived.set()
+        if self.answer == "hang":
+            self.waiting.set()
+            await asyncio.Event().wait()
+        assert isinstance(self.answer, int)
+        return web.Response(status=self.answer, headers={"Location": "/elsewhere"}, text="thanks")
+
+    def kinds(self) -> list[str]:
+        return [body["eventType"] for body in self.got]
+
+
+class Bench:
+    async def up(self, folder: Path) -> Bench:
+        self.now = NOW
+        url = f"sqlite+aiosqlite:///{folder}/maskline.db"
+        await migrate(url)
+        self.engine = open_engine(url)
+        self.store = BindingStore(self.engine)
+        self.client = CallbackClient(2.0)
+        self.servers: dict[str, Server] = {}
+        self.settings = DeliverySettings(host_name="gw", record_domain="rec", merge_seconds=0.05)
+        self.delivery = self.fresh()
+        return self
+
+    def fresh(self) -> Delivery:
+        return Delivery(self.engine, self.store, self.client, self.settings, clock=lambda: self.now)
+
+    async def customer(self, key: str, *, fee: bool = True, **more: Any) -> Server:
+        server = self.servers[key] = Server()
+        address = await server.start()
+        made = Application(key=key, secret="s", mode=Mode.AXB, account="acct", private_callbacks=True,
+                           status_url=address + "/status", fee_url=address + "/fee" if fee else "")  # fmt: skip
+        await self.store.seed([replace(made, **more)], [])
+        return server
+
+    async def add(self, key: str, session: str, *kinds: str, **spoilt: Any) -> None:
+        async with writing(self.engine) as connection:
+            for kind in kinds:
+                text = json.dumps(payload(kind, session, key) | spoilt)
+                await connection.execute(
+                    insert(outbox).values(
+                        id=f"{session}.{SEQ[kind]}", application=key, session=session, seq=SEQ[kind], kind=kind,
+                        payload=text, created_at=NOW, due_at=NOW, tries=0, state="waiting",
+                    )
+                )  # fmt: skip
+
+    async def states(self, session: str) -> list[tuple[str, str, int]]:
+        async with reading(self.engine) as connection:
+            query = select(outbox).where(outbox.c.session == session).order_by(outbox.c.seq)
+            return [(row.kind, row.state, row.tries) for row in (await connection.execute(query)).all()]
+
+    async def down(self) -> None:
+        await self.delivery.stop()
+        await self.client.close()
+        for server in self.servers.values():
+            await server.runner.cleanup()
+        await self.engine.dispose()
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    made = await Bench().up(tmp_path)
+    yield made
+    await made.down()
+
+
+async def test_a_calls_events_come_in_order_signed_and_once(bench: Bench) -> None:
+    server = await bench.customer("app")
+    await bench.add("app", "s", "fee", "disconnect", "answer", "alerting", "callout", "callin")
+    await bench.delivery.settle()
+    assert server.kinds() == ["callin", "callout", "alerting", "answer", "disconnect", "fee"]
+    assert all(headers["Authorization"].startswith("WSSE ") for headers in server.headers)
+    assert [headers["X-Event-Id"] for headers in server.headers] == [f"s.{seq}" for seq in SEQ.values()]
+    assert {state for _, state, _ in await bench.states("s")} == {"done"}
+
+
+@pytest.mark.parametrize("answer", [500, 302, 404])
+async def test_a_failure_waits_by_the_plan_and_holds_back_its_own_call_only(bench: Bench, answer: int) -> None:
+    server = await bench.customer("app")
+    server.answer = answer
+    await bench.add("app", "s", "callin", "callout")
+    waits = []
+    for tries in range(1, 7):
+        await bench.delivery.settle()
+        assert server.kinds() == ["callin"] * tries
+        async with reading(bench.engine) as connection:
+            due = (await connection.execute(select(outbox.c.due_at).where(outbox.c.kind == "callin"))).scalar_one()
+        waits.append(round((due - bench.now) / 60))
+        bench.now = due
+    await bench.delivery.settle()
+    assert waits == [1, 4, 9, 106, 203, 300]
+    assert await bench.states("s") == [("callin", "dead", 7), ("callout", "waiting", 1)]
+
+
+async def test_dead_targets_delay_nobody_else(bench: Bench) -> None:
+    hanging, healthy = await bench.customer("hanging"), await bench.customer("healthy")
+    hanging.answer = "hang"
+    for number in range(100):
+        await bench.add("hanging", f"h{number}", "callin")
+    bench.delivery.start()
+    async with asyncio.timeout(10):
+        await hanging.waiting.wait()
+        await bench.add("healthy", "w", "callin", "disconnect", "fee")
+        bench.delivery.wake()
+        while len(healthy.got) < 3:
+            await healthy.arrived.wait()
+            healthy.arrived.clear()
+    assert healthy.kinds() == ["callin", "disconnect", "fee"]
+
+
+async def test_cdrs_that_end_together_go_together_fifty_at_most(bench: Bench) -> None:
+    server = await bench.customer("app")
+    bench.settings = replace(bench.settings, merge_seconds=1.5)
+    bench.delivery = bench.fresh()
+    for number in range(60):
+        await bench.add("app", f"s{number}", "fee")
+    await bench.delivery.settle()
+    sizes = [len(body["feeLst"]) for body in server.got]
+    assert sorted(sizes) == [10, 50]
+
+
+async def test_a_row_of_which_no_message_can_be_made_harms_itself_only(bench: Bench) -> None:
+    server = await bench.customer("app")
+    await bench.add("app", "bad", "callin", at="never")
+    await bench.add("app", "bad", "callout")
+    await bench.add("app", "odd", "fee", cause="what", started=7)
+    await bench.add("app", "good", "fee")
+    await bench.delivery.settle()
+    assert [state for _, state, _ in await bench.states("bad")] == ["dead", "done"]
+    assert [state for _, state, _ in await bench.states("odd")] == ["dead"]
+    assert [state for _, state, _ in await bench.states("good")] == ["done"]
+    assert sorted(server.kinds()) == ["callout", "fee"]
+
+
+async def test_the_push_of_a_cdr_starts_the_seven_days(bench: Bench) -> None:
+    server = await bench.customer("app")
+    row = {"name": "r.wav", "session": "s", "application": "app", "spool": "", "state": "ready", "created_at": NOW}
+    async with writing(bench.engine) as connection:
+        await connection.execute(insert(recording).values(**row))
+    await bench.add("app", "s", "fee")
+    server.answer = 500
+    await bench.delivery.settle()
+    async with reading(bench.engine) as connection:
+        assert (await connection.execute(select(recording.c.erase_at))).scalar_one() is None
+    server.answer, bench.now = 200, NOW + 60
+    await bench.delivery.settle()
+    async with reading(bench.engine) as connection:
+        assert (await connection.execute(select(recording.c.erase_at))).scalar_one() == NOW + 60 + 7 * 86400
+        assert (await connection.execute(select(attempt.c.status).order_by(attempt.c.id))).scalars().all() == [500, 200]
+
+
+async def test_a_restart_goes_on_where_it_was(bench: Bench) -> None:
+    server = await bench.customer("app")
+    server.answer = "hang"
+    await bench.add("app", "s", "callin", "callout")
+    bench.delivery.start()
+    async with asyncio.timeout(10):
+        await server.waiting.wait()
+    await bench.delivery.stop()
+    server.answer = 200
+    bench.delivery = bench.fresh()
+    await bench.delivery.settle()
+    assert server.kinds() == ["callin", "callin", "callout"]
+
+
+async def test_no_address_means_nobody_wants_it(bench: Bench) -> None:
+    await bench.customer("app", fee=False, status_url="")
+    await bench.add("app", "s", "callin", "fee")
+    await bench.delivery.settle()
+    assert [state for _, state, _ in await bench.states("s")] == ["done", "done"]
+
+
+async def test_loopback_is_refused_unless_the_operator_allows_it(bench: Bench) -> None:
+    server = await bench.customer("app", private_callbacks=False)
+    await bench.add("app", "s", "callin")
+    await bench.delivery.settle()
+    assert server.got == []
+    assert (await bench.states("s"))[0] == ("callin", "waiting", 1)
