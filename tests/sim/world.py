@@ -15,14 +15,14 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from ipaddress import ip_network
 from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
 
-from gateway.bindings.models import Application, Binding, CallPolicy, Direction, Mode, Number, TemporaryCallee
+from gateway.bindings.models import Application, Binding, CallPolicy, Mode, Number, TemporaryCallee
 from gateway.bindings.routing import Found, route
 from gateway.calls.events import Disconnected, Event
 from gateway.calls.exchange import Exchange
@@ -296,9 +296,9 @@ class World:
                 case Transmit(data, hop):
                     self.network.send(data, GATEWAY, hop, self.now)
                 case MediaCommand(worker, command):
-                    self.after(CONTROL, lambda w=worker, c=command: self._command(w, c))  # type: ignore[misc]
+                    self.after(CONTROL, partial(self._command, worker, command))
                 case Resolve():
-                    self.after(self.lookup.seconds, lambda question=output: self._resolve(question))  # type: ignore[misc]
+                    self.after(self.lookup.seconds, partial(self._resolve, output))
                 case Faulted(_, error):
                     raise AssertionError("a fault of ours") from error
                 case _:
