@@ -9,7 +9,7 @@ COPY media media
 RUN python3 -m venv /opt/maskline && /opt/maskline/bin/pip install --no-cache-dir --only-binary :all: '.[postgres]'
 
 FROM ${BASE}
-RUN useradd --system --uid 10001 --home-dir /var/lib/maskline --create-home --shell /usr/sbin/nologin maskline
+RUN useradd --uid 10001 --home-dir /var/lib/maskline --create-home --shell /usr/sbin/nologin maskline
 COPY --from=build /opt/maskline /opt/maskline
 COPY configs/maskline.toml /etc/maskline/maskline.toml
 ENV PATH=/opt/maskline/bin:$PATH PYTHONUNBUFFERED=1
