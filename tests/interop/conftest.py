@@ -1,0 +1,53 @@
+"""Fixtures of the interop tests: the phone programs (Debian's packages, installed when absent) and a node."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.interop.stand import Stand, Stands
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder needs real phone programs."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.interop)
+
+
+def program(name: str, package: str) -> str:
+    """The path of a program, from Debian's package when it isn't there."""
+    if shutil.which(name) is None:
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        for command in (["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recommends", package]):
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=300, env=environment)
+    found = shutil.which(name)
+    assert found is not None, f"{package} has no {name}"
+    return found
+
+
+@pytest.fixture(scope="session")
+def sipp() -> str:
+    return program("sipp", "sip-tester")
+
+
+@pytest.fixture(scope="session")
+def baresip() -> str:
+    return program("baresip", "baresip-core")
+
+
+@pytest.fixture
+async def stand(tmp_path: Path) -> AsyncIterator[Stands]:
+    """Makes a Stand; everything that it started is gone after the test."""
+    async with AsyncExitStack() as stack:
+
+        async def make(*, pairs: int = 16, **overrides: str) -> Stand:
+            return await Stand(tmp_path, stack).up(pairs=pairs, **overrides)
+
+        yield make
