@@ -34,8 +34,8 @@ lint: $(STAMP)   ## ruff and mypy --strict
 interop: $(STAMP) ## calls with SIPp (a Debian package, installed when absent)
 	@$(BIN)/python -m pytest -q tests/interop
 
-bench: $(STAMP)  ## processor time a packet of the media worker beside its peers, also into bench.txt
-	@$(BIN)/python -m tests.bench.relay_bench 6 | tee bench.txt
+bench: $(STAMP)  ## processor time a packet beside the peers, and a call; calls a second; also into bench.txt
+	@($(BIN)/python -m tests.bench.relay_bench 6; echo; $(BIN)/python -m tests.bench.call_bench 4) | tee bench.txt
 
 clean:           ## remove what the targets above made
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis var bench.txt

@@ -150,6 +150,12 @@ class Node:
         except TimeoutError:
             raise NodeError(f"the node isn't ready after {seconds:.0f} s\n{self.log_tail()}") from None
 
+    @property
+    def pid(self) -> int:
+        """Of the signalling process, whose children the others are."""
+        assert self._process is not None
+        return self._process.pid
+
     async def stop(self) -> int | None:
         """End it and give its exit code; None when it never ran."""
         process = self._process
