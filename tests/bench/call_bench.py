@@ -96,8 +96,7 @@ class Stage:
                 stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
             )  # fmt: skip
             await caller.wait()
-            with open(f"{folder}/stat.csv", encoding="ascii") as file:
-                last = list(csv.DictReader(file, delimiter=";"))[-1]
+            last = _last_row(Path(folder, "stat.csv"))
         successful = int(last["SuccessfulCall(C)"])
         await self._counter.until(fees + successful, 20.0)
         spent = {kind: 1000 * (after - before[kind]) / number for kind, after in self._cpu().items()}
@@ -143,6 +142,11 @@ async def stage(sipp: str) -> AsyncIterator[Stage]:
         )  # fmt: skip
         stack.push_async_callback(_end, callees)
         yield Stage(sipp, plan, counter, _processes(node.pid))
+
+
+def _last_row(path: Path) -> dict[str, str]:
+    with path.open(encoding="ascii") as file:
+        return list(csv.DictReader(file, delimiter=";"))[-1]
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
