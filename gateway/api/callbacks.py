@@ -103,7 +103,8 @@ class CallbackClient:
     def _pool(self, private: bool) -> aiohttp.ClientSession:
         if private not in self._pools:
             resolver = None if private else _Guard()
-            connector = aiohttp.TCPConnector(resolver=resolver, limit=256, limit_per_host=32, use_dns_cache=private)
+            # No limit here: a pool that one dead server fills would hold up all others. Who posts keeps the count.
+            connector = aiohttp.TCPConnector(resolver=resolver, limit=0, use_dns_cache=private)
             self._pools[private] = aiohttp.ClientSession(
                 connector=connector, timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
             )

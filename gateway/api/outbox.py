@@ -1,8 +1,9 @@
 """[IO] Delivery of events and CDRs from the outbox: in order for each call, each target by itself, never lost.
 
 A row is ``waiting`` until its POST got a 2xx (``done``) or the retry plan is used up (``dead``). Every call has one
-task at a time, which walks its rows in ``seq`` order and stops at the first that fails, so events never overtake; an
-application has at most ``PARALLEL`` such tasks, so a dead target costs others nothing. CDRs of one application that are
+task at a time, which walks its rows in ``seq`` order and stops at the first that fails, so events never overtake. An
+application has at most ``IN_HAND`` such tasks and ``PARALLEL`` messages under way, so a dead target costs others
+nothing. What became of rows is written in groups (``attempts``). CDRs of one application that are
 due within ``merge_seconds`` go in one message. State lives in the table: a restart goes on where it was, and the worst
 that it does is to send a row twice, with the same ``X-Event-Id``.
 """
@@ -13,26 +14,33 @@ import asyncio
 import json
 import secrets
 import time
+from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, Literal, cast
 
 import structlog
-from sqlalchemy import Row, exists, insert, select, update
+from sqlalchemy import Row, exists, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from gateway.api.attempts import AttemptLog
 from gateway.api.auth import signature_headers
 from gateway.api.callbacks import CallbackClient, Outcome
 from gateway.api.events import JSON_TYPE, MERGE_LIMIT, CdrFacts, encoded, event_body, fee_body
 from gateway.bindings.models import Application
 from gateway.bindings.store import BindingStore
-from gateway.database import reading, writing
-from gateway.schema import attempt, outbox, recording
+from gateway.database import reading
+from gateway.schema import outbox
 
 _log = structlog.get_logger()
-PARALLEL = 64  # more than MERGE_LIMIT: each CDR of a message has its call's task
+PARALLEL = 32
+IN_HAND = 512  # more than MERGE_LIMIT: each CDR of a message has its call's task
+SCAN_PACE = 0.02
 DAY = 86400.0
 
 
@@ -73,7 +81,10 @@ class Delivery:
         self._settings = settings
         self._clock = clock
         self._wake = asyncio.Event()
+        plan = [60 * minutes for minutes in settings.retry_minutes]
+        self._notes = AttemptLog(engine, plan, DAY * settings.retention_days, clock, self._wake.set)
         self._calls: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._slots: defaultdict[str, asyncio.Semaphore] = defaultdict(partial(asyncio.Semaphore, PARALLEL))
         self._batches: dict[str, _Batch] = {}
         self._batch_tasks: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
@@ -93,13 +104,16 @@ class Delivery:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._notes.stop()
 
     async def settle(self) -> None:
-        """Look once, and wait until all that was due has been tried."""
-        await self._scan()
-        while self._calls:
-            await asyncio.gather(*self._calls.values(), return_exceptions=True)
+        """Wait until all that is due has been tried, and what became of it is written."""
+        while True:
+            await self._notes.flush()
             await self._scan()
+            if not self._calls:
+                return
+            await asyncio.gather(*self._calls.values(), return_exceptions=True)
 
     async def _run(self) -> None:
         while True:
@@ -108,11 +122,11 @@ class Delivery:
                 await self._scan()
             except Exception:
                 _log.exception("the outbox could not be read")
-            try:
+            # One look serves all that comes meanwhile.
+            await asyncio.sleep(SCAN_PACE)
+            with suppress(TimeoutError):
                 async with asyncio.timeout(self._settings.poll_seconds):
                     await self._wake.wait()
-            except TimeoutError:
-                continue
 
     async def _scan(self) -> None:
         """Give every call with a due first row its task, as far as its application has room."""
@@ -122,38 +136,40 @@ class Delivery:
         overtakes = exists().where(
             before.c.session == outbox.c.session, before.c.seq < outbox.c.seq, before.c.state == "waiting"
         )
-        due = (outbox.c.state == "waiting", outbox.c.due_at <= now, ~overtakes)
+        due = (outbox.c.state == "waiting", outbox.c.due_at <= now)
         async with reading(self._engine) as connection:
             keys = (await connection.execute(select(outbox.c.application).where(*due).distinct())).scalars().all()
             for key in keys:
                 busy = {session for application, session in self._calls if application == key}
-                room = PARALLEL - len(busy)
+                room = IN_HAND - len(busy)
                 if room <= 0:
                     continue
-                query = select(outbox.c.session).where(outbox.c.application == key, *due)
-                query = query.where(outbox.c.session.not_in(busy)).distinct().limit(room)
-                for session in (await connection.execute(query)).scalars().all():
-                    task = asyncio.get_running_loop().create_task(self._call(key, session))
-                    self._calls[key, session] = task
-                    task.add_done_callback(partial(self._finished, (key, session), self._scans))
+                first = select(outbox.c.session).where(outbox.c.application == key, *due, ~overtakes)
+                first = first.where(outbox.c.session.not_in(busy | self._notes.held.keys()))
+                rows = select(outbox).where(
+                    outbox.c.session.in_(first.order_by(outbox.c.due_at).limit(room)), outbox.c.state == "waiting"
+                )
+                found = (await connection.execute(rows.order_by(outbox.c.session, outbox.c.seq))).all()
+                for session, of_call in groupby(found, attrgetter("session")):
+                    self._begin(key, session, list(of_call))
+
+    def _begin(self, key: str, session: str, rows: list[Row[Any]]) -> None:
+        task = asyncio.get_running_loop().create_task(self._call(key, session, rows))
+        self._calls[key, session] = task
+        task.add_done_callback(partial(self._finished, (key, session), self._scans))
 
     def _finished(self, name: tuple[str, str], scan: int, _task: asyncio.Task[None]) -> None:
         del self._calls[name]
-        if self._scans != scan or sum(1 for key, _ in self._calls if key == name[0]) == PARALLEL - 1:
+        if self._scans != scan or sum(1 for key, _ in self._calls if key == name[0]) == IN_HAND - 1:
             # A scan that came meanwhile has passed this call over, and may have passed over a new row of it.
             self._wake.set()
 
-    async def _call(self, key: str, session: str) -> None:
-        """Walk one call's rows until one fails, isn't due, or none is left."""
+    async def _call(self, key: str, session: str, rows: list[Row[Any]]) -> None:
+        """Walk one call's rows until one fails or isn't due."""
         try:
             application = await self._store.application(key)
-            while True:
-                async with reading(self._engine) as connection:
-                    query = select(outbox).where(outbox.c.session == session, outbox.c.state == "waiting")
-                    row = (await connection.execute(query.order_by(outbox.c.seq).limit(1))).first()
-                if row is None or row.due_at > self._clock():
-                    return
-                if not await self._deliver(application, row):
+            for row in rows:
+                if row.due_at > self._clock() or not await self._deliver(application, row):
                     return
         except Exception:
             _log.exception("a call's events could not be delivered", session=session)
@@ -162,15 +178,15 @@ class Delivery:
         """Send one row; True: it is done with."""
         url = "" if application is None else application.fee_url if row.kind == "fee" else application.status_url
         if application is None or not url:
-            return row.id in await self._note([row], None, 0.0)
+            return self._notes.put(row, None)
         if row.kind == "fee":
             return await self._join_batch(application, url, row)
         try:
             body = encoded(event_body(json.loads(row.payload)))
         except (ValueError, LookupError, TypeError):
-            return row.id in await self._give_up(row)
+            return self._give_up(row)
         outcome, seconds = await self._post(application, url, body, row.id)
-        return row.id in await self._note([row], outcome, seconds)
+        return self._notes.put(row, outcome, seconds)
 
     async def _join_batch(self, application: Application, url: str, row: Row[Any]) -> bool:
         batch = self._batches.get(application.key)
@@ -195,11 +211,12 @@ class Delivery:
                     fee_body([(row.id, json.loads(row.payload))], facts)
                     good.append(row)
                 except (ValueError, LookupError, TypeError):
-                    finished |= await self._give_up(row)
+                    if self._give_up(row):
+                        finished.add(row.id)
             if good:
                 body = encoded(fee_body([(row.id, json.loads(row.payload)) for row in good], facts))
                 outcome, seconds = await self._post(application, url, body, good[0].id)
-                finished |= await self._note(good, outcome, seconds)
+                finished |= {row.id for row in good if self._notes.put(row, outcome, seconds)}
             batch.done.set_result(finished)
         except Exception:
             _log.exception("CDRs could not be delivered", application=application.key)
@@ -212,39 +229,12 @@ class Delivery:
         now = datetime.fromtimestamp(self._clock(), UTC)
         form = cast(Literal["WSSE", "AKSK", "both"], application.signature)
         headers |= dict(signature_headers(form, application.key, application.secret, secrets.token_hex(16), now))
-        began = time.monotonic()
-        outcome = await self._client.post(url, body, headers, private=application.private_callbacks)
-        return outcome, time.monotonic() - began
+        async with self._slots[application.key]:
+            began = time.monotonic()
+            outcome = await self._client.post(url, body, headers, private=application.private_callbacks)
+            return outcome, time.monotonic() - began
 
-    async def _give_up(self, row: Row[Any]) -> set[str]:
+    def _give_up(self, row: Row[Any]) -> bool:
         """A row of which no message can be made, now or ever: a fault of ours, kept for a person to look at."""
         _log.error("an outbox row can't be read", row=row.id)
-        return await self._note([row], Outcome(None, "unreadable"), 0.0, forever=True)
-
-    async def _note(
-        self, rows: list[Row[Any]], outcome: Outcome | None, seconds: float, *, forever: bool = False
-    ) -> set[str]:
-        """Write down what became of rows (``outcome`` None: nobody wants them); the ids of those that are done with."""
-        now = self._clock()
-        plan = () if forever else self._settings.retry_minutes
-        finished = set()
-        async with writing(self._engine) as connection:
-            for row in rows:
-                values: dict[str, Any] = {"tries": row.tries + 1, "state": "done"}
-                if outcome is not None and not outcome.ok:
-                    again = row.tries < len(plan)
-                    values |= {"state": "waiting", "due_at": now + 60 * plan[row.tries]} if again else {"state": "dead"}
-                await connection.execute(update(outbox).where(outbox.c.id == row.id).values(**values))
-                if outcome is not None:
-                    facts = {"outbox": row.id, "at": now, "status": outcome.status, "error": outcome.error}
-                    await connection.execute(insert(attempt).values(**facts, seconds=seconds))
-                if values["state"] == "waiting":
-                    continue
-                finished.add(row.id)
-                if row.kind == "fee":
-                    # Files live seven days from the moment the CDR was pushed (section 5).
-                    erase_at = now + DAY * self._settings.retention_days
-                    await connection.execute(
-                        update(recording).where(recording.c.session == row.session).values(erase_at=erase_at)
-                    )
-        return finished
+        return self._notes.put(row, Outcome(None, "unreadable"), forever=True)
