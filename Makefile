@@ -24,15 +24,15 @@ run: $(STAMP)    ## a node from configs/dev.toml in the foreground
 	@$(BIN)/maskline serve --config configs/dev.toml
 
 test: $(STAMP)   ## all tests but the real phone programs
-	@$(BIN)/python -m pytest -q --ignore=tests/interop
+	@$(BIN)/python -m pytest -q -m "not interop"
 
 lint: $(STAMP)   ## ruff and mypy --strict
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-interop: $(STAMP) ## calls with SIPp (a Debian package, installed when absent)
-	@$(BIN)/python -m pytest -q tests/interop
+interop: $(STAMP) ## calls with SIPp and baresip (Debian packages, installed when absent)
+	@$(BIN)/python -m pytest -q -m interop tests/interop
 
 bench: $(STAMP)  ## processor time a packet beside the peers, and a call; calls a second; also into bench.txt
 	@($(BIN)/python -m tests.bench.relay_bench 6; echo; $(BIN)/python -m tests.bench.call_bench 4) | tee bench.txt

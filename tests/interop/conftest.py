@@ -8,17 +8,11 @@ import subprocess
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.interop.stand import Stand, Stands
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in this folder needs real phone programs."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.interop)
 
 
 def program(name: str, package: str) -> str:
@@ -47,7 +41,7 @@ async def stand(tmp_path: Path) -> AsyncIterator[Stands]:
     """Makes a Stand; everything that it started is gone after the test."""
     async with AsyncExitStack() as stack:
 
-        async def make(*, pairs: int = 16, **overrides: str) -> Stand:
-            return await Stand(tmp_path, stack).up(pairs=pairs, **overrides)
+        async def make(**wanted: Any) -> Stand:
+            return await Stand(tmp_path, stack).up(**wanted)
 
         yield make

@@ -38,12 +38,13 @@ class Stand:
         self.stack = stack
         self.changed = asyncio.Event()
 
-    async def up(self, *, pairs: int = 16, **overrides: str) -> Stand:
-        """Start it; ``overrides`` are configuration keys as the environment writes them, without MASKLINE_."""
+    async def up(self, *, pairs: int = 16, phone_ports: int = PHONE_PORTS, **overrides: str) -> Stand:
+        """Start it with ports for ``pairs`` / 2 calls. ``overrides``: configuration keys as in the environment, less
+        their MASKLINE_."""
         self.receiver = Receiver(HOST, KEY, SECRET, lambda event: self.changed.set())
         self.stack.push_async_callback(self.receiver.stop)
-        low, high = free_media_ports(HOST, pairs + PHONE_PORTS // 2)
-        self._ports = range(high + 1 - PHONE_PORTS, high + 1)
+        low, high = free_media_ports(HOST, pairs + phone_ports // 2)
+        self._ports = range(high + 1 - phone_ports, high + 1)
         self.callee_port, *_ = self.take_ports(2)
         self.node = Node(
             NodePlan(
@@ -56,7 +57,7 @@ class Stand:
                 receiver=await self.receiver.start(),
                 sip_port=free_tcp_and_udp_port(HOST),
                 web_port=free_tcp_and_udp_port(HOST),
-                media_ports=(low, self._ports[0] - 3),
+                media_ports=(low, low + 2 * pairs - 1),
                 overrides={f"MASKLINE_{name}": value for name, value in overrides.items()},
             )
         )
@@ -112,7 +113,7 @@ class Stand:
 
 
 class Stands(Protocol):
-    def __call__(self, *, pairs: int = 16, **overrides: str) -> Awaitable[Stand]: ...
+    def __call__(self, *, pairs: int = 16, phone_ports: int = PHONE_PORTS, **overrides: str) -> Awaitable[Stand]: ...
 
 
 async def until(condition: Callable[[], bool], seconds: float, said: Callable[[], str] = str) -> None:

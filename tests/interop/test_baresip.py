@@ -8,6 +8,8 @@ from gateway.lab.analysis import seconds_of
 from tests.interop.softphone import Softphone
 from tests.interop.stand import A_VOICE, ANSWERED_CALL, B_VOICE, HOST, A, B, Stands, X, assert_recorded, assert_unseen
 
+pytestmark = pytest.mark.interop
+
 
 @pytest.mark.parametrize("transport", ["", ";transport=tcp"], ids=["udp", "tcp"])
 async def test_a_masked_call_between_softphones(baresip: str, stand: Stands, transport: str) -> None:

@@ -1,96 +1,135 @@
-"""A masked call between two SIPp programs, one on each side, over UDP and over TCP."""
+"""Masked calls between two SIPp programs, a carrier on each side: answered, busy, given up, and many at a time."""
 
 from __future__ import annotations
 
 import asyncio
-import shutil
-import subprocess
-from contextlib import AsyncExitStack
+from asyncio.subprocess import Process
+from collections import Counter
 from pathlib import Path
 
-import aiohttp
-import numpy as np
 import pytest
 
-from gateway.lab.client import CustomerClient
-from gateway.lab.node import Node, NodePlan, free_media_ports, free_tcp_and_udp_port
-from gateway.lab.receiver import Receiver
-from media.recording.wav import decode, encode, parse
+from gateway.lab.audio import tone
+from gateway.numbers import PhoneNumber
+from tests.interop.stand import (
+    A_VOICE,
+    ANSWERED_CALL,
+    B_VOICE,
+    HOST,
+    A,
+    B,
+    Stand,
+    Stands,
+    X,
+    assert_recorded,
+    assert_unseen,
+)
 
-HOST, KEY, SECRET = "127.0.0.1", "sipp", "secret"
-A, B, X = "+8613800000021", "+8613800000023", "+8617000000001"
+pytestmark = pytest.mark.interop
 SCENARIOS = Path(__file__).parent / "sipp"
 LIMIT = 40
 
 
-@pytest.fixture(scope="session")
-def sipp() -> str:
-    """SIPp, from Debian's package when it isn't there."""
-    if shutil.which("sipp") is None:
-        for command in (["apt-get", "update"], ["apt-get", "install", "-y", "sip-tester"]):
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=300)
-    found = shutil.which("sipp")
-    assert found is not None
-    return found
+class Carriers:
+    """SIPp on both sides of a stand; ``callee`` and ``caller`` name scenario files. ``calls`` each makes or takes."""
 
+    def __init__(self, stand: Stand, program: str, calls: int = 1) -> None:
+        self._stand = stand
+        self._program = program
+        self._calls = calls
+        self._running: dict[str, Process] = {}
+        for hertz in (A_VOICE, B_VOICE):
+            (stand.folder / f"{hertz}.alaw").write_bytes(tone(hertz) * LIMIT)
 
-def speak(folder: Path, hertz: int) -> None:
-    """A minute of a tone as raw A-law: what SIPp's rtp_stream plays."""
-    wave = 8000 * np.sin(2 * np.pi * hertz * np.arange(8000 * 60) / 8000)
-    (folder / f"{hertz}.alaw").write_bytes(encode(wave.astype(np.int16)).tobytes())
+    async def callee(self, scenario: str) -> None:
+        await self._run(scenario, self._stand.callee_port)
+
+    async def caller(self, scenario: str, seconds: float, *more: str, number: PhoneNumber = A) -> None:
+        """Its calls last, or ring, for ``seconds``."""
+        target = f"{HOST}:{self._stand.node.plan.sip_port}"
+        dials = ("-s", X.e164, "-key", "caller", number.e164, "-d", f"{seconds * 1000:.0f}", *more)
+        await self._run(scenario, self._stand.take_ports(2)[0], *dials, target)
+
+    async def finish(self) -> None:
+        """Both end by themselves, and every call went as their scenarios say."""
+        async with asyncio.timeout(LIMIT + 10):
+            for name, process in self._running.items():
+                assert await process.wait() == 0, self.log(name).read_text("utf-8", "replace")[-3000:]
+
+    def log(self, scenario: str) -> Path:
+        """Every message that it sent and got."""
+        return self._stand.folder / f"{scenario}.log"
+
+    async def _run(self, scenario: str, port: int, *more: str) -> None:
+        # A call takes one port pair of SIPp's, and each call the next one.
+        media, *_ = self._stand.take_ports(2 * self._calls + 2)
+        self._running[scenario] = await self._stand.run(
+            scenario, self._program, "-sf", str(SCENARIOS / f"{scenario}.xml"), "-i", HOST, "-p", str(port),
+            "-mi", HOST, "-mp", str(media), "-m", str(self._calls), "-timeout", f"{LIMIT}s", "-timeout_error",
+            "-nostdin", "-trace_msg", "-message_file", str(self.log(scenario)), *more,
+        )  # fmt: skip
 
 
 @pytest.mark.parametrize("transport", ["u1", "t1"])
-async def test_a_masked_call(sipp: str, tmp_path: Path, transport: str) -> None:
-    speak(tmp_path, 700)
-    speak(tmp_path, 1300)
-    callee_port = free_tcp_and_udp_port(HOST)
-    async with AsyncExitStack() as stack:
-        receiver = Receiver(HOST, KEY, SECRET, lambda event: None)
-        stack.push_async_callback(receiver.stop)
-        plan = NodePlan(
-            folder=tmp_path,
-            host=HOST,
-            peer=f"udp:{HOST}:{callee_port}",
-            key=KEY,
-            secret=SECRET,
-            x=X,
-            receiver=await receiver.start(),
-            sip_port=free_tcp_and_udp_port(HOST),
-            web_port=free_tcp_and_udp_port(HOST),
-            media_ports=free_media_ports(HOST),
-        )
-        node = Node(plan)
-        stack.push_async_callback(node.stop)
-        await node.start(30)
-        customer = CustomerClient(await stack.enter_async_context(aiohttp.ClientSession()), plan.base_url, KEY, SECRET)
-        await customer.bind({"callerNum": A, "calleeNum": B, "relationNum": X, "recordFlag": "true"})
+async def test_a_masked_call(sipp: str, stand: Stands, transport: str) -> None:
+    here = await stand()
+    carriers = Carriers(here, sipp)
+    await carriers.callee("callee")
+    await carriers.caller("caller", 7, "-t", transport)
+    await carriers.finish()
+    (fee,) = await here.fees(1)
+    assert here.kinds() == ANSWERED_CALL
+    assert_recorded(await here.recording_of(fee.fields))
+    assert_unseen(B, [carriers.log("caller")])
+    assert_unseen(A, [carriers.log("callee")])
 
-        async def run(name: str, port: int, media: int, *more: str) -> asyncio.subprocess.Process:
-            process = await asyncio.create_subprocess_exec(
-                sipp, "-sf", str(SCENARIOS / f"{name}.xml"), "-i", HOST, "-p", str(port), "-mi", HOST, "-m", "1",
-                "-mp", str(media), "-timeout", f"{LIMIT}s", "-nostdin",
-                "-trace_msg", "-message_file", str(tmp_path / f"{name}.log"), *more,
-                cwd=tmp_path, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
-            )  # fmt: skip
-            stack.callback(lambda: process.kill() if process.returncode is None else None)
-            return process
 
-        callee = await run("callee", callee_port, 33000, "-t", "u1")
-        caller = await run(
-            "caller", free_tcp_and_udp_port(HOST), 33100, "-t", transport, "-s", X, f"{HOST}:{plan.sip_port}"
-        )
-        async with asyncio.timeout(LIMIT):
-            assert await caller.wait() == 0, (tmp_path / "caller.log").read_text()[-3000:]
-            assert await callee.wait() == 0, (tmp_path / "callee.log").read_text()[-3000:]
-        fee = await receiver.wait_for("fee", 10)
-        assert fee is not None, node.log_tail()
-        assert [event.kind for event in receiver.events] == [
-            *("callin", "callout", "alerting", "answer", "disconnect", "fee"),
-        ]
-        download = await customer.recording(fee.fields["recordObjectName"], fee.fields["recordDomain"])
-        for channel, wanted in zip(parse(download.content), (700, 1300), strict=True):
-            middle = decode(channel)[-8000 * 2 : -8000].astype(float)
-            assert int(np.argmax(np.abs(np.fft.rfft(middle)))) == wanted
-        assert B[3:] not in (tmp_path / "caller.log").read_text("utf-8", "replace")
-        assert A[3:] not in (tmp_path / "callee.log").read_text("utf-8", "replace")
+async def test_a_busy_callee(sipp: str, stand: Stands) -> None:
+    here = await stand()
+    carriers = Carriers(here, sipp)
+    await carriers.callee("callee_busy")
+    await carriers.caller("caller_refused", 0)
+    await carriers.finish()
+    (fee,) = await here.fees(1)
+    assert here.kinds() == ["callin", "callout", "disconnect", "fee"]
+    assert {name: fee.fields[name] for name in ("ulFailReason", "fwdUnaswRsn", "sipStatusCode")} == {
+        "ulFailReason": 8102,
+        "fwdUnaswRsn": 17,
+        "sipStatusCode": 486,
+    }
+    assert "Reason: Q.850;cause=17" in carriers.log("caller_refused").read_text()
+    assert_unseen(B, [carriers.log("caller_refused")])
+    assert_unseen(A, [carriers.log("callee_busy")])
+
+
+async def test_the_caller_gives_up_while_it_rings(sipp: str, stand: Stands) -> None:
+    here = await stand()
+    carriers = Carriers(here, sipp)
+    await carriers.callee("callee_rings")
+    await carriers.caller("caller_cancels", 1)
+    await carriers.finish()
+    (fee,) = await here.fees(1)
+    assert here.kinds() == ["callin", "callout", "alerting", "disconnect", "fee"]
+    assert {name: fee.fields[name] for name in ("ulFailReason", "fwdUnaswRsn", "sipStatusCode")} == {
+        "ulFailReason": 7502,
+        "fwdUnaswRsn": 0,
+        "sipStatusCode": 487,
+    }
+    assert_unseen(B, [carriers.log("caller_cancels")])
+    assert_unseen(A, [carriers.log("callee_rings")])
+
+
+async def test_fifty_calls_at_ten_a_second(sipp: str, stand: Stands) -> None:
+    calls = 50
+    here = await stand(pairs=128, phone_ports=4 * calls + 8)
+    carriers = Carriers(here, sipp, calls)
+    await carriers.callee("callee")
+    await carriers.caller("caller", 4, "-r", "10", "-l", str(calls))
+    await carriers.finish()
+    fees = await here.fees(calls)
+    assert all((fee.fields["ulFailReason"], fee.fields["fwdUnaswRsn"]) == (0, 0) for fee in fees)
+    ends = Counter((event.kind, event.fields["sessionId"]) for event in here.receiver.events)
+    assert set(ends.values()) == {1}
+    assert Counter(kind for kind, _ in ends) == dict.fromkeys(ANSWERED_CALL, calls)
+    assert_unseen(B, [carriers.log("caller")])
+    assert_unseen(A, [carriers.log("callee")])
