@@ -1,7 +1,6 @@
 """[IO] The bindings in the database: what the call path looks up, what the API binds, what configuration seeds.
 
-``find`` is on the call path: one statement for X and its application, one for the candidates of (caller, X), and for
-AX one for whom A would reach.
+``find`` is on the call path: see ``lookup``.
 """
 
 from __future__ import annotations
@@ -9,30 +8,29 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.bindings.errors import BindingNotFound, NotBound
-from gateway.bindings.models import Application, Binding, Mode, Number, TemporaryCallee
+from gateway.bindings.lookup import look_up
+from gateway.bindings.models import Application, Mode, Number
 from gateway.bindings.pool import check_owned, live, present
 from gateway.bindings.routing import Connect, Found
 from gateway.bindings.rows import (
     application_values,
     number_values,
     read_application,
-    read_binding,
-    read_number,
-    when,
 )
 from gateway.bindings.store_ax import AxStore
 from gateway.bindings.store_axb import AxbStore
-from gateway.database import reading, writing
+from gateway.database import asking, reading, writing
 from gateway.numbers import PhoneNumber
 from gateway.schema import application as applications
 from gateway.schema import binding as table
-from gateway.schema import binding_member, last_caller, number, temporary_callee
+from gateway.schema import last_caller, number, temporary_callee
 
 PURGE_ROWS = 500
+_APPLICATION = select(applications).where(applications.c.key == bindparam("wanted"))
 
 
 class BindingStore(AxbStore, AxStore):
@@ -43,34 +41,13 @@ class BindingStore(AxbStore, AxStore):
 
     async def find(self, caller: PhoneNumber | None, called: PhoneNumber, at: datetime) -> Found:
         """All that routing needs to know of a call of ``caller`` (None: withheld) to ``called``."""
-        async with reading(self._engine) as connection:
-            query = select(number, applications.c.mode, applications.c.settings, applications.c.key).join(
-                applications, applications.c.key == number.c.application
-            )
-            row = (await connection.execute(query.where(number.c.x == called.e164))).first()
-            if row is None:
-                return Found()
-            owner = read_application(row)
-            wanted = [caller.e164] if caller is not None else []
-            members = (
-                select(table)
-                .join(binding_member, binding_member.c.binding == table.c.id)
-                .where(binding_member.c.x == called.e164, table.c.mode == owner.mode.value, live(at))
-            )
-            if owner.mode is Mode.AX:
-                members = members.where(binding_member.c.number == "")
-            else:
-                members = members.where(binding_member.c.number.in_(wanted))
-            found = tuple(read_binding(one) for one in (await connection.execute(members)).all())
-            temporary, last = None, None
-            if owner.mode is Mode.AX and found and found[0].a == caller:
-                temporary, last = await _whom_a_reaches(connection, found[0])
-        return Found(number=read_number(row), application=owner, bindings=found, temporary=temporary, last_caller=last)
+        async with asking(self._engine) as connection:
+            return await look_up(connection, caller, called, at)
 
     async def application(self, key: str) -> Application | None:
         """One application."""
-        async with reading(self._engine) as connection:
-            row = (await connection.execute(select(applications).where(applications.c.key == key))).first()
+        async with asking(self._engine) as connection:
+            row = (await connection.execute(_APPLICATION, {"wanted": key})).first()
         return None if row is None else read_application(row)
 
     async def applications(self) -> list[Application]:
@@ -160,18 +137,3 @@ class BindingStore(AxbStore, AxStore):
             purged += gone
             if gone < PURGE_ROWS:
                 return purged
-
-
-async def _whom_a_reaches(
-    connection: AsyncConnection, bound: Binding
-) -> tuple[TemporaryCallee | None, PhoneNumber | None]:
-    row = (await connection.execute(select(temporary_callee).where(temporary_callee.c.binding == bound.id))).first()
-    last = (await connection.execute(select(last_caller.c.caller).where(last_caller.c.binding == bound.id))).scalar()
-    temporary = None
-    if row is not None:
-        expires = when(row.expires_at)
-        assert expires is not None
-        temporary = TemporaryCallee(
-            binding=bound.id, callee=PhoneNumber(row.callee), expires_at=expires, user_data=row.user_data
-        )
-    return temporary, PhoneNumber(last) if last else None

@@ -1,0 +1,100 @@
+"""[IO] What the database knows of one call, in one statement: it stands in the call path, and each statement costs the
+node more than everything that SIP does in the same call.
+
+    number X - its application - what X is bound to for the caller - temporary callee, last caller
+
+AXB keeps a member row for each of A and B, AX one whose number is "" (schema): so ``number IN (caller, "")`` finds the
+candidates of both modes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Column, Row, Table, and_, bindparam, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.bindings.models import Binding, Mode, TemporaryCallee
+from gateway.bindings.routing import Found
+from gateway.bindings.rows import read_application, read_binding, read_number, when
+from gateway.numbers import PhoneNumber
+from gateway.schema import application, binding, binding_member, last_caller, number, temporary_callee
+
+_TABLES = (number, application, binding, temporary_callee, last_caller)
+
+
+def _labelled(tables: Iterable[Table]) -> list[Any]:
+    return [column.label(f"{table.name}_{column.name}") for table in tables for column in table.c]
+
+
+def _live(column: Column[Any]) -> Any:
+    return or_(column.is_(None), column > bindparam("at"))
+
+
+# Built once: SQLAlchemy keeps what it has compiled with the statement.
+_CALL = (
+    select(*_labelled(_TABLES))
+    .select_from(number)
+    .join(application, application.c.key == number.c.application)
+    .outerjoin(
+        binding_member,
+        and_(binding_member.c.x == number.c.x, binding_member.c.number.in_((bindparam("caller"), ""))),
+    )
+    .outerjoin(
+        binding,
+        and_(
+            binding.c.id == binding_member.c.binding, binding.c.mode == application.c.mode, _live(binding.c.expires_at)
+        ),
+    )
+    .outerjoin(temporary_callee, temporary_callee.c.binding == binding.c.id)
+    .outerjoin(last_caller, last_caller.c.binding == binding.c.id)
+    .where(number.c.x == bindparam("called"))
+)
+
+
+class _Part:
+    """The columns of one table in a row of the joined statement."""
+
+    __slots__ = ("_prefix", "_row")
+
+    def __init__(self, row: Row[Any], table: Table) -> None:
+        self._row = row
+        self._prefix = table.name + "_"
+
+    def __getattr__(self, column: str) -> Any:
+        return getattr(self._row, self._prefix + column)
+
+
+async def look_up(connection: AsyncConnection, caller: PhoneNumber | None, called: PhoneNumber, at: datetime) -> Found:
+    """All that routing needs to know of a call of ``caller`` (None: withheld) to ``called`` at ``at`` (aware)."""
+    values = {"called": called.e164, "caller": caller.e164 if caller else "", "at": at.timestamp()}
+    rows = (await connection.execute(_CALL, values)).all()
+    if not rows:
+        return Found()
+    first = rows[0]
+    owner = read_application(_Part(first, application))
+    bindings = tuple(read_binding(_Part(row, binding)) for row in rows if row.binding_id is not None)
+    temporary, last = None, None
+    if owner.mode is Mode.AX and bindings and bindings[0].a == caller:
+        temporary, last = _whom_a_reaches(first, bindings[0])
+    return Found(
+        number=read_number(_Part(first, number)),
+        application=owner,
+        bindings=bindings,
+        temporary=temporary,
+        last_caller=last,
+    )
+
+
+def _whom_a_reaches(row: Row[Any], bound: Binding) -> tuple[TemporaryCallee | None, PhoneNumber | None]:
+    last = PhoneNumber(row.last_caller_caller) if row.last_caller_caller else None
+    expires = when(row.temporary_callee_expires_at)
+    if expires is None:
+        return None, last
+    callee = PhoneNumber(row.temporary_callee_callee)
+    return (
+        TemporaryCallee(binding=bound.id, callee=callee, expires_at=expires, user_data=row.temporary_callee_user_data),
+        last,
+    )
