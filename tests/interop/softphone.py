@@ -46,7 +46,7 @@ module_tmp account.so
 module_app menu.so
 module_app ctrl_tcp.so
 """
-ACCOUNT = "<sip:{number}@{host}:{sip}>;regint=0;answermode=manual;audio_codecs={codecs}\n"
+ACCOUNT = "<sip:{number}@{host}:{sip}>;regint=0;answermode=manual;audio_codecs={codec}\n"
 
 
 class Softphone:
@@ -63,7 +63,7 @@ class Softphone:
         self._hertz = hertz
         self._changed = asyncio.Event()
 
-    async def start(self, program: str, *, codecs: str = "pcma/8000") -> None:
+    async def start(self, program: str, *, codec: str = "pcma/8000") -> None:
         self.folder.mkdir()
         _write_tone(self.folder / "voice.wav", self._hertz)
         console, *_ = self._stand.take_ports(2)
@@ -71,7 +71,7 @@ class Softphone:
         values = {"host": HOST, "sip": self.sip, "console": console, "rtp": rtp[0], "last": rtp[-1]}
         config = CONFIG.format(folder=self.folder, modules=MODULES, **values)
         (self.folder / "config").write_text(config)
-        account = ACCOUNT.format(number=self._number.e164, codecs=codecs, **values)
+        account = ACCOUNT.format(number=self._number.e164, codec=codec, **values)
         (self.folder / "accounts").write_text(account)
         await self._stand.run(self._name, program, "-f", str(self.folder), "-s", "-t", str(LIFE))
         await until(lambda: b"baresip is ready" in self.log.read_bytes(), 10, self.log_tail)
@@ -110,6 +110,16 @@ class Softphone:
     async def hears(self, hertz: int, seconds: float = 2.0) -> None:
         """Wait until it has heard a tone for so long."""
         await until(lambda: seconds_of(self.heard(), hertz) >= seconds, 20, self.log_tail)
+
+    async def hears_no_more(self) -> None:
+        """Wait until nothing has come to it for half a second: five looks."""
+        sizes: list[int] = []
+
+        def is_quiet() -> bool:
+            sizes.append(len(self.heard()))
+            return len(sizes) > 5 and sizes[-1] == sizes[-6]
+
+        await until(is_quiet, 10, self.log_tail)
 
     def log_tail(self) -> str:
         return self.log.read_text("utf-8", "replace")[-3000:]
