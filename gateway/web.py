@@ -1,4 +1,5 @@
-"""[IO] The web process of a node: REST API, delivery of events, rendering and erasing of recordings.
+"""[IO] The web process of a node: REST API, delivery of events, rendering and erasing of recordings, and of bindings
+that have expired.
 
 Started by ``gateway.service`` with one end of the channel and the listening socket; it begins at the node's first word,
 and ends when the node says so or when the other end of the channel is gone, so it never outlives its node.
@@ -23,6 +24,7 @@ from gateway.api.context import ApiContext, ApiSettings
 from gateway.api.keeper import Keeper
 from gateway.api.outbox import Delivery, DeliverySettings
 from gateway.api.server import web_server
+from gateway.bindings.purge import keep_purged
 from gateway.bindings.store import BindingStore
 from gateway.channel import AskStatus, Channel, Finish, Message, Nudge, StopCall
 from gateway.config import Config, load
@@ -43,7 +45,7 @@ class Web:
         self.finish = asyncio.Event()
         self.channel = Channel(self._hear)
         self.engine = open_engine(config.database.url)
-        store = BindingStore(self.engine)
+        store = self.store = BindingStore(self.engine)
         recordings = RecordingStore(config.recordings.url)
         self.client = CallbackClient(config.events.timeout_seconds)
         self.delivery = Delivery(
@@ -80,7 +82,7 @@ class Web:
                 stop_call=self._stop_call,
                 ready=self._ready,
                 tone_exists=lambda application, name: tones.find(application, name) is not None,
-                clock=lambda: datetime.now(UTC),
+                clock=_now,
                 monotonic=time.monotonic,
                 wake_keeper=self.keeper.wake,
             )
@@ -115,6 +117,7 @@ class Web:
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         self.delivery.start()
         self.keeper.start()
+        purging = asyncio.create_task(keep_purged(self.store, _now))
         told = asyncio.create_task(self.finish.wait())
         await asyncio.wait({serving, gone, told}, return_when=asyncio.FIRST_COMPLETED)
         try:
@@ -125,13 +128,19 @@ class Web:
             _log.warning("work was left for the next start")
         server.should_exit = True
         await asyncio.gather(serving, return_exceptions=True)
-        for task in (gone, told):
+        for task in (gone, told, purging):
             task.cancel()
+        # A connection that a cancelled task still holds would outlive the engine.
+        await asyncio.gather(purging, return_exceptions=True)
         await self.delivery.stop()
         await self.keeper.stop()
         await self.client.close()
         await self.engine.dispose()
         await self.channel.close()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def main() -> None:
