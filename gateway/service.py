@@ -22,31 +22,25 @@ from pathlib import Path
 import structlog
 import uvloop
 from rich.console import Console
+from rich.markup import escape
 
 from gateway import log
-from gateway.bindings.models import Application, Mode, Number
+from gateway.assembly import exchange_settings
 from gateway.bindings.store import BindingStore
 from gateway.calls.exchange import Exchange
 from gateway.calls.journal import Journal
 from gateway.calls.media_pool import MediaPool
-from gateway.calls.settings import ExchangeSettings, ToneFiles, TrunkSettings
 from gateway.calls.switchboard import Switchboard, wall
 from gateway.channel import AskStatus, Channel, Finish, Message, Nudge, Reply, StopCall
-from gateway.config import Config, advertised, media_advertised, media_listen
-from gateway.database import migrate, open_engine
-from gateway.numbers import NumberRules
+from gateway.config import Config, advertised, media_listen
 from gateway.sip.endpoint import Endpoint
 from gateway.sip.hop import Hop
 from gateway.sip.user_agent import UserAgent, UserAgentSettings
-from gateway.tones import SOUNDS, ToneFolder
+from gateway.start import StartError, bind_web, check_folders, check_media, needed, open_database, prepare_database
 
 _log = structlog.get_logger()
 HANG_UP_SECONDS = 5.0
 RESPAWN_SECONDS = 0.5
-
-
-class StartError(Exception):
-    """What keeps the node from starting, in words for its operator."""
 
 
 def run(config: Config, path: Path) -> int:
@@ -55,7 +49,7 @@ def run(config: Config, path: Path) -> int:
     try:
         uvloop.run(Node(config, path).run())
     except StartError as error:
-        Console(stderr=True, highlight=False).print(f"[red]can't start:[/] {error}", soft_wrap=True)
+        Console(stderr=True, highlight=False).print(f"[red]can't start:[/] {escape(str(error))}", soft_wrap=True)
         return 1
     return 0
 
@@ -65,86 +59,13 @@ def token() -> str:
     return secrets.token_hex(12)
 
 
-def exchange_settings(config: Config) -> ExchangeSettings:
-    """The call path's part of the configuration."""
-    calls = config.calls
-    return ExchangeSettings(
-        trunks=tuple(
-            TrunkSettings(
-                name=trunk.name,
-                peers=trunk.peers,
-                allow=trunk.allow,
-                rules=NumberRules(**trunk.numbers.model_dump()),
-                codecs=trunk.payload_types,
-                early_media=trunk.early_media,
-                media_networks=trunk.media_networks,
-                max_calls=trunk.max_calls,
-                calls_per_second=trunk.calls_per_second,
-                domain=trunk.domain,
-                nat=trunk.nat,
-            )
-            for trunk in config.trunk
-        ),
-        tones=ToneFiles(
-            ringback=str(SOUNDS / "ringback.wav"),
-            no_binding=str(SOUNDS / "no_binding.wav"),
-            no_permission=str(SOUNDS / "no_permission.wav"),
-            failed=str(SOUNDS / "failed.wav"),
-            lookup=ToneFolder(config.tones.folder).find,
-        ),
-        media_host=media_advertised(config),
-        spool=str(Path(config.recordings.spool).absolute()),
-        wall=wall,
-        default_trunk=calls.default_trunk or None,
-        max_calls=calls.max_calls,
-        calls_per_second=calls.calls_per_second,
-        ring_timeout=calls.ring_seconds,
-        connect_timeout=calls.connect_seconds,
-        early_media_patience=calls.early_media_seconds,
-        media_timeout=config.media.timeout_seconds,
-        min_recording=calls.min_recording_seconds,
-    )
-
-
-def seed_of(config: Config) -> tuple[list[Application], list[Number]]:
-    """Applications and X numbers that the configuration gives."""
-    applications = [
-        Application(
-            key=entry.key,
-            secret=entry.secret.get_secret_value(),
-            mode=Mode(entry.mode),
-            account=entry.account,
-            recording=entry.recording,
-            memory_callback=entry.memory_callback,
-            notice=entry.notice,
-            waiting=entry.waiting,
-            signature=entry.signature,
-            status_url=entry.status_url,
-            fee_url=entry.fee_url,
-            private_callbacks=entry.private_callbacks,
-            allowed_ips=tuple(str(network) for network in entry.allowed_ips),
-        )
-        for entry in config.application
-    ]
-    numbers = [
-        Number(x=number, application=entry.application, area_code=entry.area_code, province=entry.province)
-        for entry in config.number
-        for number in entry.number
-    ]
-    return applications, numbers
-
-
-def _make_folder(path: str) -> None:
-    Path(path).mkdir(parents=True, exist_ok=True)
-
-
 class Node:
     """One node; ``run`` is its life."""
 
     def __init__(self, config: Config, path: Path) -> None:
         self._config = config
         self._path = path
-        self._engine = open_engine(config.database.url)
+        self._engine = open_database(config)
         self._store = BindingStore(self._engine)
         self._journal = Journal(self._engine, config.node.name, wall, self._nudge, config.calls.min_recording_seconds)
         shown = advertised(config)
@@ -168,7 +89,7 @@ class Node:
             on_gone=self._board.worker_gone,
         )
         self._board.attach(self._endpoint, self._pool)
-        self._listening: socket.socket
+        self._listening: socket.socket | None = None
         self._channel: Channel | None = None
         self._web: asyncio.subprocess.Process | None = None
         self._started = asyncio.Event()
@@ -182,9 +103,9 @@ class Node:
             loop.add_signal_handler(number, self._signalled)
         keeping: asyncio.Task[None] | None = None
         try:
-            self._listening = self._bind_web()
+            listening = self._listening = bind_web(self._config)
             # It imports for seconds, so it begins first; it waits for a word before it touches the database.
-            keeping = loop.create_task(self._keep_web())
+            keeping = loop.create_task(self._keep_web(listening))
             await self._start()
             self._started.set()
             self._nudge()
@@ -198,38 +119,19 @@ class Node:
 
     async def _start(self) -> None:
         config = self._config
-        try:
-            await migrate(config.database.url)
-            await self._store.seed(*seed_of(config))
-            await self._journal.recover()
-        except OSError as error:
-            raise StartError(f"database.url: {error}") from None
-        try:
-            _make_folder(config.recordings.spool)
-        except OSError as error:
-            raise StartError(f"recordings.spool: {config.recordings.spool}: {error.strerror}") from None
+        await prepare_database(config, self._store, self._journal)
+        await asyncio.to_thread(check_folders, config)
+        check_media(config)
         await self._journal.start()
-        try:
+        with needed("sip.listen"):
             await self._endpoint.start(config.sip.listen)
-        except OSError as error:
-            raise StartError(f"sip.listen: {error.strerror}") from None
-        await self._pool.start()
+        with needed("media.workers"):
+            await self._pool.start()
         # Nothing of what stands now will ever be garbage: the collector need not look at it again in a call.
         gc.collect()
         gc.freeze()
 
-    def _bind_web(self) -> socket.socket:
-        host, port = self._config.web.listen
-        listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listening.bind((host, port))
-        except OSError as error:
-            raise StartError(f"web.listen: {host}:{port}: {error.strerror}") from None
-        listening.listen(512)
-        return listening
-
-    async def _keep_web(self) -> None:
+    async def _keep_web(self, listening: socket.socket) -> None:
         """Run the web process, and run it again when it ends before the node does."""
         while True:
             ours, theirs = socket.socketpair()
@@ -238,14 +140,16 @@ class Node:
                     sys.executable,
                     # Not -m: the rendering process would import the web process's main module, which takes seconds.
                     *("-c", "from gateway.web import main; main()", "--config", str(self._path)),
-                    *("--channel-fd", str(theirs.fileno()), "--listen-fd", str(self._listening.fileno())),
-                    pass_fds=(theirs.fileno(), self._listening.fileno()),
+                    *("--channel-fd", str(theirs.fileno()), "--listen-fd", str(listening.fileno())),
+                    pass_fds=(theirs.fileno(), listening.fileno()),
                     stdin=asyncio.subprocess.DEVNULL,
                 )
             channel = self._channel = Channel(self._hear)
             await channel.open(ours)
             if self._started.is_set():
                 channel.send(Nudge())
+            elif self._stopping.is_set():
+                self._web.kill()
             status = await self._web.wait()
             await channel.close()
             if self._stopping.is_set():
@@ -316,11 +220,16 @@ class Node:
         await self._pool.stop()
         await self._journal.stop()
         if keeping is not None:
-            if self._channel is not None:
+            if not self._started.is_set() and self._web is not None and self._web.returncode is None:
+                # It still imports, or waits for a word that won't come: it has nothing to finish.
+                self._web.kill()
+            elif self._channel is not None:
                 self._channel.send(Finish())
             _, late = await asyncio.wait({keeping}, timeout=20)
             if late and self._web is not None and self._web.returncode is None:
                 self._web.kill()
                 await asyncio.wait(late)
         await self._endpoint.stop()
+        if self._listening is not None:
+            self._listening.close()
         await self._engine.dispose()

@@ -14,8 +14,8 @@ PACKAGES = ("gateway", "media")
 
 # The rim: files that may touch the world.
 IO = {
-    "gateway.__main__", "gateway.cli", "gateway.config", "gateway.service", "gateway.web", "gateway.channel",
-    "gateway.log", "gateway.database", "gateway.tones",
+    "gateway.__main__", "gateway.cli", "gateway.assembly", "gateway.config", "gateway.service", "gateway.start",
+    "gateway.web", "gateway.channel", "gateway.log", "gateway.database", "gateway.tones",
     "gateway.sip.transport", "gateway.sip.endpoint",
     "gateway.bindings.store", "gateway.bindings.pool", "gateway.bindings.purge",
     "gateway.bindings.store_axb", "gateway.bindings.store_ax",

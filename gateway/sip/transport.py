@@ -67,9 +67,7 @@ class Transport:
         for hop in listen:
             try:
                 if hop.transport == "udp":
-                    endpoint, _ = await loop.create_datagram_endpoint(
-                        lambda: _Datagrams(self), local_addr=(hop.host, hop.port)
-                    )
+                    endpoint, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self), sock=_bound(hop))
                     self._udp.append(endpoint)
                     port = endpoint.get_extra_info("sockname")[1]
                 else:
@@ -152,6 +150,18 @@ class Transport:
     def streams(self) -> int:
         """Connections that stand."""
         return len(self._streams)
+
+
+def _bound(hop: Hop) -> socket.socket:
+    """A UDP socket on ``hop``. Left to uvloop, a bind that fails would leak its transport and say no reason."""
+    made = socket.socket(socket.AF_INET6 if ":" in hop.host else socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        made.setblocking(False)
+        made.bind((hop.host, hop.port))
+    except OSError:
+        made.close()
+        raise
+    return made
 
 
 class _Datagrams(asyncio.DatagramProtocol):

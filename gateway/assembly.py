@@ -1,0 +1,81 @@
+"""What the configuration means to the parts of a node: settings of the call path, applications and X numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gateway.bindings.models import Application, Mode, Number
+from gateway.calls.settings import ExchangeSettings, ToneFiles, TrunkSettings
+from gateway.calls.switchboard import wall
+from gateway.config import Config, media_advertised
+from gateway.numbers import NumberRules
+from gateway.tones import SOUNDS, ToneFolder
+
+
+def exchange_settings(config: Config) -> ExchangeSettings:
+    """The call path's part of the configuration."""
+    calls = config.calls
+    return ExchangeSettings(
+        trunks=tuple(
+            TrunkSettings(
+                name=trunk.name,
+                peers=trunk.peers,
+                allow=trunk.allow,
+                rules=NumberRules(**trunk.numbers.model_dump()),
+                codecs=trunk.payload_types,
+                early_media=trunk.early_media,
+                media_networks=trunk.media_networks,
+                max_calls=trunk.max_calls,
+                calls_per_second=trunk.calls_per_second,
+                domain=trunk.domain,
+                nat=trunk.nat,
+            )
+            for trunk in config.trunk
+        ),
+        tones=ToneFiles(
+            ringback=str(SOUNDS / "ringback.wav"),
+            no_binding=str(SOUNDS / "no_binding.wav"),
+            no_permission=str(SOUNDS / "no_permission.wav"),
+            failed=str(SOUNDS / "failed.wav"),
+            lookup=ToneFolder(config.tones.folder).find,
+        ),
+        media_host=media_advertised(config),
+        spool=str(Path(config.recordings.spool).absolute()),
+        wall=wall,
+        default_trunk=calls.default_trunk or None,
+        max_calls=calls.max_calls,
+        calls_per_second=calls.calls_per_second,
+        ring_timeout=calls.ring_seconds,
+        connect_timeout=calls.connect_seconds,
+        early_media_patience=calls.early_media_seconds,
+        media_timeout=config.media.timeout_seconds,
+        min_recording=calls.min_recording_seconds,
+    )
+
+
+def seed_of(config: Config) -> tuple[list[Application], list[Number]]:
+    """Applications and X numbers that the configuration gives."""
+    applications = [
+        Application(
+            key=entry.key,
+            secret=entry.secret.get_secret_value(),
+            mode=Mode(entry.mode),
+            account=entry.account,
+            recording=entry.recording,
+            memory_callback=entry.memory_callback,
+            notice=entry.notice,
+            waiting=entry.waiting,
+            signature=entry.signature,
+            status_url=entry.status_url,
+            fee_url=entry.fee_url,
+            private_callbacks=entry.private_callbacks,
+            allowed_ips=tuple(str(network) for network in entry.allowed_ips),
+        )
+        for entry in config.application
+    ]
+    numbers = [
+        Number(x=number, application=entry.application, area_code=entry.area_code, province=entry.province)
+        for entry in config.number
+        for number in entry.number
+    ]
+    return applications, numbers

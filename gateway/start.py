@@ -1,0 +1,119 @@
+"""[IO] What a node needs of its machine before it starts. What can't be had is told in words, with the key to change.
+
+| key            | what is tried                                                                        |
+|----------------|--------------------------------------------------------------------------------------|
+| database.url   | driver there, database reached, tables brought up to date, configuration written to it |
+| recordings.url | the folder is made, a file is written                                                |
+| recordings.spool | likewise                                                                           |
+| media.listen   | a UDP socket on the address                                                          |
+| web.listen     | the socket itself                                                                    |
+| sip.listen     | the sockets themselves (service.py)                                                  |
+| media.workers  | the processes themselves (service.py)                                                |
+"""
+
+from __future__ import annotations
+
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gateway.assembly import seed_of
+from gateway.bindings.store import BindingStore
+from gateway.calls.journal import Journal
+from gateway.config import Config, media_listen
+from gateway.database import migrate, open_engine
+from media.recording.store import RecordingStore
+
+BACKLOG = 512
+
+
+class StartError(Exception):
+    """What keeps the node from starting, in words for its operator."""
+
+
+@contextmanager
+def needed(key: str, *others: type[Exception]) -> Iterator[None]:
+    """What fails inside is a StartError that names ``key``: an OSError, or one of ``others``."""
+    expected: tuple[type[Exception], ...] = (OSError, *others)
+    try:
+        yield
+    except expected as error:
+        raise StartError(f"{key}: {_words(error)}") from None
+
+
+def open_database(config: Config) -> AsyncEngine:
+    """The engine; nothing is reached yet."""
+    # A driver that isn't installed, a URL that can't be read, a folder that can't be made: each library has its own.
+    with needed("database.url", Exception):
+        return open_engine(config.database.url)
+
+
+async def prepare_database(config: Config, store: BindingStore, journal: Journal) -> None:
+    """Tables of this version, the configuration's applications and numbers, calls of a crash closed."""
+    with needed("database.url", Exception):
+        await migrate(config.database.url)
+        await store.seed(*seed_of(config))
+        await journal.recover()
+
+
+def check_folders(config: Config) -> None:
+    """Make the folders of recordings, and write to each: a volume may be full, read-only or another user's."""
+    with needed("recordings.url", ValueError):
+        _try_folder(RecordingStore(config.recordings.url).path("probe").parent)
+    with needed("recordings.spool"):
+        _try_folder(Path(config.recordings.spool))
+
+
+def check_media(config: Config) -> None:
+    """The media workers find out about their address in the first call only: find out now."""
+    host = media_listen(config)
+    with needed("media.listen"), _naming(host), socket.socket(_family(host), socket.SOCK_DGRAM) as probe:
+        probe.bind((host, 0))
+
+
+def bind_web(config: Config) -> socket.socket:
+    """The listening socket of the API."""
+    host, port = config.web.listen
+    with needed("web.listen"), _naming(f"{host}:{port}"):
+        listening = socket.socket(_family(host), socket.SOCK_STREAM)
+        try:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind((host, port))
+            listening.listen(BACKLOG)
+        except BaseException:
+            listening.close()
+            raise
+    return listening
+
+
+def _try_folder(folder: Path) -> None:
+    with _naming(str(folder)):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"maskline")
+
+
+@contextmanager
+def _naming(subject: str) -> Iterator[None]:
+    """An OSError's text begins with what it is about."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, f"{subject}: {error.strerror or error}") from None
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def _words(error: Exception) -> str:
+    """One line. Of a database error what the driver said: the rest is the statement and a link."""
+    said: object = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    if isinstance(said, OSError) and said.strerror:
+        said = f"{said.strerror}: {said.filename}" if said.filename else said.strerror
+    return " ".join(str(said).split()) or type(error).__name__

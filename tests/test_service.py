@@ -1,0 +1,155 @@
+"""A node that can't start says why with the key to change, leaves nothing behind and ends with 1; one that can, cleans
+up what its database holds."""
+
+from __future__ import annotations
+
+import socket
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from gateway.config import load
+from gateway.lab.node import NodePlan, free_media_ports, free_tcp_and_udp_port
+from gateway.service import run
+
+HOST = "127.0.0.1"
+X = "+8617000000001"
+
+
+def plan_in(folder: Path) -> NodePlan:
+    return NodePlan(
+        folder=folder, host=HOST, peer=f"udp:{HOST}:5090", key="app", secret="s", x=X, receiver=f"http://{HOST}:1",
+        sip_port=free_tcp_and_udp_port(HOST), web_port=free_tcp_and_udp_port(HOST), media_ports=free_media_ports(HOST),
+    )  # fmt: skip
+
+
+def written(plan: NodePlan) -> Path:
+    path = plan.folder / "maskline.toml"
+    path.write_text(plan.toml(), encoding="utf-8")
+    return path
+
+
+def children() -> list[str]:
+    return Path("/proc/thread-self/children").read_text().split()
+
+
+def start(path: Path, capsys: pytest.CaptureFixture[str], **environment: str) -> str:
+    """Run the node, which must end with 1, and leave no process; what it said."""
+    config = load(path, {f"MASKLINE_{name}": value for name, value in environment.items()})
+    before = children()
+    assert run(config, path) == 1
+    assert children() == before
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    (line,) = [line for line in said.splitlines() if line.startswith("can't start: ")]
+    return line.removeprefix("can't start: ")
+
+
+@contextmanager
+def taken(kind: socket.SocketKind, port: int) -> Iterator[None]:
+    with socket.socket(socket.AF_INET, kind) as holder:
+        holder.bind((HOST, port))
+        if kind is socket.SOCK_STREAM:
+            holder.listen()
+        yield
+
+
+def no_database(path: Path) -> None:
+    path.write_bytes(b"this is a letter to my aunt, and no database" * 100)
+
+
+def newer_database(path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
+        connection.execute("INSERT INTO alembic_version VALUES ('v9999')")
+    connection.close()
+
+
+def half_made_database(path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE binding (id INTEGER)")
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (no_database, "file is not a database"),
+        (newer_database, "Can't locate revision identified by 'v9999'"),
+        (half_made_database, "table binding already exists"),
+        (Path.mkdir, "unable to open database file"),
+    ],
+)
+def test_a_database_that_can_t_be_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], spoil: Callable[[Path], None], words: str
+) -> None:
+    plan = plan_in(tmp_path)
+    spoil(tmp_path / "maskline.db")
+    said = start(written(plan), capsys)
+    assert said.startswith("database.url: ")
+    assert words in said
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("postgresql+asyncpg://nobody:hidden@127.0.0.1:{port}/maskline", "Connection refused"),
+        ("postgresql+asyncpg://127.0.0.1:port/maskline", "port"),
+        ("sqlite+aiosqlite:////dev/null/maskline.db", "File exists: /dev/null"),
+    ],
+)
+def test_a_database_out_of_reach(tmp_path: Path, capsys: pytest.CaptureFixture[str], url: str, words: str) -> None:
+    path = written(plan_in(tmp_path))
+    said = start(path, capsys, DATABASE__URL=url.format(port=free_tcp_and_udp_port(HOST)))
+    assert said.startswith("database.url: ")
+    assert words in said
+    assert "hidden" not in said
+
+
+@pytest.mark.parametrize(("key", "name"), [("recordings.url", "recordings"), ("recordings.spool", "spool")])
+def test_a_folder_that_is_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str], key: str, name: str) -> None:
+    (tmp_path / name).touch()
+    said = start(written(plan_in(tmp_path)), capsys)
+    assert said.startswith(f"{key}: ")
+    assert said.endswith((f"{tmp_path / name}: File exists", f"File exists: {tmp_path / name}"))
+
+
+def test_a_folder_that_can_t_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Root may write anywhere but into /proc, where nobody makes a file."""
+    said = start(written(plan_in(tmp_path)), capsys, RECORDINGS__SPOOL="/proc/self/fdinfo")
+    assert said.startswith("recordings.spool: /proc/self/fdinfo: ")
+
+
+def test_a_recordings_address_with_more_than_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = start(written(plan_in(tmp_path)), capsys, RECORDINGS__URL=f"file://{tmp_path}/r?x=1")
+    assert said.startswith("recordings.url: ")
+
+
+def test_addresses_in_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = plan_in(tmp_path)
+    path = written(plan)
+    with taken(socket.SOCK_STREAM, plan.web_port):
+        assert start(path, capsys) == f"web.listen: {HOST}:{plan.web_port}: Address already in use"
+    with taken(socket.SOCK_DGRAM, plan.sip_port):
+        said = start(path, capsys)
+    assert said == f"sip.listen: udp:{HOST}:{plan.sip_port}: Address already in use"
+    with taken(socket.SOCK_STREAM, plan.sip_port):
+        said = start(path, capsys)
+    assert said.startswith(f"sip.listen: tcp:{HOST}:{plan.sip_port}: ")
+    assert "ddress already in use" in said
+    # What the failed starts had opened is free again.
+    with taken(socket.SOCK_STREAM, plan.web_port), taken(socket.SOCK_DGRAM, plan.sip_port):
+        pass
+
+
+def test_addresses_of_another_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = written(plan_in(tmp_path))
+    elsewhere = "192.0.2.1"
+    assert start(path, capsys, WEB__LISTEN=f"{elsewhere}:8080").startswith(f"web.listen: {elsewhere}:8080: ")
+    said = start(path, capsys, MEDIA__LISTEN=elsewhere, MEDIA__ADVERTISED=elsewhere)
+    assert said.startswith(f"media.listen: {elsewhere}: ")
+    said = start(path, capsys, SIP__LISTEN=f'["udp:{elsewhere}:5060"]', SIP__ADVERTISED=elsewhere)
+    assert said.startswith(f"sip.listen: udp:{elsewhere}:5060: ")
