@@ -14,13 +14,15 @@ HEAD_LIMIT = 64 * 1024
 
 
 class StreamFramer:
-    """Bytes in, whole messages out. After a ParseError the connection must be closed; ``rest`` is what lay there."""
+    """Bytes in, whole messages out. Once ``error`` is set the connection must be closed; ``rest`` is what lay there."""
 
-    __slots__ = ("_buffer", "_need", "pings")
+    __slots__ = ("_buffer", "_need", "error", "pings")
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._need = 0
+        self.error: ParseError | None = None
+        """Why the bytes in ``rest`` can't be framed. Messages before them were good and have been returned."""
         self.pings = 0
         """Double-CRLF pings seen since the owner last set this to 0; each wants one CRLF back."""
 
@@ -29,26 +31,37 @@ class StreamFramer:
         """What has come and is no whole message yet."""
         return bytes(self._buffer)
 
+    @property
+    def partial(self) -> bool:
+        """Whether the beginning of a message waits for its rest."""
+        return bool(self._buffer)
+
     def feed(self, data: bytes) -> list[bytes]:
-        """Take in bytes; return the messages that are complete. Raises ParseError."""
+        """Take in bytes; return the messages that are complete."""
+        if self.error is not None:
+            return []
         self._buffer += data
         messages: list[bytes] = []
-        while True:
-            if self._need == 0:
-                self._skip_keep_alives()
-                end = self._buffer.find(b"\r\n\r\n")
-                if end < 0:
-                    if len(self._buffer) > HEAD_LIMIT:
-                        raise ParseError("head", "too long")
-                    return messages
-                if end > HEAD_LIMIT:
-                    raise ParseError("head", "too long")
-                self._need = end + 4 + self._content_length(bytes(self._buffer[:end]))
-            if len(self._buffer) < self._need:
-                return messages
-            messages.append(bytes(self._buffer[: self._need]))
-            del self._buffer[: self._need]
-            self._need = 0
+        try:
+            while self._ready():
+                messages.append(bytes(self._buffer[: self._need]))
+                del self._buffer[: self._need]
+                self._need = 0
+        except ParseError as error:
+            self.error = error
+        return messages
+
+    def _ready(self) -> bool:
+        """Whether a whole message lies in front. Raises ParseError."""
+        if self._need == 0:
+            self._skip_keep_alives()
+            end = self._buffer.find(b"\r\n\r\n")
+            if end > HEAD_LIMIT or (end < 0 and len(self._buffer) > HEAD_LIMIT):
+                raise ParseError("head", "too long")
+            if end < 0:
+                return False
+            self._need = end + 4 + self._content_length(bytes(self._buffer[:end]))
+        return len(self._buffer) >= self._need
 
     def _skip_keep_alives(self) -> None:
         while self._buffer.startswith(b"\r\n\r\n"):

@@ -3,7 +3,8 @@
 A stream is read by a framer; what it can't frame is handed up once, so that a 400 can be sent, and the connection is
 closed. Replies and requests to a hop use the connection that stands to it, else one is made in the background. Nothing
 here ever waits for a peer: each connection has a bounded queue, and a peer that doesn't read is closed when it is full
-(pains.md P25). Strangers (``admits`` says no) are dropped before anything is read.
+(pains.md P25). A message that has begun must be whole in ``message_seconds``, however its bytes trickle. Strangers
+(``admits`` says no) are dropped before anything is read.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from typing import Any, cast
 
 import structlog
 
-from gateway.errors import ParseError
 from gateway.sip.framing import StreamFramer
 from gateway.sip.hop import Hop
 
@@ -31,8 +31,8 @@ OnMessage = Callable[[bytes, Hop], None]
 class Transport:
     """All sockets of one user agent. ``on_message``, ``on_malformed`` and ``on_failed`` are called on the loop.
 
-    ``idle_seconds``: a connection on which nothing comes for so long is closed. ``per_host``: most connections that one
-    address may open to us.
+    ``idle_seconds``: a connection on which no message comes for so long is closed. ``linger_seconds``: how long a peer
+    may take to read what is left for it when we close. ``per_host``: most connections that one address may open to us.
     """
 
     def __init__(
@@ -44,6 +44,8 @@ class Transport:
         admits: Callable[[str], bool],
         idle_seconds: float = 600.0,
         connect_seconds: float = 4.0,
+        message_seconds: float = 32.0,
+        linger_seconds: float = 4.0,
         per_host: int = 60,
     ) -> None:
         self.on_message = on_message
@@ -52,6 +54,8 @@ class Transport:
         self.admits = admits
         self.idle_seconds = idle_seconds
         self.connect_seconds = connect_seconds
+        self.message_seconds = message_seconds
+        self.linger_seconds = linger_seconds
         self.per_host = per_host
         self.bound: list[Hop] = []
         self.counters: Counter[str] = Counter()
@@ -85,11 +89,13 @@ class Transport:
             self._send_datagram(data, hop)
             return
         stream = self._streams.get(hop)
-        if stream is not None:
+        if stream is not None and not stream.closing:
             stream.write(data)
         elif hop in self._waiting:
             if sum(map(len, self._waiting[hop])) < QUEUE_LIMIT:
                 self._waiting[hop].append(data)
+            else:
+                self.counters["connect queue full"] += 1
         else:
             self._waiting[hop] = [data]
             task = asyncio.get_running_loop().create_task(self._connect(hop))
@@ -107,6 +113,8 @@ class Transport:
         for endpoint in self._udp:
             endpoint.close()
         await asyncio.sleep(0)
+        for stream in list(self._streams.values()):
+            stream.abort()
 
     def _send_datagram(self, data: bytes, hop: Hop) -> None:
         wanted = socket.AF_INET6 if ":" in hop.host else socket.AF_INET
@@ -189,7 +197,13 @@ class _Stream(asyncio.Protocol):
         self._framer = StreamFramer()
         self._transport: asyncio.Transport | None = None
         self._hop: Hop | None = None
-        self._idle: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._in_message = False
+
+    @property
+    def closing(self) -> bool:
+        """Nothing can be sent on it any more."""
+        return self._transport is None or self._transport.is_closing()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -201,24 +215,22 @@ class _Stream(asyncio.Protocol):
         if not self._owner.register(self, self._hop):
             self._transport.abort()
             return
-        self._rearm()
+        self._arm(self._owner.idle_seconds)
 
     def data_received(self, data: bytes) -> None:
         if self._hop is None or self._transport is None:
             return
-        self._rearm()
-        try:
-            messages = self._framer.feed(data)
-        except ParseError:
-            self._owner.counters["framing"] += 1
-            self._owner.on_malformed(self._framer.rest, self._hop)
-            self.close()
-            return
+        messages = self._framer.feed(data)
+        self._watch(bool(messages))
         for _ in range(self._framer.pings):
             self.write(PONG)
         self._framer.pings = 0
         for message in messages:
             self._owner.on_message(message, self._hop)
+        if self._framer.error is not None:
+            self._owner.counters["framing"] += 1
+            self._owner.on_malformed(self._framer.rest, self._hop)
+            self.close()
 
     def write(self, data: bytes) -> None:
         """Queue bytes; a peer that has let a whole queue pile up is closed."""
@@ -226,22 +238,42 @@ class _Stream(asyncio.Protocol):
             return
         if self._transport.get_write_buffer_size() + len(data) > QUEUE_LIMIT:
             self._owner.counters["stuck peer"] += 1
-            self._transport.abort()
+            self.abort()
             return
         self._transport.write(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._idle is not None:
-            self._idle.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         if self._hop is not None:
             self._owner.forget(self, self._hop)
 
     def close(self) -> None:
-        """Send what is queued, then close."""
+        """Send what is queued, then close; a peer that doesn't read it is not waited for."""
         if self._transport is not None:
             self._transport.close()
+            self._arm(self._owner.linger_seconds)
 
-    def _rearm(self) -> None:
-        if self._idle is not None:
-            self._idle.cancel()
-        self._idle = asyncio.get_running_loop().call_later(self._owner.idle_seconds, self.close)
+    def abort(self) -> None:
+        """Close at once; who waits for an answer from there learns that what was queued didn't get through."""
+        if self._transport is None or self._hop is None:
+            return
+        if self._transport.get_write_buffer_size():
+            asyncio.get_running_loop().call_soon(self._owner.on_failed, self._hop)
+        self._transport.abort()
+
+    def _watch(self, whole: bool) -> None:
+        """A message has come whole, or begins, or goes on: only the first two give it time anew."""
+        partial = self._framer.partial
+        if whole or partial != self._in_message or self._framer.pings:
+            self._in_message = partial
+            self._arm(self._owner.message_seconds if partial else self._owner.idle_seconds)
+
+    def _arm(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._expire)
+
+    def _expire(self) -> None:
+        self._owner.counters["slow or idle connection"] += 1
+        self.abort()

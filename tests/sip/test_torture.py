@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from gateway.errors import ParseError
 from gateway.sip.framing import StreamFramer
 from gateway.sip.hop import Hop
 from gateway.sip.message import Response
@@ -106,8 +105,9 @@ def test_streams_wait_for_what_is_missing_and_end_at_what_is_a_lie() -> None:
     waits = OURS["length-too-long.dat"].read_bytes()
     assert StreamFramer().feed(waits) == []
     for name in ("length-negative", "length-twice"):
-        with pytest.raises(ParseError):
-            StreamFramer().feed(OURS[f"{name}.dat"].read_bytes())
+        framer = StreamFramer()
+        assert framer.feed(OURS[f"{name}.dat"].read_bytes()) == []
+        assert framer.error is not None
 
 
 def test_a_fold_of_many_blanks_is_read_in_linear_time() -> None:
