@@ -9,5 +9,5 @@
 ``api``        what customers' clients and servers see
 ``schema`` ``database`` ``migrations`` the tables and how to reach them
 ``lab``        scripted phones and the demo
-``channel`` ``web`` ``service`` ``cli`` the processes of a node and the command line
+``assembly`` ``start`` ``channel`` ``web`` ``service`` ``cli`` the processes of a node and the command line
 """

@@ -34,8 +34,10 @@ def serve(
     if check:
         print(json.dumps(settings.without_secrets(), indent=2, ensure_ascii=False))
         return
-    from gateway.service import run  # what serve needs would slow down every other command
+    from gateway import log  # what serve needs would slow down every other command
+    from gateway.service import run
 
+    log.configure(settings.node.log)
     raise typer.Exit(run(settings, config))
 
 

@@ -24,7 +24,6 @@ import uvloop
 from rich.console import Console
 from rich.markup import escape
 
-from gateway import log
 from gateway.assembly import exchange_settings
 from gateway.bindings.store import BindingStore
 from gateway.calls.exchange import Exchange
@@ -45,7 +44,6 @@ RESPAWN_SECONDS = 0.5
 
 def run(config: Config, path: Path) -> int:
     """Run a node until it is told to stop; the exit status."""
-    log.configure(config.node.log)
     try:
         uvloop.run(Node(config, path).run())
     except StartError as error:

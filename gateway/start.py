@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -29,6 +30,7 @@ from gateway.config import Config, media_listen
 from gateway.database import migrate, open_engine
 from media.recording.store import RecordingStore
 
+_log = structlog.get_logger()
 BACKLOG = 512
 
 
@@ -54,11 +56,15 @@ def open_database(config: Config) -> AsyncEngine:
 
 
 async def prepare_database(config: Config, store: BindingStore, journal: Journal) -> None:
-    """Tables of this version, the configuration's applications and numbers, calls of a crash closed."""
+    """Tables of this version; the configuration's applications and numbers, and no others; calls of a crash closed."""
     with needed("database.url", Exception):
         await migrate(config.database.url)
-        await store.seed(*seed_of(config))
+        given = seed_of(config)
+        await store.seed(*given)
+        applications, numbers = await store.take_out(*given)
         await journal.recover()
+    if applications or numbers:
+        _log.warning("no longer in the configuration, now off", applications=applications, numbers=numbers)
 
 
 def check_folders(config: Config) -> None:

@@ -3,16 +3,29 @@ up what its database holds."""
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
+import aiohttp
 import pytest
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from gateway.bindings.models import Application, Mode, Number, NumberStatus
+from gateway.bindings.requests import NewAxb
+from gateway.bindings.store import BindingStore
 from gateway.config import load
-from gateway.lab.node import NodePlan, free_media_ports, free_tcp_and_udp_port
+from gateway.database import migrate, open_engine, reading
+from gateway.lab.node import Node, NodePlan, free_media_ports, free_tcp_and_udp_port
+from gateway.numbers import PhoneNumber
+from gateway.schema import binding, number
 from gateway.service import run
 
 HOST = "127.0.0.1"
@@ -153,3 +166,47 @@ def test_addresses_of_another_machine(tmp_path: Path, capsys: pytest.CaptureFixt
     assert said.startswith(f"media.listen: {elsewhere}: ")
     said = start(path, capsys, SIP__LISTEN=f'["udp:{elsewhere}:5060"]', SIP__ADVERTISED=elsewhere)
     assert said.startswith(f"sip.listen: udp:{elsewhere}:5060: ")
+
+
+def test_the_command_ends_with_1(tmp_path: Path) -> None:
+    path = written(plan_in(tmp_path))
+    (tmp_path / "spool").touch()
+    command = [sys.executable, "-m", "gateway", "serve", "--config", str(path)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert [line for line in ended.stderr.splitlines() if "[info" not in line] == [
+        f"can't start: recordings.spool: {tmp_path / 'spool'}: File exists"
+    ]
+
+
+async def test_a_start_takes_off_what_the_file_no_longer_names_and_purges(tmp_path: Path) -> None:
+    """A whole node. Its database is of a file that named another application, and holds a binding that is over."""
+    plan = plan_in(tmp_path)
+    url = f"sqlite+aiosqlite:///{tmp_path}/maskline.db"
+    await migrate(url)
+    engine = open_engine(url)
+    store = BindingStore(engine)
+    old = Application(key="old", secret="s", mode=Mode.AXB)
+    x = PhoneNumber("+8617000000009")
+    await store.seed([old], [Number(x=x, application="old")])
+    pair = NewAxb(a=PhoneNumber("+8613800000021"), b=PhoneNumber("+8613800000023"), x=x, duration=60)
+    await store.bind_axb(old, pair, datetime(2026, 1, 1, tzinfo=UTC))
+    node = Node(plan)
+    await node.start(30)
+    try:
+        assert [(one.key, one.enabled) for one in await store.applications()] == [("app", True), ("old", False)]
+        async with reading(engine) as connection:
+            states = (await connection.execute(select(number.c.x, number.c.status).order_by(number.c.x))).all()
+        assert [tuple(row) for row in states] == [(X, NumberStatus.NORMAL), (x.e164, NumberStatus.UNAVAILABLE)]
+        async with asyncio.timeout(20), aiohttp.ClientSession() as http:
+            while await bindings(engine):
+                async with http.get(plan.base_url + "/healthz") as response:
+                    assert response.status == 200
+    finally:
+        assert await node.stop() == 0, node.log_tail()
+        await engine.dispose()
+
+
+async def bindings(engine: AsyncEngine) -> int:
+    async with reading(engine) as connection:
+        return (await connection.execute(select(func.count()).select_from(binding))).scalar_one()

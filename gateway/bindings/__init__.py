@@ -5,5 +5,6 @@
 ``requests`` ``errors`` ``allocation``   what the API asks for, why it can't be had, which X is chosen (pure)
 ``rows``                    values to and from rows
 ``pool`` ``store_axb`` ``store_ax`` ``store``   [IO] the tables
+``seeding``                 [IO] what the configuration file gives and takes away
 ``purge``                   [IO] what has expired is deleted
 """

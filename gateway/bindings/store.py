@@ -1,39 +1,35 @@
-"""[IO] The bindings in the database: what the call path looks up, what the API binds, what configuration seeds.
+"""[IO] The bindings in the database: what the call path looks up, what the API binds, what is purged.
 
 ``find`` is on the call path: see ``lookup``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.bindings.errors import BindingNotFound, NotBound
 from gateway.bindings.lookup import look_up
-from gateway.bindings.models import Application, Mode, Number
+from gateway.bindings.models import Application, Mode
 from gateway.bindings.pool import check_owned, live, present
 from gateway.bindings.routing import Connect, Found
-from gateway.bindings.rows import (
-    application_values,
-    number_values,
-    read_application,
-)
+from gateway.bindings.rows import read_application
+from gateway.bindings.seeding import SeedStore
 from gateway.bindings.store_ax import AxStore
 from gateway.bindings.store_axb import AxbStore
 from gateway.database import asking, reading, writing
 from gateway.numbers import PhoneNumber
 from gateway.schema import application as applications
 from gateway.schema import binding as table
-from gateway.schema import last_caller, number, temporary_callee
+from gateway.schema import last_caller, temporary_callee
 
 PURGE_ROWS = 500
 _APPLICATION = select(applications).where(applications.c.key == bindparam("wanted"))
 
 
-class BindingStore(AxbStore, AxStore):
+class BindingStore(AxbStore, AxStore, SeedStore):
     """Every method is one transaction. Datetimes are aware UTC."""
 
     def __init__(self, engine: AsyncEngine) -> None:
@@ -55,32 +51,6 @@ class BindingStore(AxbStore, AxStore):
         async with reading(self._engine) as connection:
             rows = (await connection.execute(select(applications).order_by(applications.c.key))).all()
         return [read_application(row) for row in rows]
-
-    async def seed(self, given: Iterable[Application], numbers: Iterable[Number]) -> None:
-        """Write applications and X numbers that the configuration gives; what is there already is brought up to date.
-
-        An X keeps its state, and its owner while it is bound.
-        """
-        async with writing(self._engine) as connection:
-            for one in given:
-                values = application_values(one)
-                changed = await connection.execute(
-                    update(applications).where(applications.c.key == one.key).values(**values)
-                )
-                if changed.rowcount == 0:
-                    await connection.execute(insert(applications).values(**values))
-            known = {row.x: row.application for row in (await connection.execute(select(number))).all()}
-            for x in numbers:
-                if x.x.e164 not in known:
-                    await connection.execute(insert(number).values(**number_values(x)))
-                    continue
-                values = {"area_code": x.area_code, "province": x.province}
-                if known[x.x.e164] != x.application:
-                    bound = select(table.c.id).where(table.c.x == x.x.e164).limit(1)
-                    if (await connection.execute(bound)).first() is not None:
-                        continue
-                    values["application"] = x.application
-                await connection.execute(update(number).where(number.c.x == x.x.e164).values(**values))
 
     async def unbind(
         self,

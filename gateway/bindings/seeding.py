@@ -1,0 +1,81 @@
+"""[IO] Applications and X numbers as the configuration file has them, brought into the tables at each start.
+
+| in the file | in the table     | becomes                                                                   |
+|-------------|------------------|---------------------------------------------------------------------------|
+| yes         | no               | made                                                                      |
+| yes         | yes              | brought up to date; an X keeps its state, and its owner while it is bound |
+| yes         | taken out before | enabled again; an X is NORMAL                                             |
+| no          | yes              | taken out: the application disabled, the X UNAVAILABLE                    |
+
+Nobody else makes a number UNAVAILABLE. Bindings stay as they are, so that what was bound works again when the number is
+put back, and a mistake in the file costs nobody his bindings.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from gateway.bindings.models import Application, Number, NumberStatus
+from gateway.bindings.rows import application_values, number_values
+from gateway.database import writing
+from gateway.schema import application as applications
+from gateway.schema import binding, number
+
+_SET_STATUS = update(number).where(number.c.x == bindparam("of")).values(status=bindparam("new"))
+
+
+class SeedStore:
+    """The configuration's half of the binding store."""
+
+    _engine: AsyncEngine
+
+    async def seed(self, given: Iterable[Application], numbers: Iterable[Number]) -> None:
+        """Write applications and X numbers; what is there already is brought up to date."""
+        async with writing(self._engine) as connection:
+            for one in given:
+                values = application_values(one)
+                changed = await connection.execute(
+                    update(applications).where(applications.c.key == one.key).values(**values)
+                )
+                if changed.rowcount == 0:
+                    await connection.execute(insert(applications).values(**values))
+            known = {row.x: row for row in (await connection.execute(select(number))).all()}
+            for x in numbers:
+                old = known.get(x.x.e164)
+                if old is None:
+                    await connection.execute(insert(number).values(**number_values(x)))
+                    continue
+                values = {"area_code": x.area_code, "province": x.province}
+                if old.status == NumberStatus.UNAVAILABLE:
+                    values["status"] = int(x.status)
+                if old.application != x.application and not await _bound(connection, x):
+                    values["application"] = x.application
+                if any(getattr(old, name) != value for name, value in values.items()):
+                    await connection.execute(update(number).where(number.c.x == x.x.e164).values(**values))
+
+    async def take_out(self, given: Iterable[Application], numbers: Iterable[Number]) -> tuple[int, int]:
+        """Disable all applications and X numbers but these; how many of each were not so before."""
+        keys, kept = {one.key for one in given}, {one.x.e164 for one in numbers}
+        async with writing(self._engine) as connection:
+            gone = 0
+            for row in (await connection.execute(select(applications))).all():
+                settings = json.loads(row.settings)
+                if row.key not in keys and settings["enabled"]:
+                    values = {"settings": json.dumps(settings | {"enabled": False})}
+                    await connection.execute(update(applications).where(applications.c.key == row.key).values(**values))
+                    gone += 1
+            in_use = select(number.c.x).where(number.c.status != int(NumberStatus.UNAVAILABLE))
+            out = [x for x in (await connection.execute(in_use)).scalars() if x not in kept]
+            if out:
+                new = int(NumberStatus.UNAVAILABLE)
+                await connection.execute(_SET_STATUS, [{"of": x, "new": new} for x in out])
+        return gone, len(out)
+
+
+async def _bound(connection: AsyncConnection, x: Number) -> bool:
+    found = select(binding.c.id).where(binding.c.x == x.x.e164).limit(1)
+    return (await connection.execute(found)).first() is not None
