@@ -111,7 +111,7 @@ class Delivery:
         while True:
             await self._notes.flush()
             await self._scan()
-            if not self._calls:
+            if not self._calls and not self._notes.held:
                 return
             await asyncio.gather(*self._calls.values(), return_exceptions=True)
 
@@ -137,15 +137,17 @@ class Delivery:
             before.c.session == outbox.c.session, before.c.seq < outbox.c.seq, before.c.state == "waiting"
         )
         due = (outbox.c.state == "waiting", outbox.c.due_at <= now)
+        # Asked before the snapshot is taken: what is written down afterwards still looks due in it.
+        under_way, held = list(self._calls), set(self._notes.held)
         async with reading(self._engine) as connection:
             keys = (await connection.execute(select(outbox.c.application).where(*due).distinct())).scalars().all()
             for key in keys:
-                busy = {session for application, session in self._calls if application == key}
+                busy = {session for application, session in under_way if application == key}
                 room = IN_HAND - len(busy)
                 if room <= 0:
                     continue
                 first = select(outbox.c.session).where(outbox.c.application == key, *due, ~overtakes)
-                first = first.where(outbox.c.session.not_in(busy | self._notes.held.keys()))
+                first = first.where(outbox.c.session.not_in(busy | held))
                 rows = select(outbox).where(
                     outbox.c.session.in_(first.order_by(outbox.c.due_at).limit(room)), outbox.c.state == "waiting"
                 )

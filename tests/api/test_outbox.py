@@ -7,11 +7,11 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from aiohttp import web
-from sqlalchemy import insert, select
+from sqlalchemy import AdaptedConnection, Connection, event, insert, select
 
 from gateway.api.callbacks import CallbackClient
 from gateway.api.outbox import Delivery, DeliverySettings
@@ -49,6 +49,8 @@ class Server:
         self.headers: list[dict[str, str]] = []
         self.waiting = asyncio.Event()
         self.arrived = asyncio.Event()
+        self.gate = asyncio.Event()
+        self.gate.set()
 
     async def start(self) -> str:
         application = web.Application()
@@ -62,6 +64,7 @@ class Server:
         self.got.append(await request.json())
         self.headers.append(dict(request.headers))
         self.arrived.set()
+        await self.gate.wait()
         if self.answer == "hang":
             self.waiting.set()
             await asyncio.Event().wait()
@@ -135,6 +138,36 @@ async def test_a_calls_events_come_in_order_signed_and_once(bench: Bench) -> Non
     assert all(headers["Authorization"].startswith("WSSE ") for headers in server.headers)
     assert [headers["X-Event-Id"] for headers in server.headers] == [f"s.{seq}" for seq in SEQ.values()]
     assert {state for _, state, _ in await bench.states("s")} == {"done"}
+
+
+async def test_what_is_written_while_the_table_is_looked_at_is_not_sent_again(bench: Bench) -> None:
+    """The look has its snapshot, in which the row is due; then the POST ends and is written down; the look goes on."""
+    server = await bench.customer("app")
+    server.gate.clear()
+    await bench.add("app", "s", "callin")
+    looked = asyncio.Event()
+    bench.delivery.start()
+    await server.arrived.wait()
+
+    async def finish(_driver: Any) -> None:
+        server.gate.set()
+        await bench.delivery.settle()
+
+    looks: list[Connection] = []
+
+    def executed(connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
+        if not looks and "DISTINCT" in statement:
+            looks.append(connection)
+            cast(AdaptedConnection, connection.connection.dbapi_connection).run_async(finish)
+        elif connection in looks:
+            looked.set()
+
+    event.listen(bench.engine.sync_engine, "after_cursor_execute", executed)
+    bench.delivery.wake()
+    await looked.wait()
+    await bench.delivery.settle()
+    assert await bench.states("s") == [("callin", "done", 1)]
+    assert server.kinds() == ["callin"]
 
 
 @pytest.mark.parametrize("answer", [500, 302, 404])
