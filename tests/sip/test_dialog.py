@@ -1,0 +1,93 @@
+"""Dialogs: where requests go (RFC 3261 §12.2.1.1), in which order they count (§12.2.2), what refreshes the target."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.sip.build import request, response_to
+from gateway.sip.dialog import Dialog
+from gateway.sip.hop import Hop
+from gateway.sip.message import Headers, Request, Response
+
+SOURCE = Hop("udp", "192.0.2.5", 5060)
+
+
+def invite(*more: tuple[str, str]) -> Request:
+    return request(
+        "INVITE", "sip:b@192.0.2.1", via="SIP/2.0/UDP 192.0.2.5;branch=z9hG4bK1", from_="<sip:a@x>;tag=a",
+        to="<sip:b@x>", call_id="c", cseq=4, contact="<sip:a@192.0.2.7:5070;transport=tcp>", headers=more,
+    )  # fmt: skip
+
+
+def server(*more: tuple[str, str]) -> Dialog:
+    return Dialog.of_server(invite(*more), "b", SOURCE)
+
+
+def client(*more: tuple[str, str]) -> Dialog:
+    asked = invite()
+    return Dialog.of_client(asked, response_to(asked, 200, to_tag="b", headers=more), SOURCE)
+
+
+def sent(dialog: Dialog, method: str = "BYE") -> tuple[Request, Hop]:
+    return dialog.request(method, via=lambda hop: "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK2")
+
+
+def test_without_routes_a_request_goes_to_the_contact() -> None:
+    made, hop = sent(server())
+    assert (made.uri_text, hop) == ("sip:a@192.0.2.7:5070;transport=tcp", Hop("tcp", "192.0.2.7", 5070))
+    assert made.headers.get_all("Route") == []
+    assert (made.from_.tag, made.to.tag, made.call_id) == ("b", "a", "c")
+
+
+def test_loose_routes_stay_in_order_for_the_called_and_turn_round_for_the_caller() -> None:
+    routes = [("Record-Route", "<sip:192.0.2.21;lr>, <sip:192.0.2.22;lr>"), ("Record-Route", "<sip:192.0.2.23;lr>")]
+    made, hop = sent(server(*routes))
+    assert made.uri_text == "sip:a@192.0.2.7:5070;transport=tcp"
+    assert made.headers.get_all("Route") == [f"<sip:192.0.2.2{n};lr>" for n in (1, 2, 3)]
+    assert hop == Hop("udp", "192.0.2.21", 5060)
+    made, hop = sent(client(*routes, ("Contact", "<sip:b@192.0.2.30>")))
+    assert made.headers.get_all("Route") == [f"<sip:192.0.2.2{n};lr>" for n in (3, 2, 1)]
+    assert made.uri_text == "sip:b@192.0.2.30"
+    assert hop == Hop("udp", "192.0.2.23", 5060)
+
+
+def test_a_strict_router_gets_its_own_uri_and_the_target_goes_last() -> None:
+    made, hop = sent(server(("Record-Route", "<sip:192.0.2.21>, <sip:192.0.2.22;lr>")))
+    assert made.uri_text == "sip:192.0.2.21"
+    assert made.headers.get_all("Route") == ["<sip:192.0.2.22;lr>", "<sip:a@192.0.2.7:5070;transport=tcp>"]
+    assert hop == Hop("udp", "192.0.2.21", 5060)
+
+
+@pytest.mark.parametrize(
+    "contact", ["<sip:a@host.example>", "<tel:+8613800000021>", "<sips:a@192.0.2.9;transport=sctp>"]
+)
+def test_a_target_that_is_no_address_of_ours_is_reached_where_it_came_from(contact: str) -> None:
+    dialog = server()
+    dialog.refresh_target(Request("INVITE", "sip:b", Headers([("Contact", contact)])))
+    assert dialog.target == contact.strip("<>")
+    assert sent(dialog)[1] == SOURCE
+
+
+def test_an_unreadable_route_counts_as_none() -> None:
+    assert server(("Record-Route", "<sip:192.0.2.21;lr>, <<")).routes == []
+
+
+def test_the_target_follows_the_contact_and_stays_without_one() -> None:
+    dialog = server()
+    dialog.refresh_target(Response(200, "OK", Headers([("Contact", "<sip:new@192.0.2.8>")])))
+    assert dialog.target == "sip:new@192.0.2.8"
+    dialog.refresh_target(Response(200, "OK", Headers([])))
+    dialog.refresh_target(Response(200, "OK", Headers([("Contact", "<")])))
+    assert dialog.target == "sip:new@192.0.2.8"
+
+
+def test_numbers_count_up_on_both_sides() -> None:
+    dialog = server()
+    assert [sent(dialog)[0].cseq.number for _ in range(3)] == [1, 2, 3]
+    incoming = invite()
+    assert not dialog.accepts(incoming)
+    incoming.headers.set("CSeq", "9 BYE")
+    later = Request("BYE", "sip:b", incoming.headers)
+    assert dialog.accepts(later)
+    assert not dialog.accepts(later)
+    assert client().local_cseq == 4
