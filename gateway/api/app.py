@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.api import ax, axb, call_stop, errors, recordings
@@ -117,5 +118,14 @@ async def _unexpected(request: Request, error: Exception) -> Response:
 async def _http_error(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     result = {404: errors.PATH_UNKNOWN, 405: errors.METHOD_NOT_ALLOWED}.get(status, errors.INVALID_REQUEST)
-    headers = error.headers if isinstance(error, HTTPException) else None
+    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    if status == 405:
+        # Each method of a path is a route of its own, and Starlette names those of the first one only.
+        headers["Allow"] = ", ".join(sorted(_methods(request)))
     return JsonReply(ApiError(result).body, status_code=status, headers=headers)
+
+
+def _methods(request: Request) -> set[str]:
+    """The methods of all routes of the request's path."""
+    routes = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    return {method for route in routes for method in getattr(route, "methods", None) or ()}

@@ -18,6 +18,7 @@ from gateway.bindings.errors import (
     BindingNotFound,
     BoundToAnother,
     NoFreeNumber,
+    NoLimit,
     NotBound,
     NumberBlacklisted,
     NumberNotOwned,
@@ -49,6 +50,8 @@ def refused(error: BindingError) -> ApiError:
     """The result code of what the store says."""
     if isinstance(error, SameNumber):
         return invalid("origNum, privateNum and calleeNum must differ.")
+    if isinstance(error, NoLimit):
+        return invalid(errors.NO_LIMIT)
     return ApiError(_RESULTS.get(type(error), errors.INTERNAL_ERROR))
 
 
@@ -70,7 +73,7 @@ class AxApi:
             raise fields.missing("privateNumType")
         policy = read_policy(self._context, application, fields)
         if policy.last_minute and not policy.max_minutes:
-            raise invalid("lastMinVoice needs maxDuration.")
+            raise invalid(errors.NO_LIMIT)
         switch, shown, sms = _switch(fields), _show_caller(fields), fields.flag("privateSms")
         wanted = NewAx(
             a=fields.required_number("origNum"),

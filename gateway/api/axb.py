@@ -18,6 +18,7 @@ from gateway.bindings.errors import (
     BindingError,
     BindingNotFound,
     NoFreeNumber,
+    NoLimit,
     NotBound,
     NumberBlacklisted,
     NumberNotOwned,
@@ -37,6 +38,8 @@ def refused(error: BindingError) -> ApiError:
             return ApiError(errors.already_bound(number.e164))
         case SameNumber():
             return invalid("callerNum, calleeNum and relationNum must differ.")
+        case NoLimit():
+            return invalid(errors.NO_LIMIT)
         case _:
             return ApiError(_RESULTS.get(type(error), errors.INTERNAL_ERROR))
 
@@ -173,7 +176,7 @@ def _page(fields: Fields) -> tuple[int, int]:
 
 def _check_last_minute(fields: Fields, minutes: int) -> None:
     if fields.has("lastMinVoice") and not minutes:
-        raise invalid("lastMinVoice needs maxDuration.")
+        raise invalid(errors.NO_LIMIT)
 
 
 def _default(value: bool | None, default: bool) -> bool:

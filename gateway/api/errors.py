@@ -97,6 +97,9 @@ def already_bound(number: str) -> Result:
     return Result(403, "1012010", f"The number {number} has been bound.")
 
 
+NO_LIMIT = "lastMinVoice needs maxDuration."
+
+
 def invalid(hint: str) -> ApiError:
     """1010002 with ``hint``, a sentence that names the field and holds no number."""
     return ApiError(INVALID_REQUEST, hint)

@@ -1,7 +1,14 @@
-"""Who may call: headers, IP allow-list, lock-out, digest, time, status, flow control, mode - in this order.
+"""Who may call: headers, lock-out, key, digest, IP allow-list, time, status, flow control, mode - in this order.
 
 The state of an application is told only to who has signed rightly; a wrong key and a wrong digest count against the
 source, an IPv6 source by its /64. Flow control comes behind the digest, so a stranger can't use up a customer's rate.
+
+| source is  | key     | digest | answer                                                        |
+|------------|---------|--------|---------------------------------------------------------------|
+| anywhere   | unknown | any    | 1010003                                                       |
+| not listed | known   | wrong  | 1010003 as well: the list must not tell strangers which exist |
+| not listed | known   | right  | 1020166                                                       |
+| listed     | known   | wrong  | 1010010                                                       |
 """
 
 from __future__ import annotations
@@ -31,20 +38,21 @@ class Gate:
         """The application that signed ``request``. ApiError says why not."""
         credentials = auth.read_credentials(request.headers)
         source = request.client.host if request.client else ""
-        application = await self._context.store.application(credentials.key)
-        if application is not None and not _allowed(source, application.allowed_ips):
-            raise ApiError(errors.IP_NOT_ALLOWED)
         block = _block(source)
         if self._lockout.locked(block, self._context.monotonic()):
             raise ApiError(errors.LOCKED_OUT)
-        if application is None:
-            self._lockout.failed(block, self._context.monotonic())
-            raise ApiError(errors.UNKNOWN_KEY)
+        application = await self._context.store.application(credentials.key)
+        listed = application is not None and _allowed(source, application.allowed_ips)
         try:
-            auth.check_digest(credentials, application.secret)
-        except ApiError:
+            # For an unknown key too, so that the time of the answer tells nothing either.
+            auth.check_digest(credentials, application.secret if application else "")
+            if application is None:
+                raise ApiError(errors.UNKNOWN_KEY)
+        except ApiError as error:
             self._lockout.failed(block, self._context.monotonic())
-            raise
+            raise error if listed else ApiError(errors.UNKNOWN_KEY) from None
+        if not listed:
+            raise ApiError(errors.IP_NOT_ALLOWED)
         auth.check_created(credentials, self._context.clock(), self._context.settings.created_window)
         self._check_application(application, modes)
         return application

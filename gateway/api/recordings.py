@@ -1,7 +1,8 @@
 """Recordings: the vendor's 301 to a download address (privatenumber.md section 5), and the download itself.
 
 The address is ours, signed with a key made from the application's secret, and ends with time, with the recording, and
-with the secret. A recording that is still being rendered when its CDR arrives is waited for.
+with the secret. Who follows a 301 must receive the WAV: a recording that is still being rendered when its CDR arrives
+is waited for, and while it isn't there it has no address.
 """
 
 from __future__ import annotations
@@ -49,8 +50,7 @@ class RecordingApi:
             raise fields.missing("fileName")
         if fields.text("recordDomain") is None:
             raise fields.missing("recordDomain")
-        row = await self._row(application.key, name)
-        if row is None or row.state not in (*_COMING, "ready") or self._over(row):
+        if await self._finished(application.key, name) is None:
             raise ApiError(errors.RECORD_NOT_FOUND)
         base = self._context.settings.public_url.rstrip("/") or f"{request.url.scheme}://{request.url.netloc}"
         expires = int(self._context.clock().timestamp()) + self._context.settings.link_seconds
@@ -67,10 +67,10 @@ class RecordingApi:
             _key(application), name, application.key, query.get("expires", ""), query.get("sig", ""), now
         ):
             raise ApiError(errors.RECORD_NOT_FOUND)
-        row = await self._finished(application.key, name)
-        size = await self._context.recordings.size(name) if row is not None else None
-        if row is None or size is None:
+        found = await self._finished(application.key, name)
+        if found is None:
             raise ApiError(errors.RECORD_NOT_FOUND)
+        row, size = found
         headers = {"Content-Length": str(size)}
         if row.erase_at is not None:
             headers["X-Erase-At"] = datetime.fromtimestamp(row.erase_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -81,13 +81,16 @@ class RecordingApi:
             query = select(recording).where(recording.c.name == name, recording.c.application == application)
             return (await connection.execute(query)).first()
 
-    async def _finished(self, application: str, name: str) -> Row[Any] | None:
-        """The row once the recording is ready; None when it isn't in time or never will be."""
+    async def _finished(self, application: str, name: str) -> tuple[Row[Any], int] | None:
+        """The row and the size, once the recording is ready; None when it isn't in time or never will be."""
         self._context.wake_keeper()
         for _ in range(int(self._context.settings.render_patience / LOOK_EVERY) + 1):
             row = await self._row(application, name)
             if row is None or row.state not in _COMING:
-                return row if row is not None and row.state == "ready" and not self._over(row) else None
+                if row is None or row.state != "ready" or self._over(row):
+                    return None
+                size = await self._context.recordings.size(name)
+                return None if size is None else (row, size)
             await asyncio.sleep(LOOK_EVERY)
         return None
 

@@ -49,5 +49,9 @@ class NumberBlacklisted(BindingError):
     """X takes no binding: it was complained about or is not in order."""
 
 
+class NoLimit(BindingError):
+    """A last-minute tone for a call that has no longest duration."""
+
+
 class SameNumber(BindingError):
     """Two of A, B, X and the callee are the same number."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from typing import Any, Final, Literal
 
+from gateway.bindings.errors import NoLimit
 from gateway.bindings.models import CallPolicy, Direction
 from gateway.numbers import PhoneNumber
 
@@ -90,9 +91,12 @@ class AxChanges:
 
 
 def changed_policy(old: CallPolicy, changes: PolicyChanges) -> CallPolicy:
-    """``old`` with what ``changes`` sets."""
+    """``old`` with what ``changes`` sets. NoLimit when it sets a last-minute tone and no limit stands then."""
     names = [row.name for row in fields(changes) if getattr(changes, row.name) is not UNSET]
-    return replace(old, **{name: getattr(changes, name) for name in names})
+    new = replace(old, **{name: getattr(changes, name) for name in names})
+    if "last_minute" in names and new.last_minute and not new.max_minutes:
+        raise NoLimit
+    return new
 
 
 def given(changes: AxbChanges | AxChanges, *names: str) -> dict[str, Any]:

@@ -88,7 +88,8 @@ class AxStore:
         changes: AxChanges,
         at: datetime | None = None,
     ) -> Binding:
-        """Change a binding found by id or by X; ``a``, when given, must be its A. BindingNotFound, NotBound."""
+        """Change a binding found by id or by X; ``a``, when given, must be its A. BindingNotFound, NotBound,
+        NoLimit."""
         async with writing(self._engine) as connection:
             old = await _find(connection, application, binding, x, a)
             names = ("direction", "sms", "switched_on", "show_caller", "user_data")

@@ -67,7 +67,7 @@ class AxbStore:
         return made
 
     async def modify_axb(self, application: Application, binding_id: str, changes: AxbChanges, at: datetime) -> Binding:
-        """Change a binding. BindingNotFound, AlreadyBound, SameNumber."""
+        """Change a binding. BindingNotFound, AlreadyBound, SameNumber, NoLimit."""
         async with writing(self._engine) as connection:
             query = select(table).where(table.c.id == binding_id, table.c.application == application.key, live(at))
             row = (await connection.execute(query)).first()

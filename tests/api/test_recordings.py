@@ -1,0 +1,107 @@
+"""A recording's address: given when the WAV can be had, waited for while it is rendered, refused otherwise."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+from sqlalchemy import insert, update
+
+from gateway.database import writing
+from gateway.schema import recording
+from tests.api.bench import RECORD, Bench
+
+WANTED = {"fileName": "r.wav", "recordDomain": "rec"}
+
+
+async def note(bench: Bench, state: str, **more: Any) -> None:
+    row = {"name": "r.wav", "session": "s", "application": "axb", "spool": "", "state": state, "created_at": 0.0}
+    async with writing(bench.engine) as connection:
+        await connection.execute(insert(recording).values(**row, **more))
+
+
+async def store(bench: Bench) -> None:
+    wav = bench.folder / "finished.wav"
+    wav.write_bytes(b"RIFF....")
+    await bench.recordings.put("r.wav", wav)
+
+
+async def location(bench: Bench) -> str:
+    async with bench.http.get(RECORD, params=WANTED, headers=bench.headers("axb"), allow_redirects=False) as response:
+        assert (response.status, await response.read()) == (301, b"")
+        return response.headers["Location"]
+
+
+async def test_a_recordings_address_as_old_clients_read_it(bench: Bench) -> None:
+    await store(bench)
+    await note(bench, "ready", erase_at=time.time() + 1000)
+    reader, writer = await asyncio.open_connection("127.0.0.1", bench.port)
+    lines = [f"{name}: {value}" for name, value in bench.headers("axb").items()]
+    head = "\r\n".join(
+        [f"GET {RECORD}?fileName=r.wav&recordDomain=rec HTTP/1.0", f"Host: 127.0.0.1:{bench.port}", *lines]
+    )
+    writer.write(head.encode() + b"\r\n\r\n")
+    answer = (await reader.read()).decode()
+    writer.close()
+    assert answer.startswith("HTTP/1.1 301 ")
+    (location,) = [line[len("Location: ") :] for line in answer.split("\r\n") if line.startswith("Location: ")]
+    async with bench.http.get(location) as response:
+        assert (response.status, await response.read()) == (200, b"RIFF....")
+        assert response.headers["Content-Length"] == "8"
+        assert "X-Erase-At" in response.headers
+    for spoilt in (location[:-1] + "x", location.replace("app=axb", "app=ax"), location.replace("r.wav", "q.wav")):
+        async with bench.http.get(spoilt) as response:
+            assert (response.status, (await response.json())["resultcode"]) == (403, "1012007")
+    params = {"fileName": "r.wav", "recordDomain": "rec"}
+    assert await bench.code("GET", RECORD, "ax", params=params) == (403, "1012007")
+    assert await bench.code("GET", RECORD, params={"fileName": "r.wav"}) == (403, "1010002")
+
+
+@pytest.mark.parametrize("state", ["pending", "spooling"])
+async def test_no_address_before_the_wav_is_there(bench: Bench, state: str) -> None:
+    """Who follows a 301 must receive the WAV: the answer waits until rendering is done."""
+    await note(bench, state)
+    work: list[asyncio.Task[None]] = []
+
+    async def rendered() -> None:
+        await store(bench)
+        async with writing(bench.engine) as connection:
+            await connection.execute(update(recording).values(state="ready"))
+
+    bench.woken = lambda: work or work.append(asyncio.create_task(rendered()))
+    where = await location(bench)
+    assert work[0].done()
+    async with bench.http.get(where) as response:
+        assert (response.status, await response.read()) == (200, b"RIFF....")
+
+
+@pytest.mark.parametrize("state", ["pending", "spooling", "empty", "failed", "erased", "ready"])
+async def test_no_address_of_what_can_t_be_had(bench: Bench, state: str) -> None:
+    """``ready``: the row says so, but the disk has lost it."""
+    await note(bench, state)
+    assert await bench.code("GET", RECORD, params=WANTED) == (403, "1012007")
+
+
+async def test_no_address_once_it_is_over(bench: Bench) -> None:
+    await store(bench)
+    await note(bench, "ready", erase_at=time.time() - 1)
+    assert await bench.code("GET", RECORD, params=WANTED) == (403, "1012007")
+
+
+@pytest.mark.parametrize("missing", ["fileName", "recordDomain"])
+async def test_both_parameters_are_required(bench: Bench, missing: str) -> None:
+    status, body = await bench.ask("GET", RECORD, params={**WANTED, missing: ""})
+    assert (status, body["resultcode"]) == (403, "1010002")
+    assert body["resultdesc"] == f"Invalid request.{missing} is required."
+
+
+async def test_an_address_ends_with_the_recording(bench: Bench) -> None:
+    await store(bench)
+    await note(bench, "ready", erase_at=time.time() + 1000)
+    where = await location(bench)
+    async with writing(bench.engine) as connection:
+        await connection.execute(update(recording).values(state="erased"))
+    async with bench.http.get(where) as response:
+        assert (response.status, (await response.json())["resultcode"]) == (403, "1012007")
