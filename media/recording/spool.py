@@ -15,9 +15,11 @@ A file, all numbers little-endian::
 
 A file that ends inside a record ends before it; no end needs to be noted. Appending packs the record and puts it on a
 deque, which is safe between threads without a lock; everything that touches the disk, creating the file included, is
-done by the one thread of SpoolFlusher. A disk that stands still costs a recording, never a call: past ``BACKLOG``
-packets (nearly three minutes of both legs, 4 MB) the writer gives up and says so in ``error``. While a file is written
-it is locked (flock); the lock ends with its process, however that ends, and ``wait_written`` waits for it.
+done by the one thread of SpoolFlusher. What was written is the kernel's, so the death of a worker costs a recording its
+last ``WRITE_EVERY`` seconds; only a power cut reaches what was not synced yet, ``SYNC_EVERY`` more. A disk that stands
+still costs a recording, never a call: past ``BACKLOG`` packets (nearly three minutes of both legs, 4 MB) the writer
+gives up and says so in ``error``. While a file is written it is locked (flock); the lock ends with its process, however
+that ends, and ``wait_written`` waits for it.
 """
 
 from __future__ import annotations
@@ -38,8 +40,8 @@ from typing import Any
 
 MAGIC = b"MLSPOOL1"
 BACKLOG = 16384
-WRITE_EVERY = 0.2
-SYNC_EVERY = 1.0
+WRITE_EVERY = 0.5
+SYNC_EVERY = 2.0
 
 _HEAD = struct.Struct("<8sII")
 _RECORD = struct.Struct("<BBHd")

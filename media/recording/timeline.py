@@ -2,15 +2,22 @@
 
 Arrival says roughly when a packet was heard, its RTP timestamp (RFC 3550 5.1) exactly where it stands among its
 neighbours. So each stream (SSRC) is laid out by its timestamps and hung on the clock by its earliest arrivals: the
-*offset* of a packet is its arrival, in samples, less its timestamp; the least offset of a window of packets is that of
-the packet which waited least, and the jitter of the others is gone.
+*offset* of a packet is its arrival, in samples, less its timestamp; the least offset of the packets around it is that
+of the one which waited least, and the jitter of the others is gone.
+
+The least is taken twice, over the ``WINDOW`` packets from this one on and over those up to it, and the greater counts.
+While the offset is steady both are the same. Where it steps up for good (the sender paused and its timestamps don't
+tell, pjproject #4785; a longer way through the network) or down, one of the two looks across the step and is too small,
+and the other is right from the very packet at which it happened. The last packets before a step up have few of their
+kind ahead of them, but each came earlier than the level after the step allows: they stay at the level of those before.
 
     jitter, bursts          don't move the least offset
     loss, DTX, hold         a hole in the timestamps: silence, 0xD5
     reordering, duplicates  their timestamps put them where they belong
     wrap of timestamps      differences are taken modulo 2^32
-    clock drift             the offset creeps; once ``SLACK`` off, it is followed by one sample a packet, unheard
+    clock drift             the offset creeps; what is more than ``SLACK`` off follows by one sample a packet, unheard
     new SSRC                laid out on its own
+    pauses nobody stamped   the offset steps up and stays: a hole from there on
     timestamps that jump    the offset jumps while the sequence goes on: hung on the clock anew
 
 Only payload types 8 and 0 (PCMA, PCMU; RFC 3551 table 4) are audio; telephone events and comfort noise leave silence.
@@ -28,9 +35,11 @@ from media.recording.wav import FROM_MULAW, RATE, SILENCE, Codes
 
 PCMU = 0
 PCMA = 8
-WINDOW = 100  # packets
-SLACK = 40  # samples
-STEP = 320  # samples: an offset further off than this is followed at once
+WINDOW = 128  # packets; a power of two
+TRUSTED = 8  # packets: the least of fewer still holds jitter
+SLACK = 40  # samples: so far from the clock audio may stay
+STEP = 160  # samples: an offset further off than this is followed at once
+ODD = 320  # samples: so far from the usual step a timestamp may be and still be rounding
 JUMP = 2000  # samples: no jitter
 LATE = 100  # packets: further behind in sequence is a restart
 FAR = 5 * RATE  # samples: what would be laid further from its arrival is no audio of this call
@@ -142,46 +151,62 @@ def _lay_out(arrivals: Floats, sequences: Ints, stamps: Ints) -> Ints:
     counts = np.where(counts < -LATE, 1, counts)
     media = np.concatenate([[0], np.cumsum(steps)])
     count = np.concatenate([[0], np.cumsum(counts)])
-    offsets = arrivals - media
-    windows = _windows(offsets, media, count)
-    base = np.minimum.reduceat(offsets, windows[0])
-    same = windows[1][1:] == windows[1][:-1]
-    least = base.copy()
-    least[1:] = np.where(same, np.minimum(least[1:], base[:-1]), least[1:])
-    least[:-1] = np.where(same, np.minimum(least[:-1], base[1:]), least[:-1])
-    sizes = np.diff(np.append(windows[0], len(offsets)))
-    return media + _followed(least, sizes)
+    # A packet that came twice is judged by its first copy.
+    _, index, inverse = np.unique(count, return_index=True, return_inverse=True)
+    firsts = np.sort(index)
+    offsets = (arrivals - media)[firsts]
+    used = _followed(_least(offsets, _runs(offsets, media[firsts], count[firsts])))
+    return media + used[np.searchsorted(firsts, index[inverse])]
 
 
-def _windows(offsets: Floats, media: Ints, count: Ints) -> tuple[Ints, Ints]:
-    """Where each window begins, and the run it is in: a run ends where the timestamps jump."""
+def _runs(offsets: Floats, media: Ints, count: Ints) -> Ints:
+    """The run that each packet is in, from 0 on: a run ends where the timestamps jump."""
     newest = np.maximum.accumulate(count)
     ahead = np.flatnonzero(np.concatenate([[True], count[1:] > newest[:-1]]))
     moved = np.abs(np.diff(offsets[ahead]))
     steps, counts = np.diff(media[ahead]), np.diff(count[ahead])
     usual = np.median(steps / counts) if len(steps) else 0.0
-    odd = np.abs(steps - usual * counts) > STEP
-    begins = ahead[1:][(moved > JUMP) | ((moved > STEP) & odd)]
+    odd = np.abs(steps - usual * counts) > ODD
     run = np.zeros(len(offsets), np.int64)
-    run[begins] = 1
-    run = np.cumsum(run)
-    firsts = np.concatenate([[0], begins]).astype(np.int64)
-    place_in_run = np.arange(len(offsets)) - firsts[run]
-    starts = np.flatnonzero(place_in_run % WINDOW == 0)
-    return starts, run[starts]
+    run[ahead[1:][(moved > JUMP) | ((moved > ODD) & odd)]] = 1
+    return np.cumsum(run)
 
 
-def _followed(least: Floats, sizes: Ints) -> Ints:
-    """The offset to use for each packet: the least of its window, followed slowly while it is near."""
+def _least(offsets: Floats, run: Ints) -> Floats:
+    """The offset of each packet without jitter: see the head of this file. Windows end where their run does."""
+    after, before = offsets.copy(), offsets.copy()
+    reach = 1
+    while reach < min(WINDOW, len(offsets)):
+        # The least of a window of twice the reach is the lesser of two of the reach, side by side.
+        same = run[reach:] == run[:-reach]
+        after[:-reach] = np.where(same, np.minimum(after[:-reach], after[reach:]), after[:-reach])
+        before[reach:] = np.where(same, np.minimum(before[reach:], before[:-reach]), before[reach:])
+        reach *= 2
+    places = np.arange(len(run))
+    firsts = np.flatnonzero(np.diff(run, prepend=-1))
+    lasts = np.append(firsts[1:], len(run)) - 1
+    before_step = offsets < after[np.minimum(places + TRUSTED, lasts[run])] - STEP
+    # The next before it that is known well counts; where a run begins nothing lies behind, where it ends little ahead.
+    known = np.maximum.accumulate(np.where(before_step, firsts[run], places))
+    known = np.minimum(known, np.maximum(lasts - TRUSTED, firsts)[run])
+    least: Floats = np.where(known - firsts[run] < TRUSTED, after, np.maximum(after, before))[known]
+    return least
+
+
+def _followed(least: Floats) -> Ints:
+    """The offset to use for each packet: the least, followed slowly while it is near."""
+    wanted_at = np.rint(least).astype(np.int64)
+    begins = np.flatnonzero(np.diff(wanted_at, prepend=wanted_at[0] - 1))
+    sizes = np.diff(np.append(begins, len(wanted_at)))
     used: list[Ints] = []
-    offset = round(float(least[0]))
-    for wanted, size in zip(np.rint(least).astype(np.int64).tolist(), sizes.tolist(), strict=True):
+    offset = int(wanted_at[0])
+    for wanted, size in zip(wanted_at[begins].tolist(), sizes.tolist(), strict=True):
         away = wanted - offset
         if abs(away) > STEP:
             offset = wanted
             used.append(np.full(size, offset, np.int64))
         elif abs(away) > SLACK:
-            creep = np.minimum(np.arange(1, size + 1), abs(away)) * (1 if away > 0 else -1)
+            creep = np.minimum(np.arange(1, size + 1), abs(away) - SLACK) * (1 if away > 0 else -1)
             used.append(offset + creep)
             offset += int(creep[-1])
         else:
