@@ -7,7 +7,7 @@ from pathlib import Path
 from gateway.bindings.models import Application, Mode, Number
 from gateway.calls.settings import ExchangeSettings, ToneFiles, TrunkSettings
 from gateway.calls.switchboard import wall
-from gateway.config import Config, media_advertised
+from gateway.config.tree import Config, media_advertised
 from gateway.numbers import NumberRules
 from gateway.tones import SOUNDS, ToneFolder
 

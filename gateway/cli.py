@@ -12,7 +12,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from gateway.config import Config, ConfigError, load
+from gateway.config.reading import ConfigError, load
+from gateway.config.tree import Config
 
 app = typer.Typer(
     help="A self-hosted masked-number voice gateway.",

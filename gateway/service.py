@@ -31,7 +31,7 @@ from gateway.calls.journal import Journal
 from gateway.calls.media_pool import MediaPool
 from gateway.calls.switchboard import Switchboard, wall
 from gateway.channel import AskStatus, Channel, Finish, Message, Nudge, Reply, StopCall
-from gateway.config import Config, advertised, media_listen
+from gateway.config.tree import Config, advertised, media_listen
 from gateway.sip.endpoint import Endpoint
 from gateway.sip.hop import Hop
 from gateway.sip.user_agent import UserAgent, UserAgentSettings

@@ -26,7 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gateway.assembly import seed_of
 from gateway.bindings.store import BindingStore
 from gateway.calls.journal import Journal
-from gateway.config import Config, media_listen
+from gateway.config.tree import Config, media_listen
 from gateway.database import migrate, open_engine
 from media.recording.store import RecordingStore
 

@@ -27,7 +27,8 @@ from gateway.api.server import web_server
 from gateway.bindings.purge import keep_purged
 from gateway.bindings.store import BindingStore
 from gateway.channel import AskStatus, Channel, Finish, Message, Nudge, StopCall
-from gateway.config import Config, load
+from gateway.config.reading import load
+from gateway.config.tree import Config
 from gateway.database import open_engine
 from gateway.tones import ToneFolder
 from media.recording.store import RecordingStore

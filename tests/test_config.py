@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import ConfigError, advertised, load, media_advertised, media_listen
+from gateway.config.reading import ConfigError, load
+from gateway.config.tree import advertised, media_advertised, media_listen
 
 ROOT = Path(__file__).parent.parent
 MINIMAL = """

@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gateway.bindings.models import Application, Mode, Number, NumberStatus
 from gateway.bindings.requests import NewAxb
 from gateway.bindings.store import BindingStore
-from gateway.config import load
+from gateway.config.reading import load
 from gateway.database import migrate, open_engine, reading
 from gateway.lab.node import Node, NodePlan, free_media_ports, free_tcp_and_udp_port
 from gateway.numbers import PhoneNumber

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import load
+from gateway.config.reading import load
 from gateway.lab.node import Node, NodeError, NodePlan, free_media_ports, free_tcp_and_udp_port
 
 

@@ -1,47 +1,20 @@
-"""The configuration: one frozen typed tree, read once at start, handed out by section. No global.
-
-Sources, later ones win: the defaults below, a TOML file, the environment. A key ``[section] key`` is overridden by
-``MASKLINE_SECTION__KEY``, the first table of a list (``[[trunk]]``) by ``MASKLINE_TRUNK__0__KEY``; a value that reads
-as JSON (numbers, booleans, lists) is taken as such, anything else as text. :func:`load` raises :class:`ConfigError`
-with every fault at once, each with its key's path.
-"""
+"""The sections, their keys, defaults and forms; and the addresses that follow from them."""
 
 from __future__ import annotations
 
-import json
-import os
 import socket
-import tomllib
-from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
+from gateway.config.printing import plain
 from gateway.numbers import NumberError, PhoneNumber
 from gateway.sip.hop import Hop
 
-PREFIX = "MASKLINE_"
 _CODECS = {"PCMA": 8, "PCMU": 0}
-
-
-class ConfigError(Exception):
-    """Every fault of a configuration: ``faults`` is a list of (key path, what is wrong)."""
-
-    def __init__(self, faults: list[tuple[str, str]]) -> None:
-        super().__init__("\n".join(f"{path}: {text}" for path, text in faults))
-        self.faults = faults
 
 
 def _hop(value: object) -> Hop:
@@ -274,127 +247,7 @@ class Config(Section):
 
     def without_secrets(self) -> dict[str, Any]:
         """The effective configuration as plain values, secrets starred, for ``serve --check``."""
-        return _plain(self)  # type: ignore[no-any-return]
-
-
-def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
-    """Read and check a configuration file. ConfigError lists every fault with its key's path."""
-    try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError([(str(path), f"can't be read: {error.strerror}")]) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError([(str(path), f"is not TOML: {error}")]) from None
-    faults = _overlay(tree, os.environ if environment is None else environment)
-    try:
-        config = Config.model_validate(tree)
-    except ValidationError as error:
-        raise ConfigError(faults + _readable(error)) from None
-    faults += _contradictions(config)
-    if faults:
-        raise ConfigError(faults)
-    return config
-
-
-def _overlay(tree: dict[str, Any], environment: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Lay ``MASKLINE_SECTION__KEY`` variables over the tree; returns the faults of the variables themselves."""
-    faults = []
-    for name in sorted(environment):
-        if not name.startswith(PREFIX) or "__" not in name:
-            continue
-        parts = name[len(PREFIX) :].lower().split("__")
-        here: Any = tree
-        try:
-            for part in parts[:-1]:
-                here = here[int(part)] if isinstance(here, list) else here.setdefault(part, {})
-            last: Any = int(parts[-1]) if isinstance(here, list) else parts[-1]
-            here[last] = _value(environment[name])
-        except (ValueError, IndexError, TypeError, AttributeError):
-            faults.append((name, "names no key of the configuration"))
-    return faults
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
-def _readable(error: ValidationError) -> list[tuple[str, str]]:
-    """pydantic's faults as (path, text), less those that only follow from a fault further down."""
-    rows = [(_path(row["loc"]), row["type"], row["msg"].removeprefix("Value error, ")) for row in error.errors()]
-    texts = {"extra_forbidden": "is no key of the configuration", "missing": "is required"}
-    return [
-        (path, texts.get(kind, message))
-        for path, kind, message in rows
-        if kind != "too_short" or not any(other.startswith(path) and other != path for other, _, _ in rows)
-    ]
-
-
-def _path(location: tuple[int | str, ...]) -> str:
-    """``("trunk", 0, "peers", 1)`` as ``trunk[0].peers[1]``; the branches of a union are left out."""
-    out = ""
-    for part in location:
-        if isinstance(part, int):
-            out += f"[{part}]"
-        elif part.isidentifier() and part[:1].islower():
-            out += f".{part}" if out else part
-    return out or "(configuration)"
-
-
-def _contradictions(config: Config) -> list[tuple[str, str]]:
-    """What each key alone doesn't show: addresses nobody can reach, references to nothing, doubles."""
-    faults = _advertised_faults(config)
-    keys = [entry.key for entry in config.application]
-    names = [trunk.name for trunk in config.trunk]
-    for index, key in enumerate(keys):
-        if key in keys[:index]:
-            faults.append((f"application[{index}].key", f"{key!r} is given twice"))
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            faults.append((f"trunk[{index}].name", f"{name!r} is given twice"))
-    if config.calls.default_trunk and config.calls.default_trunk not in names:
-        faults.append(("calls.default_trunk", f"no [[trunk]] is named {config.calls.default_trunk!r}"))
-    owned: set[PhoneNumber] = set()
-    for index, entry in enumerate(config.number):
-        if entry.application not in keys:
-            faults.append((f"number[{index}].application", f"no [[application]] has the key {entry.application!r}"))
-        if owned.intersection(entry.number):
-            faults.append((f"number[{index}].number", "a number is given twice"))
-        owned.update(entry.number)
-    return faults
-
-
-def _advertised_faults(config: Config) -> list[tuple[str, str]]:
-    """An address in Via, Contact and SDP that the trunk can't reach loses every ACK (pains.md P2): refuse it here."""
-    faults: list[tuple[str, str]] = []
-    if not config.sip.listen:
-        return [("sip.listen", "names no address to listen on")]
-    for key, text, listens in (
-        ("sip.advertised", config.sip.advertised, [hop.host for hop in config.sip.listen]),
-        ("media.advertised", config.media.advertised, [media_listen(config)]),
-    ):
-        shown = ip_address(text) if text else None
-        bound = [ip_address(host) for host in listens]
-        wild = any(address.is_unspecified for address in bound)
-        if shown is None:
-            if wild and key == "sip.advertised":
-                faults.append(
-                    (key, "must be set when sip.listen is 0.0.0.0 or ::, since peers must be told an address")
-                )
-            elif wild and not config.sip.advertised:
-                faults.append((key, "must be set when media.listen is 0.0.0.0 or ::"))
-            continue
-        if shown.is_unspecified or shown.is_multicast or str(shown) == "255.255.255.255":
-            faults.append((key, f"{text} is unroutable: nobody can send to it"))
-        elif all(address.is_loopback for address in bound) and not shown.is_loopback:
-            faults.append((key, f"{text} is unroutable: we listen on loopback only ({listens[0]})"))
-        elif shown.is_loopback and not all(address.is_loopback for address in bound):
-            faults.append((key, f"{text} is unroutable for peers of {listens[0]}: it is loopback"))
-        elif all(address.version != shown.version for address in bound):
-            faults.append((key, f"{text} is of another IP version than what we listen on"))
-    return faults
+        return plain(self)  # type: ignore[no-any-return]
 
 
 def media_listen(config: Config) -> str:
@@ -413,17 +266,3 @@ def media_advertised(config: Config) -> str:
         return config.media.advertised
     bound = media_listen(config)
     return advertised(config) if ip_address(bound).is_unspecified else bound
-
-
-def _plain(value: Any) -> Any:
-    match value:
-        case BaseModel():
-            return {name: _plain(getattr(value, name)) for name in type(value).model_fields}
-        case tuple() | list():
-            return [_plain(item) for item in value]
-        case PhoneNumber():
-            return value.e164
-        case bool() | int() | float() | None:
-            return value
-        case _:
-            return str(value)

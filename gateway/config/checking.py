@@ -1,0 +1,62 @@
+"""What each key alone doesn't show. A fault is (key path, what is wrong)."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from gateway.config.tree import Config, media_listen
+from gateway.numbers import PhoneNumber
+
+
+def contradictions(config: Config) -> list[tuple[str, str]]:
+    """All such faults: addresses nobody can reach, references to nothing, doubles."""
+    faults = _advertised_faults(config)
+    keys = [entry.key for entry in config.application]
+    names = [trunk.name for trunk in config.trunk]
+    for index, key in enumerate(keys):
+        if key in keys[:index]:
+            faults.append((f"application[{index}].key", f"{key!r} is given twice"))
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            faults.append((f"trunk[{index}].name", f"{name!r} is given twice"))
+    if config.calls.default_trunk and config.calls.default_trunk not in names:
+        faults.append(("calls.default_trunk", f"no [[trunk]] is named {config.calls.default_trunk!r}"))
+    owned: set[PhoneNumber] = set()
+    for index, entry in enumerate(config.number):
+        if entry.application not in keys:
+            faults.append((f"number[{index}].application", f"no [[application]] has the key {entry.application!r}"))
+        if owned.intersection(entry.number):
+            faults.append((f"number[{index}].number", "a number is given twice"))
+        owned.update(entry.number)
+    return faults
+
+
+def _advertised_faults(config: Config) -> list[tuple[str, str]]:
+    """An address in Via, Contact and SDP that the trunk can't reach loses every ACK (pains.md P2): refuse it here."""
+    faults: list[tuple[str, str]] = []
+    if not config.sip.listen:
+        return [("sip.listen", "names no address to listen on")]
+    for key, text, listens in (
+        ("sip.advertised", config.sip.advertised, [hop.host for hop in config.sip.listen]),
+        ("media.advertised", config.media.advertised, [media_listen(config)]),
+    ):
+        shown = ip_address(text) if text else None
+        bound = [ip_address(host) for host in listens]
+        wild = any(address.is_unspecified for address in bound)
+        if shown is None:
+            if wild and key == "sip.advertised":
+                faults.append(
+                    (key, "must be set when sip.listen is 0.0.0.0 or ::, since peers must be told an address")
+                )
+            elif wild and not config.sip.advertised:
+                faults.append((key, "must be set when media.listen is 0.0.0.0 or ::"))
+            continue
+        if shown.is_unspecified or shown.is_multicast or str(shown) == "255.255.255.255":
+            faults.append((key, f"{text} is unroutable: nobody can send to it"))
+        elif all(address.is_loopback for address in bound) and not shown.is_loopback:
+            faults.append((key, f"{text} is unroutable: we listen on loopback only ({listens[0]})"))
+        elif shown.is_loopback and not all(address.is_loopback for address in bound):
+            faults.append((key, f"{text} is unroutable for peers of {listens[0]}: it is loopback"))
+        elif all(address.version != shown.version for address in bound):
+            faults.append((key, f"{text} is of another IP version than what we listen on"))
+    return faults

@@ -1,0 +1,24 @@
+"""The configuration as plain values. A secret prints itself starred."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from gateway.numbers import PhoneNumber
+
+
+def plain(value: Any) -> Any:
+    """Dictionaries, lists, numbers and text, ready for JSON."""
+    match value:
+        case BaseModel():
+            return {name: plain(getattr(value, name)) for name in type(value).model_fields}
+        case tuple() | list():
+            return [plain(item) for item in value]
+        case PhoneNumber():
+            return value.e164
+        case bool() | int() | float() | None:
+            return value
+        case _:
+            return str(value)
