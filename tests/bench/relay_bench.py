@@ -137,7 +137,11 @@ def _row(one: Turns, calls: int, turns: list[Turns]) -> Row:
 
 
 def _ratio(one: Turns, base: Turns | None) -> float | None:
-    return median(cost / other for cost, other in zip(one.costs, base.costs, strict=True)) if base else None
+    if base is None:
+        return None
+    # The kernel may book a turn's time into the next one.
+    pairs = [(cost, other) for cost, other in zip(one.costs, base.costs, strict=True) if other > 0]
+    return median(cost / other for cost, other in pairs) if pairs else None
 
 
 def run(seconds: float, calls: tuple[int, ...] = CALLS) -> list[Row]:

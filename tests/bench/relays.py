@@ -82,7 +82,7 @@ class Maskline:
         self._spool = spool
         self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._ours.settimeout(10)
-        low, high = (20000, 24999) if spool else (25000, 29999)
+        low, high = (10000, 12499) if spool else (12500, 14999)
         command = [sys.executable, "-m", "media.worker", "--control-fd", str(theirs.fileno()), "--host", HOST]
         self._process = subprocess.Popen(
             [*command, "--ports", f"{low}-{high}", "--rest", "30"], cwd=ROOT, pass_fds=[theirs.fileno()]
@@ -125,13 +125,13 @@ class RtpEngine:
     def __init__(self, program: str, recordings: str | None) -> None:
         self.name = "rtpengine" + (RECORDING if recordings else "")
         self._record = recordings is not None
-        low = 33000 if recordings else 30000
+        low = 17500 if recordings else 15000
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as spare:
             spare.bind((HOST, 0))
             self._control = spare.getsockname()
         options = [
             *("--config-file=none", "--table=-1", f"--interface={HOST}", f"--listen-ng={HOST}:{self._control[1]}"),
-            *(f"--port-min={low}", f"--port-max={low + 2999}", "--num-threads=1", "--media-num-threads=1"),
+            *(f"--port-min={low}", f"--port-max={low + 2499}", "--num-threads=1", "--media-num-threads=1"),
             *("--log-level=1", "--log-stderr", "--foreground"),
         ]
         if recordings:
