@@ -1,21 +1,22 @@
 """What the interop tests share: a node with its customer's server, and judges of what phones and node left behind.
 
-A ``Stand`` is a node on loopback with one AXB binding. Its phones' ports come from the same block of free ports as the
-node's media ports (``take_ports``): below the range that the kernel hands out, so nobody else is given them meanwhile.
+A ``Stand`` is a node on loopback with one AXB binding. Phones are told their ports (``take_ports``).
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, ExitStack, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 import aiohttp
 
-from gateway.lab.analysis import dominant, seconds_of
+from gateway.lab.analysis import seconds_of
 from gateway.lab.audio import decode
 from gateway.lab.checks import forms_found
 from gateway.lab.client import CustomerClient
@@ -31,6 +32,22 @@ ANSWERED_CALL = ["callin", "callout", "alerting", "answer", "disconnect", "fee"]
 PHONE_PORTS = 32
 
 
+def free_phone_ports(count: int) -> range:
+    """``count`` ports in a row, the first even, free for UDP and TCP right now.
+
+    They lie below the media ports of nodes and below what the kernel hands out. Each process begins its search
+    elsewhere, so that two runs on one machine don't meet.
+    """
+    for step in range(0, 10000, count):
+        low = 10000 + (os.getpid() * 64 + step) % (10000 - count) // 2 * 2
+        with ExitStack() as stack, suppress(OSError):
+            for port in range(low, low + count):
+                for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                    stack.enter_context(socket.socket(socket.AF_INET, kind)).bind((HOST, port))
+            return range(low, low + count)
+    raise OSError(f"no {count} free ports in a row on {HOST}")
+
+
 class Stand:
     """A node, the customer's server, one binding A-X-B. The callee's phone is to listen on ``callee_port``."""
 
@@ -44,8 +61,7 @@ class Stand:
         their MASKLINE_."""
         self.receiver = Receiver(HOST, KEY, SECRET, lambda event: self.changed.set())
         self.stack.push_async_callback(self.receiver.stop)
-        low, high = free_media_ports(HOST, pairs + phone_ports // 2)
-        self._ports = range(high + 1 - phone_ports, high + 1)
+        self._ports = free_phone_ports(phone_ports)
         self.callee_port, *_ = self.take_ports(2)
         self.node = Node(
             NodePlan(
@@ -58,7 +74,7 @@ class Stand:
                 receiver=await self.receiver.start(),
                 sip_port=free_tcp_and_udp_port(HOST),
                 web_port=free_tcp_and_udp_port(HOST),
-                media_ports=(low, low + 2 * pairs - 1),
+                media_ports=free_media_ports(HOST, pairs),
                 overrides={f"MASKLINE_{name}": value for name, value in overrides.items()},
             )
         )
@@ -128,12 +144,15 @@ async def until(condition: Callable[[], bool], seconds: float, said: Callable[[]
 
 
 def assert_recorded(wave: Wave, left: int = A_VOICE, right: int = B_VOICE, *, at_least: float = 2.0) -> None:
-    """Each side's tone on its own channel, the other's not at all."""
+    """Each side's tone on its own channel, the other's not at all, in blocks of a tenth of a second.
+
+    The whole channel isn't one sine: on a busy machine a program's own playing stumbles, and its tone goes on in
+    another phase.
+    """
     assert (wave.format, wave.rate, wave.channels) == (ALAW, 8000, 2)
     codes = (wave.channel(0), wave.channel(1))
     for channel, own, other in ((codes[0], left, right), (codes[1], right, left)):
         samples = decode(channel)
-        assert dominant(samples) == own
         assert seconds_of(samples, own) >= at_least
         assert seconds_of(samples, other) == 0
 

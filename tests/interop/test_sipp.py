@@ -54,11 +54,16 @@ class Carriers:
         """Both end by themselves, and every call went as their scenarios say."""
         async with asyncio.timeout(LIMIT + 10):
             for name, process in self._running.items():
-                assert await process.wait() == 0, self.log(name).read_text("utf-8", "replace")[-3000:]
+                status = await process.wait()
+                assert status == 0, f"{name}: {status}\n{self._said(name)}"
 
     def log(self, scenario: str) -> Path:
         """Every message that it sent and got."""
         return self._stand.folder / f"{scenario}.log"
+
+    def _said(self, scenario: str) -> str:
+        files = (self._stand.folder / f"{scenario}.out", self.log(scenario))
+        return "\n".join(file.read_text("utf-8", "replace")[-3000:] for file in files if file.exists())
 
     async def _run(self, scenario: str, port: int, *more: str) -> None:
         # A call takes one port pair of SIPp's, and each call the next one.
@@ -79,7 +84,7 @@ async def test_a_masked_call(sipp: str, stand: Stands, transport: str) -> None:
     await carriers.finish()
     (fee,) = await here.fees(1)
     assert here.kinds() == ANSWERED_CALL
-    assert_recorded(await here.recording_of(fee.fields))
+    assert_recorded(await here.recording_of(fee.fields), at_least=4.0)
     assert_unseen(B, [carriers.log("caller")])
     assert_unseen(A, [carriers.log("callee")])
 
