@@ -117,7 +117,7 @@ class Node:
 
     async def _start(self) -> None:
         config = self._config
-        await prepare_database(config, self._store, self._journal)
+        await prepare_database(config, self._engine, self._store, self._journal)
         await asyncio.to_thread(check_folders, config)
         check_media(config)
         await self._journal.start()

@@ -39,13 +39,13 @@ class StartError(Exception):
 
 
 @contextmanager
-def needed(key: str, *others: type[Exception]) -> Iterator[None]:
-    """What fails inside is a StartError that names ``key``: an OSError, or one of ``others``."""
+def needed(key: str, *others: type[Exception], value: object = "") -> Iterator[None]:
+    """What fails inside is a StartError that names ``key`` and ``value``: an OSError, or one of ``others``."""
     expected: tuple[type[Exception], ...] = (OSError, *others)
     try:
         yield
     except expected as error:
-        raise StartError(f"{key}: {_words(error)}") from None
+        raise StartError(": ".join(filter(None, (key, str(value), _words(error))))) from None
 
 
 def open_database(config: Config) -> AsyncEngine:
@@ -55,9 +55,10 @@ def open_database(config: Config) -> AsyncEngine:
         return open_engine(config.database.url)
 
 
-async def prepare_database(config: Config, store: BindingStore, journal: Journal) -> None:
+async def prepare_database(config: Config, engine: AsyncEngine, store: BindingStore, journal: Journal) -> None:
     """Tables of this version; the configuration's applications and numbers, and no others; calls of a crash closed."""
-    with needed("database.url", Exception):
+    # Printed, the engine's URL has its password starred.
+    with needed("database.url", Exception, value=engine.url):
         await migrate(config.database.url)
         given = seed_of(config)
         await store.seed(*given)

@@ -102,7 +102,7 @@ def test_a_database_that_can_t_be_used(
     plan = plan_in(tmp_path)
     spoil(tmp_path / "maskline.db")
     said = start(written(plan), capsys)
-    assert said.startswith("database.url: ")
+    assert said.startswith(f"database.url: sqlite+aiosqlite:///{tmp_path}/maskline.db: ")
     assert words in said
 
 
