@@ -131,10 +131,30 @@ class Node:
 
     async def _keep_web(self, listening: socket.socket) -> None:
         """Run the web process, and run it again when it ends before the node does."""
-        while True:
-            ours, theirs = socket.socketpair()
-            with theirs:
-                self._web = await asyncio.create_subprocess_exec(
+        while not self._stopping.is_set():
+            try:
+                web, channel = await self._spawn_web(listening)
+            except OSError as error:
+                # No memory or no process to be had: calls go on, and the next try may do.
+                _log.error("the web process could not be started", error=error.strerror)
+                await asyncio.sleep(RESPAWN_SECONDS)
+                continue
+            self._web, self._channel = web, channel
+            if self._started.is_set():
+                channel.send(Nudge())
+            elif self._stopping.is_set():
+                web.kill()
+            status = await web.wait()
+            await channel.close()
+            if not self._stopping.is_set():
+                _log.error("the web process ended", status=status)
+                await asyncio.sleep(RESPAWN_SECONDS)
+
+    async def _spawn_web(self, listening: socket.socket) -> tuple[asyncio.subprocess.Process, Channel]:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                web = await asyncio.create_subprocess_exec(
                     sys.executable,
                     # Not -m: the rendering process would import the web process's main module, which takes seconds.
                     *("-c", "from gateway.web import main; main()", "--config", str(self._path)),
@@ -142,18 +162,12 @@ class Node:
                     pass_fds=(theirs.fileno(), listening.fileno()),
                     stdin=asyncio.subprocess.DEVNULL,
                 )
-            channel = self._channel = Channel(self._hear)
-            await channel.open(ours)
-            if self._started.is_set():
-                channel.send(Nudge())
-            elif self._stopping.is_set():
-                self._web.kill()
-            status = await self._web.wait()
-            await channel.close()
-            if self._stopping.is_set():
-                return
-            _log.error("the web process ended", status=status)
-            await asyncio.sleep(RESPAWN_SECONDS)
+            except OSError:
+                ours.close()
+                raise
+        channel = Channel(self._hear)
+        await channel.open(ours)
+        return web, channel
 
     def _hear(self, message: Message) -> None:
         if self._channel is None:

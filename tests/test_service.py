@@ -168,6 +168,14 @@ def test_addresses_of_another_machine(tmp_path: Path, capsys: pytest.CaptureFixt
     assert said.startswith(f"sip.listen: udp:{elsewhere}:5060: ")
 
 
+def test_processes_that_can_t_be_had(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(plan_in(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "absent"))
+    assert start(path, capsys).startswith("media.workers: No such file or directory")
+
+
 def test_the_command_ends_with_1(tmp_path: Path) -> None:
     path = written(plan_in(tmp_path))
     (tmp_path / "spool").touch()

@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
+import structlog
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -25,6 +26,7 @@ from gateway.database import writing
 from gateway.schema import application as applications
 from gateway.schema import binding, number
 
+_log = structlog.get_logger()
 _SET_STATUS = update(number).where(number.c.x == bindparam("of")).values(status=bindparam("new"))
 
 
@@ -43,6 +45,7 @@ class SeedStore:
                 )
                 if changed.rowcount == 0:
                     await connection.execute(insert(applications).values(**values))
+            staying = 0
             known = {row.x: row for row in (await connection.execute(select(number))).all()}
             for x in numbers:
                 old = known.get(x.x.e164)
@@ -52,10 +55,15 @@ class SeedStore:
                 values = {"area_code": x.area_code, "province": x.province}
                 if old.status == NumberStatus.UNAVAILABLE:
                     values["status"] = int(x.status)
-                if old.application != x.application and not await _bound(connection, x):
-                    values["application"] = x.application
+                if old.application != x.application:
+                    if await _bound(connection, x):
+                        staying += 1
+                    else:
+                        values["application"] = x.application
                 if any(getattr(old, name) != value for name, value in values.items()):
                     await connection.execute(update(number).where(number.c.x == x.x.e164).values(**values))
+        if staying:
+            _log.warning("numbers stay with their application until they are unbound", numbers=staying)
 
     async def take_out(self, given: Iterable[Application], numbers: Iterable[Number]) -> tuple[int, int]:
         """Disable all applications and X numbers but these; how many of each were not so before."""

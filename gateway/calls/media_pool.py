@@ -101,13 +101,17 @@ class MediaPool:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         with theirs:
-            worker.process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *("-m", "media.worker", "--control-fd", str(theirs.fileno()), "--host", self._host),
-                *("--ports", f"{worker.ports[0]}-{worker.ports[1]}", "--rest", str(self._rest)),
-                pass_fds=(theirs.fileno(),),
-                stdin=asyncio.subprocess.DEVNULL,
-            )
+            try:
+                worker.process = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    *("-m", "media.worker", "--control-fd", str(theirs.fileno()), "--host", self._host),
+                    *("--ports", f"{worker.ports[0]}-{worker.ports[1]}", "--rest", str(self._rest)),
+                    pass_fds=(theirs.fileno(),),
+                    stdin=asyncio.subprocess.DEVNULL,
+                )
+            except OSError:
+                ours.close()
+                raise
         worker.control = ours
         worker.backlog.clear()
         asyncio.get_running_loop().add_reader(ours.fileno(), self._read, worker)
