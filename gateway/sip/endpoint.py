@@ -19,6 +19,7 @@ from gateway.sip.transport import Transport
 
 _log = structlog.get_logger()
 LOG_EVERY = 60.0
+FAULT_PAUSE = 0.1
 
 
 class Core(Protocol):
@@ -64,6 +65,7 @@ class Endpoint:
         self._logged_at = float("-inf")
         self._timer: asyncio.TimerHandle | None = None
         self._armed: float | None = None
+        self._stopped = False
 
     async def start(self, listen: Sequence[Hop]) -> None:
         """Bind the sockets; OSError when one can't be had."""
@@ -77,17 +79,20 @@ class Endpoint:
     def execute(self, outputs: Sequence[Any]) -> None:
         """Carry out outputs of the core, and arm the timer anew."""
         others: list[Any] = []
-        for output in outputs:
-            if isinstance(output, Transmit):
-                self.transport.send(output.data, output.hop)
-            else:
-                others.append(output)
-        if others:
-            self._on_outputs(others)
-        self._arm()
+        try:
+            for output in outputs:
+                if isinstance(output, Transmit):
+                    self.transport.send(output.data, output.hop)
+                else:
+                    others.append(output)
+            if others:
+                self._on_outputs(others)
+        finally:
+            self._arm()
 
     async def stop(self) -> None:
-        """Close the sockets."""
+        """Close the sockets; no timer runs any more."""
+        self._stopped = True
         if self._timer is not None:
             self._timer.cancel()
         await self.transport.stop()
@@ -97,21 +102,23 @@ class Endpoint:
             self.execute(act(*arguments, time.monotonic()))
         except Exception:
             self.faults += 1
+            # A timer that fails stays due: without a pause the loop would do nothing else.
+            self._arm(FAULT_PAUSE)
             now = time.monotonic()
             if now - self._logged_at >= LOG_EVERY:
                 self._logged_at = now
                 _log.exception("a fault of ours in the SIP core", faults=self.faults)
 
-    def _arm(self) -> None:
+    def _arm(self, pause: float = 0.0) -> None:
         deadline = self._core.deadline
-        if deadline == self._armed:
+        if deadline == self._armed or self._stopped:
             return
         if self._timer is not None:
             self._timer.cancel()
         self._armed = deadline
         self._timer = None
         if deadline is not None:
-            delay = max(0.0, deadline - time.monotonic())
+            delay = max(pause, deadline - time.monotonic())
             self._timer = asyncio.get_running_loop().call_later(delay, self._fire)
 
     def _fire(self) -> None:

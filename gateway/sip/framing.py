@@ -33,8 +33,8 @@ class StreamFramer:
 
     @property
     def partial(self) -> bool:
-        """Whether the beginning of a message waits for its rest."""
-        return bool(self._buffer)
+        """Whether the beginning of a message waits for its rest; a lone CRLF, kept to see if it is a ping, is none."""
+        return not b"\r\n\r".startswith(self._buffer)
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take in bytes; return the messages that are complete."""

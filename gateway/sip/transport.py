@@ -16,12 +16,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-import structlog
-
 from gateway.sip.framing import StreamFramer
 from gateway.sip.hop import Hop
 
-_log = structlog.get_logger()
 QUEUE_LIMIT = 1 << 20
 PONG = b"\r\n"
 
@@ -62,11 +59,15 @@ class Transport:
         self._udp: list[asyncio.DatagramTransport] = []
         self._servers: list[asyncio.Server] = []
         self._streams: dict[Hop, _Stream] = {}
+        self._open: set[_Stream] = set()
+        """Every connection that isn't lost yet; ``_streams`` has only those that can still be sent on."""
         self._waiting: dict[Hop, list[bytes]] = {}
         self._connecting: set[asyncio.Task[None]] = set()
+        self._stopped = False
 
     async def start(self, listen: Sequence[Hop]) -> None:
         """Bind; ``bound`` then names the sockets. OSError names the hop that can't be had."""
+        self._stopped = False
         loop = asyncio.get_running_loop()
         for hop in listen:
             try:
@@ -85,6 +86,8 @@ class Transport:
 
     def send(self, data: bytes, hop: Hop) -> None:
         """Send a message to a hop. What can't be sent is reported by ``on_failed``, later."""
+        if self._stopped:
+            return
         if hop.transport == "udp":
             self._send_datagram(data, hop)
             return
@@ -96,6 +99,7 @@ class Transport:
                 self._waiting[hop].append(data)
             else:
                 self.counters["connect queue full"] += 1
+                self.fail(hop)
         else:
             self._waiting[hop] = [data]
             task = asyncio.get_running_loop().create_task(self._connect(hop))
@@ -103,18 +107,31 @@ class Transport:
             task.add_done_callback(self._connecting.discard)
 
     async def stop(self) -> None:
-        """Close everything."""
-        for task in list(self._connecting):
+        """Close everything; afterwards nothing is sent, taken or reported any more."""
+        self._stopped = True
+        connecting = list(self._connecting)
+        for task in connecting:
             task.cancel()
         for server in self._servers:
             server.close()
-        for stream in list(self._streams.values()):
+        for stream in list(self._open):
             stream.close()
         for endpoint in self._udp:
             endpoint.close()
+        await asyncio.gather(*connecting, return_exceptions=True)
+        self._waiting.clear()
         await asyncio.sleep(0)
-        for stream in list(self._streams.values()):
+        for stream in list(self._open):
             stream.abort()
+        await asyncio.sleep(0)
+
+    def fail(self, hop: Hop) -> None:
+        """Say on the loop's next turn, never inside of ``send``, that something for ``hop`` didn't get there."""
+        asyncio.get_running_loop().call_soon(self._report, hop)
+
+    def _report(self, hop: Hop) -> None:
+        if not self._stopped:
+            self.on_failed(hop)
 
     def _send_datagram(self, data: bytes, hop: Hop) -> None:
         wanted = socket.AF_INET6 if ":" in hop.host else socket.AF_INET
@@ -122,28 +139,31 @@ class Transport:
             if endpoint.get_extra_info("socket").family == wanted:
                 endpoint.sendto(data, (hop.host, hop.port))
                 return
-        asyncio.get_running_loop().call_soon(self.on_failed, hop)
+        self.fail(hop)
 
     async def _connect(self, hop: Hop) -> None:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self.connect_seconds):
                 _, stream = await loop.create_connection(lambda: _Stream(self, hop), hop.host, hop.port)
-        except (OSError, TimeoutError):
+        except (OSError, ValueError, OverflowError):
             self._waiting.pop(hop, None)
             self.counters["connect failed"] += 1
-            self.on_failed(hop)
+            self.fail(hop)
             return
         for data in self._waiting.pop(hop, ()):
             stream.write(data)
 
     def register(self, stream: _Stream, hop: Hop) -> bool:
-        """A connection stands; False: too many from that address, or a stranger."""
+        """A connection stands; False: too many from that address, a stranger, or we have stopped."""
+        self._open.add(stream)
+        if self._stopped:
+            return False
         if stream.outgoing is None:
             if not self.admits(hop.host):
                 self.counters["stranger"] += 1
                 return False
-            if sum(1 for other in self._streams if other.host == hop.host) >= self.per_host:
+            if sum(1 for other in self._open if other.comes_from(hop.host)) > self.per_host:
                 self.counters["too many connections"] += 1
                 return False
         self._streams[hop] = stream
@@ -151,13 +171,14 @@ class Transport:
 
     def forget(self, stream: _Stream, hop: Hop) -> None:
         """A connection is gone."""
+        self._open.discard(stream)
         if self._streams.get(hop) is stream:
             del self._streams[hop]
 
     @property
     def streams(self) -> int:
         """Connections that stand."""
-        return len(self._streams)
+        return len(self._open)
 
 
 def _bound(hop: Hop) -> socket.socket:
@@ -205,10 +226,18 @@ class _Stream(asyncio.Protocol):
         """Nothing can be sent on it any more."""
         return self._transport is None or self._transport.is_closing()
 
+    def comes_from(self, host: str) -> bool:
+        """Whether ``host`` opened it."""
+        return self.outgoing is None and self._hop is not None and self._hop.host == host
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        host, port = self._transport.get_extra_info("peername")[:2]
-        self._hop = self.outgoing or Hop("tcp", host, port)
+        peer = self._transport.get_extra_info("peername")
+        if peer is None:
+            # Reset before we took it: uvloop then knows no peer.
+            self._transport.abort()
+            return
+        self._hop = self.outgoing or Hop("tcp", peer[0], peer[1])
         self._transport.set_write_buffer_limits(high=QUEUE_LIMIT)
         with contextlib.suppress(OSError):
             self._transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -234,19 +263,24 @@ class _Stream(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Queue bytes; a peer that has let a whole queue pile up is closed."""
-        if self._transport is None or self._transport.is_closing():
+        if self._transport is None or self._hop is None:
             return
-        if self._transport.get_write_buffer_size() + len(data) > QUEUE_LIMIT:
+        if self._transport.is_closing():
+            self._owner.fail(self._hop)
+        elif self._transport.get_write_buffer_size() + len(data) > QUEUE_LIMIT:
             self._owner.counters["stuck peer"] += 1
-            self.abort()
-            return
-        self._transport.write(data)
+            self._owner.fail(self._hop)
+            self._transport.abort()
+        else:
+            self._transport.write(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._timer is not None:
             self._timer.cancel()
         if self._hop is not None:
             self._owner.forget(self, self._hop)
+            if exc is not None:
+                self._owner.fail(self._hop)
 
     def close(self) -> None:
         """Send what is queued, then close; a peer that doesn't read it is not waited for."""
@@ -259,7 +293,7 @@ class _Stream(asyncio.Protocol):
         if self._transport is None or self._hop is None:
             return
         if self._transport.get_write_buffer_size():
-            asyncio.get_running_loop().call_soon(self._owner.on_failed, self._hop)
+            self._owner.fail(self._hop)
         self._transport.abort()
 
     def _watch(self, whole: bool) -> None:

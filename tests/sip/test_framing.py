@@ -56,6 +56,17 @@ def test_pings_are_counted_between_messages_only() -> None:
     assert framer.pings == 3
 
 
+def test_a_lone_crlf_is_no_beginning_of_a_message() -> None:
+    """Some peers send one CRLF to keep a connection: it starts no time in which a message must be whole."""
+    framer = StreamFramer()
+    seen = []
+    for part in (ONE + b"\r\n", b"\r", b"\n", b"\r", b"\nO"):
+        framer.feed(part)
+        seen.append(framer.partial)
+    assert seen == [False, False, False, False, True]
+    assert framer.pings == 1
+
+
 @pytest.mark.parametrize(
     "head",
     [

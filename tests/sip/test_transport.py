@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Any
 
 import pytest
+import uvloop
 
 from gateway.sip.hop import Hop
 from gateway.sip.transport import QUEUE_LIMIT, Transport
@@ -242,3 +244,65 @@ async def test_stop_leaves_nothing(bench: Bench) -> None:
     assert one.streams == 0
     writer.close()
     assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
+
+
+def reset(peer: socket.socket) -> None:
+    """Close with RST."""
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    peer.close()
+
+
+async def test_a_connection_that_is_reset_is_told_of(bench: Bench) -> None:
+    one = await bench.start()
+    hop, peer = await stuck(one, bench)
+    reset(peer)
+    await bench.until(lambda: bool(bench.failed))
+    assert bench.failed == [hop]
+
+
+@pytest.mark.parametrize("hop", [Hop("tcp", HOST, 70000), Hop("tcp", "a" * 70, 5060)])
+async def test_a_hop_that_can_not_even_be_tried_is_told_of(bench: Bench, hop: Hop) -> None:
+    one = await bench.start()
+    for _ in range(2):
+        one.send(MESSAGE, hop)
+    await bench.until(lambda: bool(bench.failed))
+    assert (bench.failed, one._waiting) == ([hop], {})
+
+
+async def test_what_the_queue_of_a_connection_to_be_has_no_room_for_is_told_of(bench: Bench) -> None:
+    one = await bench.start()
+    with socket.socket() as silent:
+        silent.bind((HOST, 0))
+        hop = Hop("tcp", *silent.getsockname())
+        one.send(b"x" * QUEUE_LIMIT, hop)
+        one.send(MESSAGE, hop)
+        await bench.until(lambda: len(bench.failed) == 2)
+    assert (one.counters["connect queue full"], one.counters["connect failed"]) == (1, 1)
+
+
+async def test_after_stop_nothing_is_sent_and_nothing_told(bench: Bench) -> None:
+    one = await bench.start()
+    hop, peer = await stuck(one, bench)
+    fill(one, hop)
+    await one.stop()
+    for to in (hop, Hop("tcp", HOST, 9), Hop("udp", HOST, 9)):
+        one.send(MESSAGE, to)
+    await asyncio.sleep(0)
+    assert (one._waiting, one._connecting, one.streams, bench.failed) == ({}, set(), 0, [])
+    peer.close()
+
+
+def test_a_connection_reset_before_it_is_taken_harms_nothing_under_uvloop() -> None:
+    async def run() -> tuple[list[Any], Bench]:
+        faults: list[Any] = []
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: faults.append(context))
+        made = Bench()
+        one = await made.start()
+        reset(socket.create_connection((HOST, one.bound[1].port)))
+        one.send(MESSAGE, one.bound[1])
+        await made.until(lambda: bool(made.messages))
+        await one.stop()
+        return faults, made
+
+    faults, made = uvloop.run(run())
+    assert (faults, len(made.messages)) == ([], 1)

@@ -1,0 +1,140 @@
+"""The driver on real sockets: outputs carried out, one timer, and a fault of ours that stops nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from itertools import count
+from typing import Any
+
+import pytest
+
+from gateway.sip.endpoint import Core, Endpoint
+from gateway.sip.hop import Hop
+from gateway.sip.outputs import Accepted, Confirmed, Incoming, Progress
+from gateway.sip.user_agent import UserAgent, UserAgentSettings
+
+HOST = "127.0.0.1"
+
+
+class Scripted:
+    """A core whose timer is due at once after the first message; ``fault`` says where it breaks."""
+
+    def __init__(self, fault: str = "") -> None:
+        self.fault = fault
+        self.deadline: float | None = None
+        self.fired = asyncio.Event()
+        self.messages = 0
+
+    def handle_timeout(self, now: float) -> Sequence[Any]:
+        if self.fault == "timer":
+            self.fault = ""
+            raise ZeroDivisionError
+        if self.fault == "timer always":
+            raise ZeroDivisionError
+        self.deadline = None
+        self.fired.set()
+        return []
+
+    def receive_message(self, data: bytes, source: Hop, now: float) -> Sequence[Any]:
+        self.messages += 1
+        self.deadline = now
+        if self.fault == "message":
+            raise ZeroDivisionError
+        return ["something"]
+
+    def receive_malformed(self, data: bytes, source: Hop, now: float) -> Sequence[Any]:
+        raise ZeroDivisionError
+
+    def transport_failed(self, hop: Hop, now: float) -> Sequence[Any]:
+        raise ZeroDivisionError
+
+
+Start = Callable[..., Any]
+
+
+@pytest.fixture
+async def start() -> AsyncIterator[Start]:
+    made: list[Endpoint] = []
+
+    async def begin(core: Core, on_outputs: Callable[[list[Any]], None] = lambda outputs: None) -> Endpoint:
+        made.append(Endpoint(core, on_outputs, lambda host: True))
+        await made[-1].start([Hop("udp", HOST, 0), Hop("tcp", HOST, 0)])
+        return made[-1]
+
+    yield begin
+    for one in made:
+        await one.stop()
+
+
+@pytest.mark.parametrize(("fault", "faults"), [("", 0), ("message", 1), ("timer", 1), ("outputs", 1)])
+async def test_the_timer_runs_whatever_broke_before(start: Start, fault: str, faults: int) -> None:
+    def on_outputs(outputs: list[Any]) -> None:
+        if fault == "outputs":
+            raise ZeroDivisionError
+
+    core = Scripted(fault)
+    one = await start(core, on_outputs)
+    one.transport.send(b"x", one.bound[0])
+    async with asyncio.timeout(10):
+        await core.fired.wait()
+    assert one.faults == faults
+
+
+async def test_a_timer_that_always_breaks_leaves_the_loop_to_others(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.sip.endpoint.FAULT_PAUSE", 600.0)
+    core = Scripted("timer always")
+    one = await start(core)
+    one.transport.send(b"x", one.bound[0])
+    async with asyncio.timeout(10):
+        while not one.faults:
+            await asyncio.sleep(0)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert one.faults == 1
+
+
+async def test_no_timer_runs_after_stop(start: Start) -> None:
+    core = Scripted()
+    one = await start(core)
+    await one.stop()
+    core.deadline = time.monotonic()
+    one.execute([])
+    assert one._timer is None
+
+
+@pytest.mark.parametrize("transport", [0, 1])
+async def test_two_user_agents_set_up_a_call(start: Start, transport: int) -> None:
+    numbers = count()
+    seen: list[Any] = []
+    done = asyncio.Event()
+
+    def note(outputs: list[Any]) -> None:
+        seen.extend(outputs)
+        if any(isinstance(output, Confirmed) for output in seen):
+            done.set()
+
+    agents = []
+    for _ in range(2):
+        shown: dict[str, Hop] = {}
+        agent = UserAgent(UserAgentSettings(shown), lambda: f"t{next(numbers)}")
+        endpoint = await start(agent, note)
+        shown |= {hop.transport: hop for hop in endpoint.bound}
+        agents.append((agent, endpoint))
+    (caller, from_), (callee, to) = agents
+    _, outputs = caller.invite(
+        to.bound[transport], "sip:b@x", from_="<sip:a@x>", to="<sip:b@x>", body=b"offer", now=time.monotonic()
+    )
+    from_.execute(outputs)
+    async with asyncio.timeout(10):
+        while not any(isinstance(output, Incoming) for output in seen):
+            await asyncio.sleep(0)
+        incoming = next(output for output in seen if isinstance(output, Incoming))
+        to.execute(callee.ring(incoming.session, now=time.monotonic()))
+        to.execute(callee.accept(incoming.session, b"answer", now=time.monotonic()))
+        await done.wait()
+    assert [type(output) for output in seen] == [Incoming, Progress, Accepted, Confirmed]
+    assert (from_.faults, to.faults) == (0, 0)
