@@ -32,6 +32,7 @@ class Scripted:
             self.fault = ""
             raise ZeroDivisionError
         if self.fault == "timer always":
+            self.fired.set()
             raise ZeroDivisionError
         self.deadline = None
         self.fired.set()
@@ -90,8 +91,7 @@ async def test_a_timer_that_always_breaks_leaves_the_loop_to_others(
     one = await start(core)
     one.transport.send(b"x", one.bound[0])
     async with asyncio.timeout(10):
-        while not one.faults:
-            await asyncio.sleep(0)
+        await core.fired.wait()
     for _ in range(20):
         await asyncio.sleep(0)
     assert one.faults == 1
@@ -110,11 +110,13 @@ async def test_no_timer_runs_after_stop(start: Start) -> None:
 async def test_two_user_agents_set_up_a_call(start: Start, transport: int) -> None:
     numbers = count()
     seen: list[Any] = []
-    done = asyncio.Event()
+    rings, done = asyncio.Event(), asyncio.Event()
 
     def note(outputs: list[Any]) -> None:
         seen.extend(outputs)
-        if any(isinstance(output, Confirmed) for output in seen):
+        if isinstance(seen[-1], Incoming):
+            rings.set()
+        if isinstance(seen[-1], Confirmed):
             done.set()
 
     agents = []
@@ -130,9 +132,8 @@ async def test_two_user_agents_set_up_a_call(start: Start, transport: int) -> No
     )
     from_.execute(outputs)
     async with asyncio.timeout(10):
-        while not any(isinstance(output, Incoming) for output in seen):
-            await asyncio.sleep(0)
-        incoming = next(output for output in seen if isinstance(output, Incoming))
+        await rings.wait()
+        incoming = seen[0]
         to.execute(callee.ring(incoming.session, now=time.monotonic()))
         to.execute(callee.accept(incoming.session, b"answer", now=time.monotonic()))
         await done.wait()
