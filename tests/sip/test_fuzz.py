@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import ParseError
+from gateway.sip.framing import StreamFramer
 from gateway.sip.hop import Hop
 from gateway.sip.message import parse_message
 from gateway.sip.transaction import Transmit
@@ -27,6 +28,15 @@ PIECES = [
     *(b"9" * 40, b"[::1]", b";branch=z9hG4bK", b"\r\n ", b"Via: x\r\n", b"CSeq: 1 ACK\r\n", b"Content-Length: 3\r\n"),
 ]
 fuzz = settings(max_examples=300, derandomize=True, deadline=None)
+Edits = list[tuple[int, int, bytes]]
+edits_ = st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 12), st.sampled_from(PIECES)), max_size=6)
+
+
+def edited(data: bytes, edits: Edits) -> bytes:
+    for place, cut, piece in edits:
+        at = place % (len(data) + 1)
+        data = data[:at] + piece + data[at + cut :]
+    return data
 
 
 def agent() -> UserAgent:
@@ -42,6 +52,8 @@ def answers(one: UserAgent) -> bool:
 @fuzz
 @given(st.binary(max_size=400))
 def test_any_bytes(data: bytes) -> None:
+    with suppress(ParseError):
+        parse_message(data)
     one = agent()
     one.receive_message(data, SOURCE, 0.0)
     one.receive_malformed(data, SOURCE, 0.0)
@@ -49,14 +61,9 @@ def test_any_bytes(data: bytes) -> None:
 
 
 @fuzz
-@given(
-    st.sampled_from(OURS),
-    st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 12), st.sampled_from(PIECES)), max_size=6),
-)
-def test_messages_with_pieces_cut_out_and_put_in(data: bytes, edits: list[tuple[int, int, bytes]]) -> None:
-    for place, cut, piece in edits:
-        at = place % (len(data) + 1)
-        data = data[:at] + piece + data[at + cut :]
+@given(st.sampled_from(OURS), edits_)
+def test_messages_with_pieces_cut_out_and_put_in(data: bytes, edits: Edits) -> None:
+    data = edited(data, edits)
     one = agent()
     with suppress(ParseError):
         parse_message(data)
@@ -65,3 +72,15 @@ def test_messages_with_pieces_cut_out_and_put_in(data: bytes, edits: list[tuple[
         one.handle_timeout(due)
     one.receive_malformed(data, SOURCE, 0.0)
     assert answers(one)
+
+
+@fuzz
+@given(st.lists(st.sampled_from(OURS), min_size=1, max_size=3), edits_, st.lists(st.integers(0, 9000), max_size=12))
+def test_a_stream_says_the_same_however_it_is_cut(parts: list[bytes], edits: Edits, cuts: list[int]) -> None:
+    stream = edited(b"".join(parts), edits)
+    whole, cut = StreamFramer(), StreamFramer()
+    expected = whole.feed(stream)
+    places = sorted({0, len(stream), *(place % (len(stream) + 1) for place in cuts)})
+    messages = [message for start, end in pairwise(places) for message in cut.feed(stream[start:end])]
+    assert messages == expected
+    assert (str(cut.error), cut.pings) == (str(whole.error), whole.pings)

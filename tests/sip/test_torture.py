@@ -112,6 +112,15 @@ def test_streams_wait_for_what_is_missing_and_end_at_what_is_a_lie() -> None:
         assert framer.error is not None
 
 
+def test_octets_behind_a_body_are_the_next_message_of_a_stream() -> None:
+    """A datagram ends with its message; over TCP the same bytes are two."""
+    data = OURS["octets-behind-the-body.dat"].read_bytes()
+    framer = StreamFramer()
+    first, *_ = framer.feed(data)
+    assert data.startswith(first)
+    assert len(first) < len(data)
+
+
 def test_a_fold_of_many_blanks_is_read_in_linear_time() -> None:
     """A quadratic regex once took half a minute for this; 40 times the input may not take 400 times the steps."""
     head = b"OPTIONS sip:gw SIP/2.0\r\nSubject: a" + b" " * 60000 + b"b\r\n c\r\n\r\n"
