@@ -89,6 +89,7 @@ class Delivery:
         self._batch_tasks: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
         self._scans = 0
+        self._scanning = asyncio.Lock()
 
     def start(self) -> None:
         """Begin."""
@@ -130,6 +131,10 @@ class Delivery:
 
     async def _scan(self) -> None:
         """Give every call with a due first row its task, as far as its application has room."""
+        async with self._scanning:  # two at once would each begin the same calls
+            await self._look()
+
+    async def _look(self) -> None:
         now = self._clock()
         self._scans += 1
         before = outbox.alias()

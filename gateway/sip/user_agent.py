@@ -12,7 +12,7 @@ from __future__ import annotations
 import heapq
 import zlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -39,6 +39,7 @@ from gateway.sip.outputs import (
     Rejected,
 )
 from gateway.sip.screening import ALLOW, screen, screen_response
+from gateway.sip.stateless import answer, reply_hop
 from gateway.sip.transaction import ClientTransaction, Deliver, Failed, ServerTransaction, Timers, Transmit
 from gateway.sip.transaction_layer import TransactionLayer
 
@@ -285,7 +286,7 @@ class UserAgent:
             session = self._dialog_of(request)
             if session is None:
                 return self._answer(request, source, 481)
-            transaction = self.layer.accept(request, self._reply_hop(request, source))
+            transaction = self.layer.accept(request, reply_hop(request, source))
             return self._settle(session, session.receive_request(transaction, request, now))
         if request.method == "INVITE":
             return self._receive_invite(request, source, now)
@@ -300,7 +301,7 @@ class UserAgent:
             return self._answer(request, source, 503, None, [RETRY_AFTER])
         if self.layer.is_merged(request):
             return self._answer(request, source, 482)
-        hop = self._reply_hop(request, source)
+        hop = reply_hop(request, source)
         transaction = self.layer.accept(request, hop)
         assert isinstance(transaction, ServerTransaction)
         session = ServerSession(self.token(), self, transaction, source)
@@ -331,7 +332,7 @@ class UserAgent:
         session = transaction.owner if isinstance(transaction.owner, InviteSession) else self._dialog_of(request)
         tag = session.dialog.local_tag if session is not None and session.dialog is not None else None
         response = response_to(request, 200, to_tag=tag)
-        outputs: list[Output] = [Transmit(bytes(response), self._reply_hop(request, source), response)]
+        outputs: list[Output] = [Transmit(bytes(response), reply_hop(request, source), response)]
         if session is not None:
             outputs += self._settle(session, session.receive_cancel(transaction, now))
         return outputs
@@ -372,22 +373,11 @@ class UserAgent:
         session = transaction.owner
         return self._settle(session, session.failed(transaction, failed.reason, now))
 
-    # --- inside: answers without state ------------------------------------------------------------------------------
-
     def _answer(
-        self,
-        request: Request,
-        source: Hop,
-        status: int,
-        reason: str | None = None,
-        headers: Sequence[tuple[str, str]] = (),
+        self, request: Request, source: Hop, status: int, reason: str | None = None, headers: HeaderLines = ()
     ) -> list[Output]:
-        """Answer without state; the tag is the same for every retransmission (§8.2.7)."""
         self.counters[f"answered {status}"] += 1
-        seed = "\n".join((request.headers.get("Via") or "", request.headers.get("Call-ID") or ""))
-        tag = f"{zlib.crc32(seed.encode('utf-8', 'surrogateescape')):08x}"
-        response = response_to(request, status, reason, to_tag=tag, headers=headers)
-        return [Transmit(bytes(response), self._reply_hop(request, source), response)]
+        return [answer(request, source, status, reason, headers)]
 
     def _answer_malformed(self, error: Malformed, source: Hop) -> list[Output]:
         request = error.request
@@ -395,17 +385,6 @@ class UserAgent:
             self.counters[f"dropped {error.field}"] += 1
             return []
         return self._answer(request, source, 400, f"Bad Request ({error.field})")
-
-    @staticmethod
-    def _reply_hop(request: Request, source: Hop) -> Hop:
-        """Where a response goes (§18.2.2): the source; on UDP without rport to the port that the Via names."""
-        try:
-            via = request.via
-        except ParseError:
-            return source
-        if source.transport != "udp" or via.rport is not None:
-            return source
-        return Hop("udp", source.host, via.port or 5060)
 
     # --- inside: sessions -------------------------------------------------------------------------------------------
 

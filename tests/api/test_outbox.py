@@ -151,7 +151,8 @@ async def test_what_is_written_while_the_table_is_looked_at_is_not_sent_again(be
 
     async def finish(_driver: Any) -> None:
         server.gate.set()
-        await bench.delivery.settle()
+        await asyncio.gather(*bench.delivery._calls.values())
+        await bench.delivery._notes.flush()
 
     looks: list[Connection] = []
 

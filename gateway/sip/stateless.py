@@ -1,0 +1,33 @@
+"""Answers that leave nothing behind (RFC 3261 §8.2.7): where they go, and a To tag that is the same each time."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+
+from gateway.errors import ParseError
+from gateway.sip.build import response_to
+from gateway.sip.hop import Hop
+from gateway.sip.message import Request
+from gateway.sip.transaction import Transmit
+
+
+def answer(
+    request: Request, source: Hop, status: int, reason: str | None = None, headers: Iterable[tuple[str, str]] = ()
+) -> Transmit:
+    """A response to ``request``, which came from ``source``, without a transaction."""
+    seed = "\n".join((request.headers.get("Via") or "", request.headers.get("Call-ID") or ""))
+    tag = f"{zlib.crc32(seed.encode('utf-8', 'surrogateescape')):08x}"
+    response = response_to(request, status, reason, to_tag=tag, headers=headers)
+    return Transmit(bytes(response), reply_hop(request, source), response)
+
+
+def reply_hop(request: Request, source: Hop) -> Hop:
+    """Where a response goes (§18.2.2): the source; on UDP without rport to the port that the Via names."""
+    try:
+        via = request.via
+    except ParseError:
+        return source
+    if source.transport != "udp" or via.rport is not None:
+        return source
+    return Hop("udp", source.host, via.port or 5060)
