@@ -16,7 +16,7 @@ PACKAGES = ("gateway", "media")
 IO = {
     "gateway.__main__", "gateway.cli", "gateway.assembly", "gateway.config", "gateway.service", "gateway.start",
     "gateway.web", "gateway.channel", "gateway.log", "gateway.database", "gateway.tones",
-    "gateway.sip.transport", "gateway.sip.endpoint",
+    "gateway.sip.transport", "gateway.sip.stream", "gateway.sip.endpoint",
     "gateway.bindings.store", "gateway.bindings.pool", "gateway.bindings.purge", "gateway.bindings.seeding",
     "gateway.bindings.store_axb", "gateway.bindings.store_ax",
     "gateway.calls.switchboard", "gateway.calls.journal", "gateway.calls.journal_rows", "gateway.calls.media_pool",

@@ -4,5 +4,5 @@
 ``transaction`` ``transaction_layer``                       the four machines, and how messages find them
 ``dialog`` ``outputs`` ``invite_session`` ``invite_server`` ``invite_client``   one INVITE session of one leg
 ``user_agent``                                              all of it behind one face
-``transport`` ``endpoint``                                  [IO] sockets, and the driver
+``stream`` ``transport`` ``endpoint``                       [IO] sockets, and the driver
 """

@@ -1,26 +1,20 @@
 """[IO] SIP sockets: UDP and TCP (RFC 3261 §18), without any opinion about what is in a message.
 
-A stream is read by a framer; what it can't frame is handed up once, so that a 400 can be sent, and the connection is
-closed. Replies and requests to a hop use the connection that stands to it, else one is made in the background. Nothing
-here ever waits for a peer: each connection has a bounded queue, and a peer that doesn't read is closed when it is full
-(pains.md P25). A message that has begun must be whole in ``message_seconds``, however its bytes trickle. Strangers
+Replies and requests to a hop use the connection that stands to it, else one is made in the background. Nothing here
+ever waits for a peer: what waits for a connection, and each connection, has a bounded queue (pains.md P25). Strangers
 (``admits`` says no) are dropped before anything is read.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
-from gateway.sip.framing import StreamFramer
 from gateway.sip.hop import Hop
-
-QUEUE_LIMIT = 1 << 20
-PONG = b"\r\n"
+from gateway.sip.stream import QUEUE_LIMIT, Stream
 
 OnMessage = Callable[[bytes, Hop], None]
 
@@ -58,8 +52,8 @@ class Transport:
         self.counters: Counter[str] = Counter()
         self._udp: list[asyncio.DatagramTransport] = []
         self._servers: list[asyncio.Server] = []
-        self._streams: dict[Hop, _Stream] = {}
-        self._open: set[_Stream] = set()
+        self._streams: dict[Hop, Stream] = {}
+        self._open: set[Stream] = set()
         """Every connection that isn't lost yet; ``_streams`` has only those that can still be sent on."""
         self._waiting: dict[Hop, list[bytes]] = {}
         self._connecting: set[asyncio.Task[None]] = set()
@@ -76,7 +70,7 @@ class Transport:
                     self._udp.append(endpoint)
                     port = endpoint.get_extra_info("sockname")[1]
                 else:
-                    server = await loop.create_server(lambda: _Stream(self, None), hop.host, hop.port, backlog=512)
+                    server = await loop.create_server(lambda: Stream(self, None), hop.host, hop.port, backlog=512)
                     self._servers.append(server)
                     port = server.sockets[0].getsockname()[1]
             except OSError as error:
@@ -145,7 +139,7 @@ class Transport:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self.connect_seconds):
-                _, stream = await loop.create_connection(lambda: _Stream(self, hop), hop.host, hop.port)
+                _, stream = await loop.create_connection(lambda: Stream(self, hop), hop.host, hop.port)
         except (OSError, ValueError, OverflowError):
             self._waiting.pop(hop, None)
             self.counters["connect failed"] += 1
@@ -154,7 +148,7 @@ class Transport:
         for data in self._waiting.pop(hop, ()):
             stream.write(data)
 
-    def register(self, stream: _Stream, hop: Hop) -> bool:
+    def register(self, stream: Stream, hop: Hop) -> bool:
         """A connection stands; False: too many from that address, a stranger, or we have stopped."""
         self._open.add(stream)
         if self._stopped:
@@ -169,7 +163,7 @@ class Transport:
         self._streams[hop] = stream
         return True
 
-    def forget(self, stream: _Stream, hop: Hop) -> None:
+    def forget(self, stream: Stream, hop: Hop) -> None:
         """A connection is gone."""
         self._open.discard(stream)
         if self._streams.get(hop) is stream:
@@ -207,107 +201,3 @@ class _Datagrams(asyncio.DatagramProtocol):
 
     def error_received(self, exc: Exception) -> None:
         self._owner.counters["udp error"] += 1
-
-
-class _Stream(asyncio.Protocol):
-    """One TCP connection; ``outgoing``: the hop that we connected to, None for one that came in."""
-
-    def __init__(self, owner: Transport, outgoing: Hop | None) -> None:
-        self._owner = owner
-        self.outgoing = outgoing
-        self._framer = StreamFramer()
-        self._transport: asyncio.Transport | None = None
-        self._hop: Hop | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._in_message = False
-
-    @property
-    def closing(self) -> bool:
-        """Nothing can be sent on it any more."""
-        return self._transport is None or self._transport.is_closing()
-
-    def comes_from(self, host: str) -> bool:
-        """Whether ``host`` opened it."""
-        return self.outgoing is None and self._hop is not None and self._hop.host == host
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-        peer = self._transport.get_extra_info("peername")
-        if peer is None:
-            # Reset before we took it: uvloop then knows no peer.
-            self._transport.abort()
-            return
-        self._hop = self.outgoing or Hop("tcp", peer[0], peer[1])
-        self._transport.set_write_buffer_limits(high=QUEUE_LIMIT)
-        with contextlib.suppress(OSError):
-            self._transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if not self._owner.register(self, self._hop):
-            self._transport.abort()
-            return
-        self._arm(self._owner.idle_seconds)
-
-    def data_received(self, data: bytes) -> None:
-        if self._hop is None or self._transport is None:
-            return
-        messages = self._framer.feed(data)
-        self._watch(bool(messages))
-        for _ in range(self._framer.pings):
-            self.write(PONG)
-        self._framer.pings = 0
-        for message in messages:
-            self._owner.on_message(message, self._hop)
-        if self._framer.error is not None:
-            self._owner.counters["framing"] += 1
-            self._owner.on_malformed(self._framer.rest, self._hop)
-            self.close()
-
-    def write(self, data: bytes) -> None:
-        """Queue bytes; a peer that has let a whole queue pile up is closed."""
-        if self._transport is None or self._hop is None:
-            return
-        if self._transport.is_closing():
-            self._owner.fail(self._hop)
-        elif self._transport.get_write_buffer_size() + len(data) > QUEUE_LIMIT:
-            self._owner.counters["stuck peer"] += 1
-            self._owner.fail(self._hop)
-            self._transport.abort()
-        else:
-            self._transport.write(data)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._hop is not None:
-            self._owner.forget(self, self._hop)
-            if exc is not None:
-                self._owner.fail(self._hop)
-
-    def close(self) -> None:
-        """Send what is queued, then close; a peer that doesn't read it is not waited for."""
-        if self._transport is not None:
-            self._transport.close()
-            self._arm(self._owner.linger_seconds)
-
-    def abort(self) -> None:
-        """Close at once; who waits for an answer from there learns that what was queued didn't get through."""
-        if self._transport is None or self._hop is None:
-            return
-        if self._transport.get_write_buffer_size():
-            self._owner.fail(self._hop)
-        self._transport.abort()
-
-    def _watch(self, whole: bool) -> None:
-        """A message has come whole, or begins, or goes on: only the first two give it time anew."""
-        partial = self._framer.partial
-        if whole or partial != self._in_message or self._framer.pings:
-            self._in_message = partial
-            self._arm(self._owner.message_seconds if partial else self._owner.idle_seconds)
-
-    def _arm(self, seconds: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._expire)
-
-    def _expire(self) -> None:
-        self._owner.counters["slow or idle connection"] += 1
-        self.abort()
