@@ -100,7 +100,7 @@ class NameAddr:
         elif "<" in text:
             display, _, rest = text.partition("<")
             display, rest = display.strip(), "<" + rest
-            if not all(is_token(word) for word in display.split()):
+            if display and not all(is_token(word) for word in display.split()):
                 raise ParseError(field, "a display name that needs quotes")
         else:
             address, semicolon, params = text.partition(";")

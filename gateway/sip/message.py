@@ -15,7 +15,6 @@ from gateway.sip.grammar import TOKEN, split_commas, unsigned
 from gateway.sip.headers import CSeq, NameAddr, Via
 from gateway.sip.uri import Uri, parse_uri
 
-_BARE = re.compile(r"\r(?!\n)|(?<!\r)\n")
 _STATUS = re.compile(r"SIP/2\.0 ([1-6][0-9]{2})(?: (.*))?\Z", re.IGNORECASE | re.DOTALL)
 _VERSION = re.compile(r"SIP/[0-9]+\.[0-9]+\Z", re.IGNORECASE)
 _COMPACT = {
@@ -24,7 +23,15 @@ _COMPACT = {
     "o": "Event", "r": "Refer-To", "s": "Subject", "t": "To", "u": "Allow-Events", "v": "Via", "x": "Session-Expires",
     "y": "Identity",
 }  # fmt: skip
-_ESSENTIAL = frozenset({"via", "from", "to", "call-id", "cseq"})
+# What nearly every line of every message begins with: no need to look whether it is a token.
+_NAMES = {
+    name: name.lower()
+    for name in (
+        *("Via", "From", "To", "Call-ID", "CSeq", "Max-Forwards", "Contact", "Record-Route", "Route", "Content-Type"),
+        *("Content-Length", "Allow", "Supported", "Require", "User-Agent", "Server", "P-Asserted-Identity", "Privacy"),
+        *("Session-Expires", "Min-SE", "Reason", "Accept", "P-Early-Media", "Date", "Content-Disposition"),
+    )
+}
 BODY_LIMIT = 256 * 1024
 _CODING = ("utf-8", "surrogateescape")
 
@@ -63,6 +70,16 @@ class Headers:
         for line in self.get_all(name):
             found += split_commas(line, name)
         return [value for value in found if value]
+
+    def repeated(self, keys: frozenset[str]) -> str | None:
+        """The first name that stands on two lines, of those whose lower-case form is in ``keys``."""
+        seen: set[str] = set()
+        for key, name, _ in self._lines:
+            if key in keys:
+                if key in seen:
+                    return name
+                seen.add(key)
+        return None
 
     def add(self, name: str, value: str) -> None:
         """Append a line."""
@@ -108,7 +125,7 @@ class Headers:
 class _Message:
     """What requests and responses share. Properties raise ParseError when the header is wrong."""
 
-    __slots__ = ("_cseq", "_from", "_to", "_via", "body", "headers")
+    __slots__ = ("_call_id", "_contact", "_cseq", "_from", "_record_routes", "_to", "_via", "body", "headers")
 
     headers: Headers
     body: bytes
@@ -120,6 +137,9 @@ class _Message:
         self._from: NameAddr | None = None
         self._to: NameAddr | None = None
         self._cseq: CSeq | None = None
+        self._call_id = ""
+        self._contact: tuple[NameAddr | None] | None = None
+        self._record_routes: list[NameAddr] | None = None
 
     def _required(self, name: str) -> str:
         value = self.headers.get(name)
@@ -148,7 +168,8 @@ class _Message:
     @property
     def vias(self) -> list[Via]:
         """All Via values, topmost first."""
-        return [Via.parse(value) for value in self.headers.values("Via")]
+        values = self.headers.values("Via")
+        return [self.via, *map(Via.parse, values[1:])] if values else []
 
     @property
     def from_(self) -> NameAddr:
@@ -167,10 +188,12 @@ class _Message:
     @property
     def call_id(self) -> str:
         """The Call-ID."""
-        value = self._required("Call-ID")
-        if not value or any(char.isspace() for char in value):
-            raise ParseError("Call-ID", "empty or with white space")
-        return value
+        if not self._call_id:
+            value = self._required("Call-ID")
+            if value.split() != [value]:
+                raise ParseError("Call-ID", "empty or with white space")
+            self._call_id = value
+        return self._call_id
 
     @property
     def cseq(self) -> CSeq:
@@ -182,8 +205,10 @@ class _Message:
     @property
     def contact(self) -> NameAddr | None:
         """The first Contact; None when absent or ``*``."""
-        values = self.headers.values("Contact")
-        return NameAddr.parse(values[0], "Contact") if values and values[0] != "*" else None
+        if self._contact is None:
+            values = self.headers.values("Contact")
+            self._contact = (NameAddr.parse(values[0], "Contact") if values and values[0] != "*" else None,)
+        return self._contact[0]
 
     @property
     def routes(self) -> list[NameAddr]:
@@ -193,7 +218,11 @@ class _Message:
     @property
     def record_routes(self) -> list[NameAddr]:
         """The Record-Route values, in the order of the message."""
-        return [NameAddr.parse(value, "Record-Route") for value in self.headers.values("Record-Route")]
+        if self._record_routes is None:
+            self._record_routes = [
+                NameAddr.parse(value, "Record-Route") for value in self.headers.values("Record-Route")
+            ]
+        return self._record_routes
 
     @property
     def max_forwards(self) -> int | None:
@@ -284,7 +313,8 @@ def split_head(text: str) -> tuple[str, list[tuple[str, str, str]], str]:
     start, _, rest = text.partition("\r\n")
     rows: list[tuple[str, str, str]] = []
     # A lone CR or LF in a value would be a new line to a lenient peer that we echo it to.
-    fault = "a bare CR or LF" if _BARE.search(text) else ""
+    pairs = text.count("\r\n")
+    fault = "" if pairs == text.count("\r") == text.count("\n") else "a bare CR or LF"
     lines = rest.split("\r\n")
     if "\r\n " in rest or "\r\n\t" in rest:
         lines = _unfolded(lines)
@@ -292,6 +322,10 @@ def split_head(text: str) -> tuple[str, list[tuple[str, str, str]], str]:
         if not line:
             continue
         name, colon, value = line.partition(":")
+        key = _NAMES.get(name)
+        if key is not None and colon:
+            rows.append((key, name, value.strip(" \t")))
+            continue
         name = name.rstrip(" \t")
         if len(name) == 1:
             name = _COMPACT.get(name.lower(), name)

@@ -22,7 +22,7 @@ KNOWN_METHODS = SUPPORTED_METHODS | {"REGISTER", "MESSAGE", "PUBLISH", "REFER", 
 SUPPORTED_EXTENSIONS: frozenset[str] = frozenset()
 
 Refusal = tuple[int, str | None, list[tuple[str, str]]]
-_ONCE = ("From", "To", "Call-ID", "CSeq", "Max-Forwards")
+_ONCE = frozenset({"from", "to", "call-id", "cseq", "max-forwards"})
 
 
 def screen(request: Request) -> Refusal | None:
@@ -43,14 +43,10 @@ def screen(request: Request) -> Refusal | None:
 
 
 def _mandatory(request: Request) -> None:
-    headers = request.headers
-    for name in _ONCE:
-        if len(headers.get_all(name)) > 1:
-            raise ParseError(name, "given twice")
-    for via in request.vias:
-        if not via.host:
-            raise ParseError("Via", "no host")
-    if not request.headers.get("Via"):
+    twice = request.headers.repeated(_ONCE)
+    if twice is not None:
+        raise ParseError(twice, "given twice")
+    if not request.vias:
         raise ParseError("Via", "missing")
     _ = request.from_, request.to, request.call_id, request.cseq, request.max_forwards
     if request.method in ("INVITE", "UPDATE"):

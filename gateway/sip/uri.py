@@ -18,7 +18,8 @@ _USER = re.compile(r"[^\s<>\"\x00-\x1f@\[\]{}|\\^`]+\Z")
 _REST = re.compile(r"[^\s<>\"\x00-\x1f]*\Z")
 _TEL = re.compile(r"\+?[0-9A-Fa-f*#().\s-]+\Z")
 _PLAIN = re.compile(
-    r"(sips?):(?:([^\s<>\"@:;?\[\]{}|\\^`]+)@)?([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?\Z"
+    r"(sips?):(?:([^\s<>\"@:;?\[\]{}|\\^`]+)@)?([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?"
+    r"(?:;([^\s<>\"@?\x00-\x1f]*))?\Z"
 )
 
 
@@ -92,8 +93,9 @@ def parse_uri(text: str) -> Uri:
     """Read an absolute URI. ParseError when it is none, or a broken one of a scheme that we speak."""
     plain = _PLAIN.match(text)
     if plain:
-        port = plain[4]
-        return SipUri(plain[1], plain[2] or "", None, plain[3], _port(port) if port else None)
+        scheme, user, host, port, params = plain.groups()
+        found = () if params is None else _uri_params(params)
+        return SipUri(scheme, user or "", None, host, _port(port) if port else None, found)
     scheme, colon, rest = text.partition(":")
     if not colon or not _SCHEME.match(scheme) or not rest or not _REST.match(rest):
         raise ParseError("URI", "not an absolute URI")
