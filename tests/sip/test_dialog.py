@@ -68,6 +68,19 @@ def test_a_target_that_is_no_address_of_ours_is_reached_where_it_came_from(conta
     assert sent(dialog)[1] == SOURCE
 
 
+def test_a_peer_of_rfc_2543_has_no_tag() -> None:
+    """§12.1.1, §12.1.2: its tag is then empty, and none is made up for it."""
+    asked = invite()
+    asked.headers.set("From", "<sip:a@x>")
+    one = Dialog.of_server(asked, "b", SOURCE)
+    assert (one.remote_tag, one.remote) == ("", "<sip:a@x>")
+    assert sent(one)[0].to.tag is None
+    answer = response_to(invite(), 200, to_tag="b")
+    answer.headers.set("To", "<sip:b@x>")
+    assert Dialog.of_client(invite(), answer, SOURCE).remote_tag == ""
+    assert client().remote_tag == "b"
+
+
 def test_an_unreadable_route_counts_as_none() -> None:
     assert server(("Record-Route", "<sip:192.0.2.21;lr>, <<")).routes == []
 

@@ -56,6 +56,15 @@ def test_pings_are_counted_between_messages_only() -> None:
     assert framer.pings == 3
 
 
+def test_a_head_may_be_as_long_as_the_limit() -> None:
+    head = b"OPTIONS sip:a SIP/2.0\r\nA: "
+    longest = head + b"b" * (HEAD_LIMIT - len(head)) + b"\r\n\r\n"
+    framer = StreamFramer()
+    assert framer.feed(longest[:HEAD_LIMIT]) == []
+    assert framer.error is None
+    assert framer.feed(longest[HEAD_LIMIT:]) == [longest]
+
+
 def test_a_lone_crlf_is_no_beginning_of_a_message() -> None:
     """Some peers send one CRLF to keep a connection: it starts no time in which a message must be whole."""
     framer = StreamFramer()

@@ -186,6 +186,21 @@ def test_nothing_follows_a_final_response() -> None:
     assert one.respond(reply(one, 180), 0.1) == one.respond(reply(one, 200), 0.1) == []
 
 
+# Where one class of status ends and the next begins (§7.2, §17.1.1.2, §17.2.1).
+BOUNDS = [(100, State.PROCEEDING), (199, State.PROCEEDING), (200, State.ACCEPTED), (299, State.ACCEPTED),
+          (300, State.COMPLETED), (699, State.COMPLETED)]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "state"), BOUNDS)
+def test_the_class_of_a_status_decides_the_state_of_an_invite(status: int, state: State) -> None:
+    client, server = machine(InviteClient, UDP), machine(InviteServer, UDP)
+    client.start(0.0)
+    client.receive_response(reply(client, status), 0.1)
+    server.respond(reply(server, status), 0.1)
+    assert (client.state, server.state) == (state, state)
+    assert server.answered is (status >= 200)
+
+
 # --- the others -------------------------------------------------------------------------------------------------------
 
 

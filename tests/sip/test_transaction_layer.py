@@ -116,7 +116,8 @@ def test_a_copy_by_another_path_is_merged_until_the_first_is_over() -> None:
     assert not one.is_merged(copy)
     transaction = one.accept(asked(), UDP)
     assert one.is_merged(copy)
-    assert not one.is_merged(asked(branch="z9hG4bKfork", cseq=8))
+    for other in ({"cseq": 8}, {"tag": "9"}, {"call_id": "d"}, {"to_tag": "2"}):
+        assert not one.is_merged(asked(branch="z9hG4bKfork", **other))
     one.respond(transaction, reply(asked(), 486), 0.0)
     one.receive_again(transaction, asked("ACK"), 0.1)
     assert one.is_merged(copy)
