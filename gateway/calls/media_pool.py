@@ -127,10 +127,15 @@ class MediaPool:
                 return
             _log.error("media worker ended", worker=worker.index, status=status)
             self._on_gone(worker.index)
-            await asyncio.sleep(RESPAWN_SECONDS)
-            if self._stopping.is_set():
-                return
-            await self._spawn(worker)
+            while worker.process is None:
+                await asyncio.sleep(RESPAWN_SECONDS)
+                if self._stopping.is_set():
+                    return
+                try:
+                    await self._spawn(worker)
+                except OSError as error:
+                    # No memory or no process to be had: the other workers go on, and the next try may do.
+                    _log.error("a media worker could not be started", worker=worker.index, error=error.strerror)
 
     def _hang_up(self, worker: _Worker) -> None:
         if worker.control is not None:

@@ -1,0 +1,79 @@
+"""The media workers as real processes: what they say, what happens when one dies and can't be replaced at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from typing import Any
+
+import pytest
+
+from gateway.calls.media_pool import MediaPool
+from gateway.lab.node import free_media_ports
+from media import control
+
+HOST = "127.0.0.1"
+
+
+class Bench:
+    """A pool that notes what it is told."""
+
+    def __init__(self, workers: int) -> None:
+        self.reports: list[tuple[int, control.Report]] = []
+        self.gone: list[int] = []
+        self._more = asyncio.Event()
+        self.pool = MediaPool(
+            host=HOST,
+            ports=free_media_ports(HOST, 8),
+            workers=workers,
+            rest=1,
+            on_report=lambda index, report: self._note(self.reports, (index, report)),
+            on_gone=lambda index: self._note(self.gone, index),
+        )
+
+    def _note(self, where: list[Any], what: Any) -> None:
+        where.append(what)
+        self._more.set()
+
+    async def until(self, count: int, kind: type[control.Report]) -> None:
+        async with asyncio.timeout(20):
+            while sum(isinstance(report, kind) for _, report in self.reports) < count:
+                self._more.clear()
+                await self._more.wait()
+
+
+async def test_a_worker_that_dies_is_replaced_also_when_the_first_try_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(workers=2)
+    await bench.pool.start()
+    try:
+        await bench.until(2, control.Ready)
+        refusals = ["no memory"]
+        spawn = asyncio.create_subprocess_exec
+
+        async def scarce(*arguments: Any, **more: Any) -> Any:
+            if refusals:
+                raise OSError(12, refusals.pop())
+            return await spawn(*arguments, **more)
+
+        monkeypatch.setattr(asyncio, "create_subprocess_exec", scarce)
+        os.kill(bench.pool.process_ids[0], signal.SIGKILL)
+        await bench.until(3, control.Ready)
+        assert bench.gone == [0]
+        assert refusals == []
+        bench.pool.send(0, control.Open("s"))
+        await bench.until(1, control.Opened)
+        assert bench.reports[-1][0] == 0
+    finally:
+        await bench.pool.stop()
+    assert bench.pool.process_ids == []
+
+
+async def test_stop_ends_every_worker_and_says_nothing_of_it() -> None:
+    bench = Bench(workers=2)
+    await bench.pool.start()
+    await bench.until(2, control.Ready)
+    await bench.pool.stop()
+    assert bench.pool.process_ids == []
+    assert bench.gone == []
+    bench.pool.send(0, control.Open("s"))
