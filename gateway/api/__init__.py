@@ -1,1 +1,7 @@
-"""The vendor's REST dialect. Files in reading order: errors, auth, limits, fields, context, gate, links, server."""
+"""The vendor's REST dialect, and the pushes to customers' servers. In reading order:
+
+``errors`` ``auth`` ``limits`` ``fields`` ``context`` ``gate`` ``links`` ``policy``   what every request goes through
+``axb`` ``ax`` ``call_stop`` ``recordings`` ``app`` ``server``                 the routes, and all of them as one server
+``events`` ``callbacks`` ``attempts`` ``outbox``                             events and CDRs on their way out
+``keeper``                                                                       recordings rendered and erased
+"""

@@ -4,6 +4,7 @@
 ``routing``                 a call's decision: Connect or Reject (pure)
 ``requests`` ``errors`` ``allocation``   what the API asks for, why it can't be had, which X is chosen (pure)
 ``rows``                    values to and from rows
+``lookup``                  [IO] what the call path asks, in one statement
 ``pool`` ``store_axb`` ``store_ax`` ``store``   [IO] the tables
 ``seeding``                 [IO] what the configuration file gives and takes away
 ``purge``                   [IO] what has expired is deleted
