@@ -104,3 +104,10 @@ def test_numbers_count_up_on_both_sides() -> None:
     assert dialog.accepts(later)
     assert not dialog.accepts(later)
     assert client().local_cseq == 4
+
+
+def test_the_first_number_of_the_called_may_be_nought() -> None:
+    """§8.1.1.5: any number below 2**31; a caller knows none of its peer yet."""
+    incoming = invite()
+    incoming.headers.set("CSeq", "0 BYE")
+    assert client().accepts(Request("BYE", "sip:a", incoming.headers))

@@ -201,6 +201,21 @@ def test_the_class_of_a_status_decides_the_state_of_an_invite(status: int, state
     assert server.answered is (status >= 200)
 
 
+@pytest.mark.parametrize(("status", "again"), [(180, []), (299, []), (300, ["send ACK"]), (699, ["send ACK"])])
+def test_only_a_refusal_is_acknowledged_again(status: int, again: list[str]) -> None:
+    one = machine(InviteClient, UDP)
+    one.start(0.0)
+    one.receive_response(reply(one, 486), 0.1)
+    assert kinds(one.receive_response(reply(one, status), 0.2)) == again
+
+
+@pytest.mark.parametrize(("status", "sent"), [(180, []), (200, ["send 200"]), (299, ["send 299"]), (300, [])])
+def test_only_a_2xx_follows_a_2xx(status: int, sent: list[str]) -> None:
+    one = machine(InviteServer, UDP)
+    one.respond(reply(one, 200), 0.0)
+    assert kinds(one.respond(reply(one, status), 0.1)) == sent
+
+
 # --- the others -------------------------------------------------------------------------------------------------------
 
 

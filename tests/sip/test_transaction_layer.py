@@ -107,6 +107,18 @@ def test_over_tcp_an_answered_request_is_forgotten_at_once() -> None:
     assert (len(one), one.deadline) == (0, None)
 
 
+def test_over_tcp_a_refused_invite_is_forgotten_with_its_ack() -> None:
+    one = layer()
+    one.send(asked(), TCP, None, 0.0)
+    one.receive_response(reply(asked(), 486), 0.1)
+    assert (len(one), one.deadline) == (0, None)
+    transaction = one.accept(asked(), TCP)
+    one.respond(transaction, reply(asked(), 486), 0.2)
+    assert (len(one), one.deadline) == (1, 32.2)
+    one.receive_again(transaction, asked("ACK"), 0.3)
+    assert (len(one), one.deadline) == (0, None)
+
+
 # --- merged requests (§8.2.2.2) ---------------------------------------------------------------------------------------
 
 
