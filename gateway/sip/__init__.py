@@ -2,7 +2,7 @@
 
 ``hop`` ``grammar`` ``uri`` ``headers`` ``message`` ``framing`` ``screening`` ``build``   messages
 ``transaction`` ``transaction_layer``                       the four machines, and how messages find them
-``dialog`` ``outputs`` ``invite_session`` ``invite_server`` ``invite_client``   one INVITE session of one leg
+``wire`` ``dialog`` ``outputs`` ``invite_session`` ``invite_server`` ``invite_client``   one INVITE session of one leg
 ``stateless`` ``user_agent``                                answers without state, and all of it behind one face
 ``stream`` ``transport`` ``endpoint``                       [IO] sockets, and the driver
 """

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from gateway.sip.build import REASONS, cancel_for, response_to
 from gateway.sip.dialog import Dialog
-from gateway.sip.invite_session import HeaderLines, InviteSession, SessionState, Wire
+from gateway.sip.invite_session import HeaderLines, InviteSession, SessionState
 from gateway.sip.message import Request, Response
 from gateway.sip.outputs import Accepted, Output, Progress, Rejected
 from gateway.sip.transaction import ClientTransaction, ServerTransaction, State
+from gateway.sip.wire import Wire
 
 
 class ClientSession(InviteSession):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from gateway.sip.build import response_to
 from gateway.sip.dialog import Dialog
 from gateway.sip.hop import Hop
-from gateway.sip.invite_session import SDP, HeaderLines, InviteSession, SessionState, Wire
+from gateway.sip.invite_session import SDP, HeaderLines, InviteSession, SessionState
 from gateway.sip.message import Request
 from gateway.sip.outputs import Output
 from gateway.sip.screening import ALLOW
 from gateway.sip.transaction import ServerTransaction
+from gateway.sip.wire import Wire
 
 REPEAT_1XX = 60.0
 

@@ -12,38 +12,20 @@ waits for the ACK or for the end of the wait (§15).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from enum import Enum
-from typing import Protocol
 
 from gateway.sip.build import response_to
 from gateway.sip.dialog import Dialog
-from gateway.sip.hop import Hop
 from gateway.sip.message import Request, Response
 from gateway.sip.outputs import Confirmed, Ended, InfoReceived, OfferAnswered, OfferRefused, Output, ReInvited
 from gateway.sip.screening import ALLOW
 from gateway.sip.transaction import ClientTransaction, ServerTransaction, Transmit
-from gateway.sip.transaction_layer import TransactionLayer
+from gateway.sip.wire import Wire
 
 HeaderLines = Sequence[tuple[str, str]]
 SDP = "application/sdp"
 GLARE_TRIES = 3
-
-
-class Wire(Protocol):
-    """What a session needs of its user agent."""
-
-    layer: TransactionLayer
-    token: Callable[[], str]
-
-    def via(self, hop: Hop) -> str:
-        """A Via for a new request to ``hop``, with a fresh branch."""
-
-    def contact(self, hop: Hop) -> str:
-        """Our Contact towards ``hop``."""
-
-    def chance(self) -> float:
-        """A random number in 0..1."""
 
 
 class SessionState(Enum):

@@ -10,16 +10,13 @@ dropped, and both are counted in ``counters``.
 from __future__ import annotations
 
 import heapq
-import zlib
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from itertools import count
 
 from gateway.errors import ParseError
 from gateway.sip.build import request as build_request
 from gateway.sip.build import response_to
-from gateway.sip.headers import MAGIC
 from gateway.sip.hop import Hop
 from gateway.sip.invite_client import ClientSession
 from gateway.sip.invite_server import ServerSession
@@ -41,7 +38,7 @@ from gateway.sip.outputs import (
 from gateway.sip.screening import ALLOW, screen, screen_response
 from gateway.sip.stateless import answer, reply_hop
 from gateway.sip.transaction import ClientTransaction, Deliver, Failed, ServerTransaction, Timers, Transmit
-from gateway.sip.transaction_layer import TransactionLayer
+from gateway.sip.wire import UserAgentSettings, Wire
 
 __all__ = [
     "Accepted",
@@ -65,22 +62,13 @@ UDP_LIMIT = 1300
 RETRY_AFTER = ("Retry-After", "10")
 
 
-@dataclass(frozen=True, slots=True)
-class UserAgentSettings:
-    """``advertised``: for each transport the address that stands in our Via and Contact."""
-
-    advertised: Mapping[str, Hop]
-    product: str = "Maskline"
-    timers: Timers = field(default_factory=Timers)
-
-
 class UserAgent:
     """``token()`` gives fresh unguessable text for tags, branches and Call-IDs."""
 
     def __init__(self, settings: UserAgentSettings, token: Callable[[], str]) -> None:
         self.settings = settings
-        self.token = token
-        self.layer = TransactionLayer(settings.timers)
+        self.wire = Wire(settings, token)
+        self.layer = self.wire.layer
         self.accepting = True
         self.counters: Counter[str] = Counter()
         self._sessions: dict[str, InviteSession] = {}
@@ -89,27 +77,6 @@ class UserAgent:
         """The local tag of each session: a caller's session has no dialog before the first tagged response."""
         self._heap: list[tuple[float, int, InviteSession]] = []
         self._order = count()
-
-    # --- what sessions need of us -----------------------------------------------------------------------------------
-
-    def via(self, hop: Hop) -> str:
-        """A Via for a new request to ``hop``."""
-        shown = self._shown(hop)
-        return f"SIP/2.0/{hop.transport.upper()} {shown.host_text}:{shown.port};branch={MAGIC}{self.token()};rport"
-
-    def contact(self, hop: Hop) -> str:
-        """Our Contact towards ``hop``."""
-        shown = self._shown(hop)
-        transport = "" if hop.transport == "udp" else f";transport={hop.transport}"
-        return f"<sip:{shown.host_text}:{shown.port}{transport}>"
-
-    def chance(self) -> float:
-        """A random number in 0..1."""
-        return zlib.crc32(self.token().encode()) / 0xFFFFFFFF
-
-    def _shown(self, hop: Hop) -> Hop:
-        shown = self.settings.advertised.get(hop.transport)
-        return shown if shown is not None else next(iter(self.settings.advertised.values()))
 
     # --- state ------------------------------------------------------------------------------------------------------
 
@@ -194,17 +161,18 @@ class UserAgent:
         now: float,
     ) -> tuple[str, list[Output]]:
         """Call somebody: the session's id, and the INVITE. ``from_`` and ``to`` are name-addrs without tags."""
-        tag = self.token()
-        session = ClientSession(self.token(), self)
+        wire = self.wire
+        tag = wire.token()
+        session = ClientSession(wire.token(), wire)
         made = build_request(
             "INVITE",
             uri_text,
-            via=self.via(target),
+            via=wire.via(target),
             from_=f"{from_};tag={tag}",
             to=to,
-            call_id=self.token(),
+            call_id=wire.token(),
             cseq=1,
-            contact=self.contact(target),
+            contact=wire.contact(target),
             headers=[("Allow", ALLOW), ("User-Agent", self.settings.product), *headers],
             body=body,
             content_type=SDP,
@@ -304,7 +272,7 @@ class UserAgent:
         hop = reply_hop(request, source)
         transaction = self.layer.accept(request, hop)
         assert isinstance(transaction, ServerTransaction)
-        session = ServerSession(self.token(), self, transaction, source)
+        session = ServerSession(self.wire.token(), self.wire, transaction, source)
         transaction.owner = session
         assert session.dialog is not None
         self._sessions[session.id] = self._by_tag[session.dialog.local_tag] = session
