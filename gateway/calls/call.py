@@ -233,10 +233,10 @@ class Call:
         leg.state = LegState.UP
         self.sip(self.plant.agent.accept(leg.session, body, now))
 
-    def invite_callee(self, decision: Connect, now: float) -> None:
-        """The callee's INVITE, always with our offer."""
+    def invite_callee(self, decision: Connect, now: float, peer: int = 0) -> None:
+        """The callee's INVITE, always with our offer, by one of the trunk's peers."""
         host = self.settings.media_host
-        invite = callee_invite(decision.shown, decision.callee, self.outgoing, host)
+        invite = callee_invite(decision.shown, decision.callee, self.outgoing, host, peer)
         negotiation = new_negotiation(self.id + "callee", host, self.outgoing)
         body = negotiation.offer(self.callee_port)
         session, outputs = self.plant.agent.invite(
@@ -248,6 +248,8 @@ class Call:
             body=body,
             now=now,
         )
+        if self.callee is not None:
+            self.plant.sessions.pop(self.callee.session, None)
         self.callee = Leg(control.CALLEE, session, self.outgoing, invite.target.host, negotiation)
         self.callee.port = self.callee_port
         self.plant.sessions[session] = (self, self.callee)

@@ -30,9 +30,11 @@ class CalleeInvite:
     headers: tuple[tuple[str, str], ...]
 
 
-def callee_invite(shown: PhoneNumber, callee: PhoneNumber, trunk: TrunkSettings, our_host: str) -> CalleeInvite:
-    """The INVITE that shows ``shown`` to ``callee``, with numbers as ``trunk`` writes them."""
-    target = trunk.peers[0]
+def callee_invite(
+    shown: PhoneNumber, callee: PhoneNumber, trunk: TrunkSettings, our_host: str, peer: int = 0
+) -> CalleeInvite:
+    """The INVITE that shows ``shown`` to ``callee`` by a peer of ``trunk``, with numbers as the trunk writes them."""
+    target = trunk.peers[peer]
     identity = f"<{_uri(trunk.rules.write(shown), trunk.domain or our_host)}>"
     there = f"{target.host_text}:{target.port}"
     transport = "" if target.transport == "udp" else f";transport={target.transport}"

@@ -8,6 +8,9 @@
 The caller's offer is answered in the first 183 and the same answer is repeated in the 200: one answer (RFC 3261
 §13.2.1, RFC 6337 §2.2). A caller who sent no offer gets it in our 200, so it can't have early media: it gets a plain
 180, and its own network rings. Several 18x of several phones (To tags) count in turn: the last SDP is what is heard.
+
+A peer of the trunk that can't take the call (503, no answer, no connection) is passed over for the next one, as long as
+nothing has been told of the callee (pains.md P24).
 """
 
 from __future__ import annotations
@@ -23,12 +26,14 @@ from media import control
 
 _WAITING = "waiting"
 _RINGBACK = "ringback"
+# The peer's state, not the callee's: the transaction timed out (RFC 3261 §8.1.3.1), or no service (RFC 3263 §4.3).
+_NOT_HERE = (408, 503)
 
 
 class Ringing(Phase):
     """From the callee's INVITE to its final answer."""
 
-    __slots__ = ("_heard", "_offered_media", "_ringing_back", "_waiting")
+    __slots__ = ("_heard", "_offered_media", "_peer", "_progressed", "_ringing_back", "_waiting")
     state = CallState.RINGING
 
     @property
@@ -43,6 +48,8 @@ class Ringing(Phase):
         self._offered_media = False
         self._ringing_back = False
         self._waiting = False
+        self._peer = 0
+        self._progressed = False
         decision = call.decision
         assert isinstance(decision, Connect)
         call.change(forwarded=now)
@@ -69,6 +76,7 @@ class Ringing(Phase):
     def progress(self, status: int, body: bytes, now: float) -> None:
         """A 18x of the callee: does it ring, and does its network offer media? 199 ends a fork (RFC 6228)."""
         call = self.call
+        self._progressed = True
         if status == 199:
             return
         if status == 180 and call.record.rang is None:
@@ -145,4 +153,10 @@ class Ringing(Phase):
 
     def rejected(self, status: int, now: float) -> None:
         """The callee won't or can't; a redirection is not followed: calls go where a binding says (security.md)."""
+        decision = self.call.decision
+        if status in _NOT_HERE and not self._progressed and self._peer + 1 < len(self.call.outgoing.peers):
+            assert isinstance(decision, Connect)
+            self._peer += 1
+            self.call.invite_callee(decision, now, self._peer)
+            return
         self.call.end(cause_of_refusal(status, rang=self.call.record.rang is not None), now, failed_with=status)

@@ -15,7 +15,8 @@ Network = IPv4Network | IPv6Network
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrunkSettings:
-    """One carrier's trunk. Calls come from ``allow``, go to ``peers[0]`` and are numbered by ``rules``.
+    """One carrier's trunk. Calls come from ``allow`` and go to the first of ``peers`` that takes them, numbered by
+    ``rules``.
 
     ``domain`` stands in the URIs written for this trunk (empty: our address in From, the peer's in To).
     ``codecs`` are RTP payload types, preferred first. ``media_networks``: prefixes that RTP may come from besides the

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.bindings.models import Application, Binding, Direction, Mode, TemporaryCallee
@@ -11,8 +13,9 @@ from gateway.lab.checks import heard_between
 from gateway.lab.phone import Phone
 from gateway.lab.script import Script
 from gateway.numbers import PhoneNumber
+from gateway.sip.hop import Hop
 from gateway.sip.message import parse_message
-from tests.sim.world import CALLEE, CALLER, START, A, B, C, World, X, application, pair
+from tests.sim.world import CALLEE, CALLER, START, TRUNK, A, B, C, World, X, application, pair
 
 LANDLINE = PhoneNumber("+8675582345678")
 
@@ -266,3 +269,59 @@ def test_ax_a_calls_the_last_caller_back() -> None:
 def test_ax_a_number_that_is_switched_off() -> None:
     world = call(Script(), ax(switched_on=False), caller=C).finish()
     assert world.record.cause is Cause.SWITCHED_OFF
+
+
+# --- peers of a trunk -------------------------------------------------------------------------------------------------
+
+SECOND = Hop("udp", "192.0.2.30", 5060)
+TWO_PEERS = replace(TRUNK, peers=(CALLEE, SECOND))
+
+
+@pytest.mark.parametrize("first", [Script(refuse=503, refuse_after=0.1, ring_after=None), None])
+def test_the_next_peer_takes_what_the_first_can_not(first: Script | None) -> None:
+    world = World(trunk=TWO_PEERS)
+    caller = world.phone(CALLER, Script(tone_hz=700))
+    if first is not None:
+        world.phone(CALLEE, first)
+    second = world.phone(SECOND, Script(tone_hz=1300, hang_up_after=2.0))
+    world.dial(caller)
+    world.finish()
+    assert world.record.cause is Cause.NORMAL
+    assert world.kinds == ["CallIn", "CallOut", "Alerting", "Answered", "Disconnected"]
+    assert dominant(heard_between(caller, caller.answered_at, None)) == 1300
+    assert second.traces[0].data.startswith(f"INVITE sip:{B.e164}@{SECOND.host}:5060".encode())
+
+
+@pytest.mark.parametrize("first", [Script(refuse=486, ring_after=None), Script(refuse=503, refuse_after=1.0)])
+def test_what_the_callee_has_said_is_final(first: Script) -> None:
+    """Busy is the callee's word; and a phone that has rung is not called twice."""
+    world = World(trunk=TWO_PEERS)
+    caller = world.phone(CALLER, Script(tone_hz=700))
+    world.phone(CALLEE, first)
+    second = world.phone(SECOND)
+    world.dial(caller)
+    world.finish()
+    assert second.traces == []
+    assert world.record.sip_status == first.refuse
+
+
+def test_when_no_peer_takes_it_the_last_word_counts() -> None:
+    world = World(trunk=TWO_PEERS)
+    caller = world.phone(CALLER, Script(tone_hz=700))
+    for hop in (CALLEE, SECOND):
+        world.phone(hop, Script(refuse=503, refuse_after=0.1, ring_after=None))
+    world.dial(caller)
+    world.finish()
+    assert world.record.sip_status == 503
+    assert world.kinds == ["CallIn", "CallOut", "Disconnected"]
+
+
+def test_a_caller_who_gives_up_before_the_next_peer_answers() -> None:
+    world = World(trunk=TWO_PEERS)
+    caller = world.phone(CALLER, Script(tone_hz=700, give_up_after=2.0))
+    world.phone(CALLEE, Script(refuse=503, refuse_after=0.1, ring_after=None))
+    second = world.phone(SECOND, Script(answer_after=None))
+    world.dial(caller)
+    world.finish()
+    assert world.record.cause is Cause.CALLER_GAVE_UP_RINGING
+    assert second.history[-1].what.startswith("ended by peer")
