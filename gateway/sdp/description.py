@@ -11,8 +11,9 @@ own. Text is kept as it came: bytes that are no UTF-8 survive a round trip as su
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 from gateway.errors import ParseError
@@ -76,24 +77,28 @@ class Connection:
     @property
     def is_literal(self) -> bool:
         """False for a host name, a multicast scope (``/127``), or a literal of the other family."""
-        try:
-            if self.family == "IP4":
-                IPv4Address(self.address)
-            else:
-                return IPv6Address(self.address).scope_id is None
-        except AddressValueError:
-            return False
-        return True
+        return _literal(self.family, self.address) is not None
 
     @property
     def is_unspecified(self) -> bool:
         """True for 0.0.0.0 and ``::``, the hold of RFC 2543 (RFC 3264 §8.4)."""
-        if not self.is_literal:
-            return False
-        return (IPv4Address if self.family == "IP4" else IPv6Address)(self.address).is_unspecified
+        literal = _literal(self.family, self.address)
+        return literal is not None and literal.is_unspecified
 
     def __str__(self) -> str:
         return f"IN {self.family} {self.address}"
+
+
+@lru_cache(maxsize=1024)
+def _literal(family: str, address: str) -> IPv4Address | IPv6Address | None:
+    """A carrier sends its calls' audio from few addresses, and each is asked about several times in a call."""
+    try:
+        if family == "IP4":
+            return IPv4Address(address)
+        found = IPv6Address(address)
+        return found if found.scope_id is None else None
+    except AddressValueError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,14 +148,8 @@ class MediaDescription:
 
     def encoding(self, payload_type: int) -> Encoding | None:
         """What ``payload_type`` means here; None when nothing says, or says it in a form that can't be read."""
-        for key, value in self.attributes:
-            number, _, text = (value or "").partition(" ")
-            if key == "rtpmap" and number == str(payload_type):
-                name, *rest = text.strip().split("/")
-                if not rest or not all(part.isascii() and part.isdigit() and len(part) <= 9 for part in rest[:2]):
-                    return None
-                return Encoding(name.lower(), int(rest[0]), int(rest[1]) if len(rest) > 1 else 1)
-        return STATIC_ENCODINGS.get(payload_type)
+        stated = _encodings(self.attributes)
+        return stated[payload_type] if payload_type in stated else STATIC_ENCODINGS.get(payload_type)
 
     def lines(self) -> Iterable[str]:
         count = f"/{self.port_count}" if self.port_count != 1 else ""
@@ -160,6 +159,30 @@ class MediaDescription:
             yield f"c={self.connection}"
         yield from (f"{letter}={value}" for letter, value in self.others if letter != "i")
         yield from _attribute_lines(self.attributes)
+
+
+@lru_cache(maxsize=256)
+def _encodings(attributes: tuple[Attribute, ...]) -> Mapping[int, Encoding | None]:
+    """What each ``a=rtpmap`` says, the first of a payload type counting; a carrier's are the same in every call."""
+    found: dict[int, Encoding | None] = {}
+    for key, value in attributes:
+        number, _, text = (value or "").partition(" ")
+        if (
+            key == "rtpmap"
+            and number.isascii()
+            and number.isdigit()
+            and len(number) <= 3
+            and str(int(number)) == number
+        ):
+            found.setdefault(int(number), _encoding(text))
+    return found
+
+
+def _encoding(text: str) -> Encoding | None:
+    name, *rest = text.strip().split("/")
+    if not rest or not all(part.isascii() and part.isdigit() and len(part) <= 9 for part in rest[:2]):
+        return None
+    return Encoding(name.lower(), int(rest[0]), int(rest[1]) if len(rest) > 1 else 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +200,10 @@ class SessionDescription:
     @classmethod
     def parse(cls, data: bytes) -> SessionDescription:
         """Read the body of a message. Raises ParseError, whose ``field`` is the line at fault (``m=``)."""
+        return _parse(data)
+
+    @classmethod
+    def _read(cls, data: bytes) -> SessionDescription:
         lines = _split_lines(data)
         if not lines or lines[0] != ("v", "0"):
             raise ParseError("v=", "a description starts with v=0")
@@ -234,6 +261,12 @@ class SessionDescription:
         for media in self.media:
             lines += media.lines()
         return "".join(line + "\r\n" for line in lines).encode("utf-8", "surrogateescape")
+
+
+@lru_cache(maxsize=128)
+def _parse(data: bytes) -> SessionDescription:
+    """An offer is read when it comes, to refuse it at the door, and again once there are ports to answer it with."""
+    return SessionDescription._read(data)
 
 
 def _split_lines(data: bytes) -> list[tuple[str, str]]:
