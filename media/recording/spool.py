@@ -41,7 +41,7 @@ from typing import Any
 MAGIC = b"MLSPOOL1"
 BACKLOG = 16384
 WRITE_EVERY = 0.5
-SYNC_EVERY = 2.0
+SYNC_EVERY = 1.0
 
 _HEAD = struct.Struct("<8sII")
 _RECORD = struct.Struct("<BBHd")
