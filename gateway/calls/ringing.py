@@ -61,11 +61,33 @@ class Ringing(Phase):
             self._waiting = True
             call.send_early_media(now)
             call.media.play(control.CALLER, _WAITING, (file,))
-        call.invite_callee(decision, now)
+        self._invite(decision, now)
+
+    def _invite(self, decision: Connect, now: float) -> None:
+        """Try the peer whose turn it is; while there is another one, for no longer than the patience with a peer."""
+        call = self.call
+        call.invite_callee(decision, now, self._peer)
+        if self._peer + 1 < len(call.outgoing.peers):
+            call.set_alarm("peer", now + call.settings.peer_patience)
+
+    def _next_peer(self, now: float) -> bool:
+        """Go on to the next peer, when there is one and nothing has been told of the callee."""
+        call, decision = self.call, self.call.decision
+        if self._progressed or self._peer + 1 >= len(call.outgoing.peers):
+            return False
+        assert isinstance(decision, Connect)
+        self._peer += 1
+        self._invite(decision, now)
+        return True
 
     def alarm(self, name: str, now: float) -> None:
         """Patience, or one of the two limits of waiting."""
         match name:
+            case "peer":
+                leg = self.call.callee
+                if leg is not None and self.call.plant.agent.unheard(leg.session):
+                    self.call.sip(self.call.plant.agent.hang_up(leg.session, now))
+                    self._next_peer(now)
             case "patience":
                 self._ring_back(now)
             case "connect":
@@ -153,10 +175,7 @@ class Ringing(Phase):
 
     def rejected(self, status: int, now: float) -> None:
         """The callee won't or can't; a redirection is not followed: calls go where a binding says (security.md)."""
-        decision = self.call.decision
-        if status in _NOT_HERE and not self._progressed and self._peer + 1 < len(self.call.outgoing.peers):
-            assert isinstance(decision, Connect)
-            self._peer += 1
-            self.call.invite_callee(decision, now, self._peer)
+        self.call.clear_alarm("peer")
+        if status in _NOT_HERE and self._next_peer(now):
             return
         self.call.end(cause_of_refusal(status, rang=self.call.record.rang is not None), now, failed_with=status)

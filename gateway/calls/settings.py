@@ -63,6 +63,7 @@ class ExchangeSettings:
     ring_timeout              from the callee's first 180 to giving up (NO_ANSWER)
     connect_timeout           from the callee's INVITE to giving up when it never rang (CONNECT_TIMEOUT)
     early_media_patience      from an SDP in a 18x to our own ringback when no RTP has come (pains.md P13)
+    peer_patience             for a trunk's peer to say anything at all, when there is another to try (P24)
     ringing_patience          from the callee's INVITE to our own ringback when no 18x has come at all (P13)
     media_timeout             silence of a side that should send, until the call is ended
     min_recording             shorter talks leave no recording (privatenumber.md section 5)
@@ -84,6 +85,7 @@ class ExchangeSettings:
     ring_timeout: float = 60.0
     connect_timeout: float = 90.0
     early_media_patience: float = 0.4
+    peer_patience: float = 4.0
     ringing_patience: float = 3.0
     media_timeout: float = 30.0
     min_recording: float = 3.0

@@ -37,6 +37,11 @@ class ClientSession(InviteSession):
         """Name the INVITE's transaction."""
         self._invite = transaction
 
+    @property
+    def unheard(self) -> bool:
+        """Nothing has come back yet, not even a 100."""
+        return self._invite.state is State.CALLING
+
     def hang_up(self, now: float, headers: HeaderLines) -> list[Output]:
         """CANCEL while it rings, BYE when it is up."""
         if self.state is not SessionState.EARLY:

@@ -186,6 +186,11 @@ class UserAgent:
         self._tags[session.id] = tag
         return session.id, self._settle(session, list(outputs))
 
+    def unheard(self, session: str) -> bool:
+        """Whether nothing at all has come back to an INVITE of ours."""
+        found = self._sessions.get(session)
+        return isinstance(found, ClientSession) and found.unheard
+
     def ring(
         self, session: str, now: float, status: int = 180, body: bytes = b"", headers: HeaderLines = ()
     ) -> list[Output]:

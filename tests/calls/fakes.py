@@ -94,6 +94,9 @@ class FakeAgent:
     def hang_up(self, session: str, now: float, headers: Sequence[Any] = ()) -> list[Any]:
         return self._note("hang_up", session, dict(headers))
 
+    def unheard(self, session: str) -> bool:
+        return False
+
     def answer_offer(self, session: str, body: bytes, now: float) -> list[Any]:
         return self._note("answer_offer", session, body)
 

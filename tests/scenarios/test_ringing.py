@@ -10,6 +10,7 @@ from gateway.bindings.models import Application, Binding, Direction, Mode, Tempo
 from gateway.causes import Cause
 from gateway.lab.analysis import dominant, seconds_of
 from gateway.lab.checks import heard_between
+from gateway.lab.network import Link
 from gateway.lab.phone import Phone
 from gateway.lab.script import Script
 from gateway.numbers import PhoneNumber
@@ -290,6 +291,21 @@ def test_the_next_peer_takes_what_the_first_can_not(first: Script | None) -> Non
     assert world.kinds == ["CallIn", "CallOut", "Alerting", "Answered", "Disconnected"]
     assert dominant(heard_between(caller, caller.answered_at, None)) == 1300
     assert second.traces[0].data.startswith(f"INVITE sip:{B.e164}@{SECOND.host}:5060".encode())
+    assert second.traces[0].at - 100.0 == pytest.approx(4.0 if first is None else 0.15, abs=0.1)
+
+
+def test_a_peer_that_wakes_up_too_late_rings_nobody_for_long() -> None:
+    """The first peer's answer comes after we have turned to the second: it is cancelled, the call goes on."""
+    late = Link(delay=3.0)
+    world = World(trunk=TWO_PEERS, link_of=lambda source, target: late if CALLEE in (source, target) else None)
+    caller = world.phone(CALLER, Script(tone_hz=700))
+    first = world.phone(CALLEE, Script(answer_after=None))
+    world.phone(SECOND, Script(tone_hz=1300, hang_up_after=6.0))
+    world.dial(caller)
+    world.finish()
+    assert world.record.cause is Cause.NORMAL
+    assert first.history[-1].what.startswith("ended by peer")
+    assert dominant(heard_between(caller, caller.answered_at, None)) == 1300
 
 
 @pytest.mark.parametrize("first", [Script(refuse=486, ring_after=None), Script(refuse=503, refuse_after=1.0)])
