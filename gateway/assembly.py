@@ -57,18 +57,9 @@ def seed_of(config: Config) -> tuple[list[Application], list[Number]]:
     """Applications and X numbers that the configuration gives."""
     applications = [
         Application(
-            key=entry.key,
+            **entry.model_dump(exclude={"secret", "mode", "allowed_ips"}),
             secret=entry.secret.get_secret_value(),
             mode=Mode(entry.mode),
-            account=entry.account,
-            recording=entry.recording,
-            memory_callback=entry.memory_callback,
-            notice=entry.notice,
-            waiting=entry.waiting,
-            signature=entry.signature,
-            status_url=entry.status_url,
-            fee_url=entry.fee_url,
-            private_callbacks=entry.private_callbacks,
             allowed_ips=tuple(str(network) for network in entry.allowed_ips),
         )
         for entry in config.application

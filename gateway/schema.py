@@ -1,7 +1,12 @@
 """The tables. Times are float seconds since the epoch (UTC); numbers E.164 text; ``payload`` and the like JSON text.
 
-``binding_member`` holds "no user number twice on the same X" (AXB: a row each for A and B; AX: one row whose number is
-"", so that X has one binding) and is what a call is looked up by. ``outbox.state``: waiting, done, dead.
+``binding_member`` holds "no user number twice on the same X" and is how a call finds its binding: (X, number).
+
+    AXB   (X, A) and (X, B)       no user number twice on an X
+    AX    (X, "")                 one binding on an X
+    AXE   (X, A) and (X, "#" E)   one E for an A, one A for an E
+    AXYB  (X, ""); for each relation (X, B) and (Y, A)
+ ``outbox.state``: waiting, done, dead.
 ``recording.state``: spooling, pending, ready, empty, failed, erased.
 """
 
@@ -32,6 +37,8 @@ binding = Table(
     Column("created_at", Float, nullable=False), Column("duration", Integer), Column("expires_at", Float, index=True),
     Column("policy", Text, nullable=False), Column("sms", Boolean, nullable=False),
     Column("switched_on", Boolean, nullable=False), Column("show_caller", Boolean), _text("user_data", 256, null=True),
+    _text("extension", 4, null=True), _text("y", 32, null=True), _text("parent", 64, null=True),
+    Column("callback", Text), Column("extra", Text), Index("ix_binding_parent", "parent"),
     Index("ix_binding_x", "x", "created_at"), Index("ix_binding_application_a", "application", "a"),
 )  # fmt: skip
 binding_member = Table(

@@ -7,7 +7,16 @@ from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.bindings.models import Application, Binding, CallPolicy, Direction, Mode, Number, NumberStatus
+from gateway.bindings.models import (
+    Application,
+    Binding,
+    Callback,
+    CallPolicy,
+    Direction,
+    Mode,
+    Number,
+    NumberStatus,
+)
 from gateway.numbers import PhoneNumber
 
 
@@ -34,7 +43,27 @@ def binding_values(binding: Binding) -> dict[str, Any]:
         "switched_on": binding.switched_on,
         "show_caller": binding.show_caller,
         "user_data": binding.user_data,
+        "extension": binding.extension or None,
+        "y": binding.y.e164 if binding.y else None,
+        "parent": binding.parent,
+        "callback": _callback_text(binding.callback),
+        "extra": json.dumps(dict(binding.extra)) if binding.extra else None,
     }
+
+
+def _callback_text(callback: Callback | None) -> str | None:
+    if callback is None:
+        return None
+    number = callback.number.e164 if callback.number else None
+    return json.dumps({"tone": callback.tone, "number": number, "seconds": callback.seconds})
+
+
+def _read_callback(text: str | None) -> Callback | None:
+    if text is None:
+        return None
+    values = json.loads(text)
+    number = PhoneNumber(values["number"]) if values["number"] else None
+    return Callback(tone=values["tone"], number=number, seconds=values["seconds"])
 
 
 def read_binding(row: Any) -> Binding:
@@ -55,6 +84,11 @@ def read_binding(row: Any) -> Binding:
         switched_on=bool(row.switched_on),
         show_caller=row.show_caller,
         user_data=row.user_data,
+        extension=row.extension or "",
+        y=PhoneNumber(row.y) if row.y else None,
+        parent=row.parent,
+        callback=_read_callback(row.callback),
+        extra=json.loads(row.extra) if row.extra else {},
     )
 
 
@@ -62,13 +96,15 @@ def application_values(application: Application) -> dict[str, Any]:
     """An application as a row: everything but key and mode is in ``settings``."""
     settings = {field.name: getattr(application, field.name) for field in fields(application)}
     del settings["key"], settings["mode"]
+    settings["tones"] = dict(application.tones)
     return {"key": application.key, "mode": application.mode.value, "settings": json.dumps(settings)}
 
 
 def read_application(row: Any) -> Application:
     """A row as an application."""
     settings = json.loads(row.settings)
-    settings["allowed_ips"] = tuple(settings["allowed_ips"])
+    for name in ("allowed_ips", "keywords_required", "keywords_forbidden"):
+        settings[name] = tuple(settings.get(name, ()))
     return Application(key=row.key, mode=Mode(row.mode), **settings)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
@@ -202,12 +204,33 @@ class Tones(Section):
     folder: str = ""
 
 
+def _hours(text: str) -> str:
+    """``08:00-22:00``; the end may lie on the next day."""
+    if text and not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]", text):
+        raise ValueError("must look like 08:00-22:00")
+    return text
+
+
+def _time_zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ValueError, OSError):
+        raise ValueError("must be a time zone like Asia/Shanghai") from None
+    return text
+
+
+TONE_USES = (
+    "no_permission", "no_binding", "failed", "enter_extension", "wrong_extension", "wrong_goodbye", "no_extension",
+    "ringing",
+)  # fmt: skip
+
+
 class ApplicationEntry(Section):
-    """An application given by file. ``mode`` decides which API it may call."""
+    """An application given by file. ``mode`` decides which API it may call; see models.Application for the others."""
 
     key: str = Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")
     secret: SecretStr = Field(min_length=1)
-    mode: Literal["AXB", "AX"]
+    mode: Literal["AXB", "AX", "AXE", "AXYB", "X"]
     account: str = Field("maskline", min_length=1, max_length=32)
     recording: bool = False
     memory_callback: bool = False
@@ -216,8 +239,30 @@ class ApplicationEntry(Section):
     signature: Literal["WSSE", "AKSK", "both"] = "WSSE"
     status_url: HttpUrl = ""
     fee_url: HttpUrl = ""
+    callin_url: HttpUrl = ""
+    sms: bool = False
+    sms_url: HttpUrl = ""
+    sms_control_url: HttpUrl = ""
+    sms_content: bool = False
+    keywords_required: tuple[str, ...] = ()
+    keywords_forbidden: tuple[str, ...] = ()
+    number_status_url: HttpUrl = ""
+    push_number_status: bool = False
     private_callbacks: bool = False
     allowed_ips: tuple[IPv4Network | IPv6Network, ...] = ()
+    tones: dict[Literal[TONE_USES], str] = Field(default_factory=dict)  # type: ignore[valid-type]
+    extension_length: int = Field(4, ge=1, le=4)
+    extension_tries: int = Field(3, ge=1, le=10)
+    max_extensions: int = Field(9999, ge=1, le=10000)
+    bind_hours: int = Field(0, ge=0, le=720)
+    may_show_caller: bool = True
+    registered_only: bool = False
+    max_calls: int | None = Field(None, ge=1)
+    calls_per_second: float | None = Field(None, gt=0)
+    max_calls_per_x: int | None = Field(None, ge=1)
+    calls_per_caller_minute: int | None = Field(None, ge=1)
+    hours: Annotated[str, AfterValidator(_hours)] = ""
+    time_zone: Annotated[str, AfterValidator(_time_zone)] = "Asia/Shanghai"
 
 
 class NumberEntry(Section):
