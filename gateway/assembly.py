@@ -37,6 +37,10 @@ def exchange_settings(config: Config) -> ExchangeSettings:
             no_binding=str(SOUNDS / "no_binding.wav"),
             no_permission=str(SOUNDS / "no_permission.wav"),
             failed=str(SOUNDS / "failed.wav"),
+            enter_extension=str(SOUNDS / "enter_extension.wav"),
+            wrong_extension=str(SOUNDS / "wrong_extension.wav"),
+            wrong_goodbye=str(SOUNDS / "wrong_goodbye.wav"),
+            no_extension=str(SOUNDS / "no_extension.wav"),
             lookup=ToneFolder(config.tones.folder).find,
         ),
         media_host=media_advertised(config),
@@ -50,6 +54,14 @@ def exchange_settings(config: Config) -> ExchangeSettings:
         early_media_patience=calls.early_media_seconds,
         media_timeout=config.media.timeout_seconds,
         min_recording=calls.min_recording_seconds,
+        first_digit_timeout=calls.first_digit_seconds,
+        next_digit_timeout=calls.next_digit_seconds,
+        # A net under the web process's own time limit.
+        question_timeout=config.events.question_seconds + 1.0,
+        allowed_prefixes=calls.allowed_prefixes,
+        home=calls.home,
+        international_in=calls.international_in,
+        international_out=calls.international_out,
     )
 
 

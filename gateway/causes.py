@@ -14,22 +14,24 @@ class Cause(IntEnum):
     """Release cause of a call; 0 is a call that was answered and hung up."""
 
     NORMAL = 0
+    OUT_OF_PORTS = 522
     RATE_LIMIT_APPLICATION = 7002
     CALLEE_BLACKLISTED = 7004
     CALLER_BLACKLISTED = 7005
     NO_APPLICATION = 7100
-    WRONG_MODE = 7105
     NOTICE_FAILED = 7107
-    OUT_OF_PORTS = 7109
+    SUBSCRIBER_FROZEN = 7108
+    TENANT_OUT_OF_PORTS = 7109
     PREFIX_BARRED = 7500
     CALLER_GAVE_UP_BEFORE_RINGING = 7501
     CALLER_GAVE_UP_RINGING = 7502
     CALLEE_REJECTED = 7503
     CALLEE_REFUSED = 7504
     CALLEE_SIDE_FAILED = 7506
-    TONE_MISSING = 7507
     NO_ROUTE = 7508
     CALLER_GAVE_UP_BEFORE_FORWARD = 7516
+    TONE_UNKNOWN = 8006
+    COLLECT_FAILED = 8008
     MAX_DURATION = 8010
     NO_TEMPORARY_CALLEE = 8013
     NO_BINDING = 8014
@@ -37,9 +39,22 @@ class Cause(IntEnum):
     STOPPED_BY_CUSTOMER = 8017
     NO_PERMISSION = 8018
     NO_CALLBACK_RECORD = 8019
+    EXTENSION_UNKNOWN = 8022
     LANDLINE_CALLER = 8023
+    SHOWING_CALLER_BARRED = 8024
     NUMBER_UNKNOWN_HERE = 8025
+    RELATION_MISSING = 8030
+    RELATION_NOT_MADE = 8031
+    OWN_NUMBER = 8032
+    NO_DIGITS = 8033
     CONNECT_TIMEOUT = 8035
+    INTERNATIONAL_IN_BARRED = 8042
+    INTERNATIONAL_OUT_BARRED = 8043
+    RATE_LIMIT_CALLER = 8047
+    RATE_LIMIT_NUMBER = 8049
+    OUTSIDE_HOURS = 8050
+    ENTERPRISE_SUSPENDED = 8051
+    NUMBER_SUSPENDED = 8055
     CALLEE_UNKNOWN = 8100
     NO_ANSWER = 8101
     BUSY = 8102
@@ -76,16 +91,18 @@ _ROWS: dict[Cause, _Row] = {
     Cause.CALLEE_BLACKLISTED: _Row("The callee is on the blacklist.", 403, 21),
     Cause.CALLER_BLACKLISTED: _Row("The caller is on the blacklist.", 403, 21),
     Cause.NO_APPLICATION: _Row("The application information is missing.", 404, 1),
-    Cause.WRONG_MODE: _Row("The service type does not match.", 403, 21),
     Cause.NOTICE_FAILED: _Row("The recording notice could not be played.", 500, 41),
     Cause.OUT_OF_PORTS: _Row("No voice port is available.", 503, 34),
+    Cause.SUBSCRIBER_FROZEN: _Row("The subscriber is frozen.", 403, 21),
+    Cause.TENANT_OUT_OF_PORTS: _Row("All voice ports of the application are in use.", 503, 34),
     Cause.PREFIX_BARRED: _Row("The number prefix is barred.", 403, 21),
     Cause.CALLER_GAVE_UP_BEFORE_RINGING: _Row("The caller hung up before the callee's phone rang.", 487, 16),
     Cause.CALLER_GAVE_UP_RINGING: _Row("The caller hung up while the callee's phone was ringing.", 487, 16),
     Cause.CALLEE_REJECTED: _Row("The callee rejected the call.", 603, 21),
     Cause.CALLEE_REFUSED: _Row("The call was refused.", 403, 21),
     Cause.CALLEE_SIDE_FAILED: _Row("The callee's network failed.", 502, 38),
-    Cause.TONE_MISSING: _Row("A tone file is missing.", 500, 41),
+    Cause.TONE_UNKNOWN: _Row("A tone file is missing.", 500, 41),
+    Cause.COLLECT_FAILED: _Row("The digits could not be collected.", 500, 41),
     Cause.NO_ROUTE: _Row("There is no route to the callee.", 404, 3),
     Cause.CALLER_GAVE_UP_BEFORE_FORWARD: _Row("The caller hung up before the call was forwarded.", 487, 16),
     Cause.MAX_DURATION: _Row("The maximum call duration was reached.", 480, 16),
@@ -95,6 +112,19 @@ _ROWS: dict[Cause, _Row] = {
     Cause.STOPPED_BY_CUSTOMER: _Row("The call was ended by the customer.", 480, 16),
     Cause.NO_PERMISSION: _Row("The number has no permission to call.", 403, 21),
     Cause.NO_CALLBACK_RECORD: _Row("There is no callback record.", 404, 1),
+    Cause.EXTENSION_UNKNOWN: _Row("The extension is not bound.", 404, 1),
+    Cause.SHOWING_CALLER_BARRED: _Row("Showing the real caller is not allowed.", 403, 21),
+    Cause.RELATION_MISSING: _Row("The caller and the number have no relation.", 404, 1),
+    Cause.RELATION_NOT_MADE: _Row("No number could be allocated for the caller.", 503, 34),
+    Cause.OWN_NUMBER: _Row("The user called his own number.", 403, 21),
+    Cause.NO_DIGITS: _Row("No extension was entered.", 484, 28),
+    Cause.INTERNATIONAL_IN_BARRED: _Row("Calls from abroad are barred.", 403, 21),
+    Cause.INTERNATIONAL_OUT_BARRED: _Row("Calls to abroad are barred.", 403, 21),
+    Cause.RATE_LIMIT_CALLER: _Row("The call rate of the caller is limited.", 503, 42),
+    Cause.RATE_LIMIT_NUMBER: _Row("The calls of the number are limited.", 503, 42),
+    Cause.OUTSIDE_HOURS: _Row("Calls are not permitted at this hour.", 403, 21),
+    Cause.ENTERPRISE_SUSPENDED: _Row("The enterprise is suspended.", 403, 21),
+    Cause.NUMBER_SUSPENDED: _Row("The number takes no calls at present.", 403, 21),
     Cause.LANDLINE_CALLER: _Row("A fixed line may not call this number.", 403, 21),
     Cause.NUMBER_UNKNOWN_HERE: _Row("The called number does not exist here.", 404, 1),
     Cause.CONNECT_TIMEOUT: _Row("The callee could not be connected in time.", 480, 18),

@@ -1,8 +1,8 @@
 """The line between the signalling process and the web process: length-prefixed msgspec messages on a socket pair.
 
-Web asks (``StopCall``, ``AskStatus``) and each question gets one reply with its ``id``; signalling also nudges
-(``Nudge``: rows wait in the outbox or a recording waits to be rendered). When one end's process is gone the other end
-reads end-of-file, so no process outlives its node.
+Web asks (``StopCall``, ``AskStatus``), signalling asks too (``Question``), and each question gets one reply with its
+``id``; signalling also nudges (``Nudge``: rows wait in the outbox or a recording waits to be rendered). When one end's
+process is gone the other end reads end-of-file, so no process outlives its node.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import struct
 from collections.abc import Callable
 
 import msgspec
+
+from gateway.questions import Question, Verdict
 
 _LIMIT = 1 << 20
 
@@ -52,7 +54,8 @@ class Finish(_Message, frozen=True):
     """The node stops: finish what is pending, then end."""
 
 
-Message = StopCall | AskStatus | Reply | Nudge | Finish
+Message = StopCall | AskStatus | Reply | Nudge | Finish | Question | Verdict
+Answer = Reply | Verdict
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Message).decode
@@ -65,7 +68,7 @@ class Channel:
         self.closed = asyncio.Event()
         self._on_message = on_message
         self._ids = itertools.count(1)
-        self._waiting: dict[int, asyncio.Future[Reply]] = {}
+        self._waiting: dict[int, asyncio.Future[Answer]] = {}
         self._writer: asyncio.StreamWriter | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -84,15 +87,24 @@ class Channel:
 
     async def ask(self, make: Callable[[int], StopCall | AskStatus], seconds: float = 5.0) -> Reply:
         """Send ``make(id)`` and wait for its reply; not answered in time, or the other end gone: ``ok`` False."""
+        answer = await self._exchange(make, seconds)
+        return answer if isinstance(answer, Reply) else Reply(0, False)
+
+    async def consult(self, make: Callable[[int], Question], seconds: float) -> Verdict | None:
+        """Send a question and wait for its verdict; None when there is none in time."""
+        answer = await self._exchange(make, seconds)
+        return answer if isinstance(answer, Verdict) else None
+
+    async def _exchange(self, make: Callable[[int], Message], seconds: float) -> Answer | None:
         number = next(self._ids)
-        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting[number] = future
         self.send(make(number))
         try:
             async with asyncio.timeout(seconds):
                 return await future
         except TimeoutError:
-            return Reply(number, False)
+            return None
         finally:
             self._waiting.pop(number, None)
 
@@ -103,7 +115,7 @@ class Channel:
                 if size > _LIMIT:
                     break
                 message = _decode(await reader.readexactly(size))
-                if isinstance(message, Reply):
+                if isinstance(message, Answer):
                     future = self._waiting.get(message.id)
                     if future is not None and not future.done():
                         future.set_result(message)

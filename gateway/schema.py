@@ -6,7 +6,8 @@
     AX    (X, "")                 one binding on an X
     AXE   (X, A) and (X, "#" E)   one E for an A, one A for an E
     AXYB  (X, ""); for each relation (X, B) and (Y, A)
- ``outbox.state``: waiting, done, dead.
+ ``number_list.kind`` is black or white,
+``party`` caller or callee, ``application`` "" for the whole node. ``outbox.state``: waiting, done, dead.
 ``recording.state``: spooling, pending, ready, empty, failed, erased.
 """
 
@@ -54,6 +55,15 @@ temporary_callee = Table(
 last_caller = Table(
     "last_caller", metadata, Column("binding", ForeignKey("binding.id", ondelete="CASCADE"), primary_key=True),
     _text("caller", 32), Column("at", Float, nullable=False),
+)  # fmt: skip
+number_list = Table(
+    "number_list", metadata, Column("application", String(128), primary_key=True), Column("kind", String(8),
+    primary_key=True), Column("party", String(8), primary_key=True), Column("number", String(32), primary_key=True),
+    _text("note", 256),
+)  # fmt: skip
+registered_a = Table(
+    "registered_a", metadata, Column("application", String(128), primary_key=True),
+    Column("number", String(32), primary_key=True),
 )  # fmt: skip
 open_call = Table(
     "open_call", metadata, Column("session", String(256), primary_key=True), _text("node"), _text("application"),

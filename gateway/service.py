@@ -17,6 +17,7 @@ import secrets
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -32,6 +33,7 @@ from gateway.calls.media_pool import MediaPool
 from gateway.calls.switchboard import Switchboard, wall
 from gateway.channel import AskStatus, Channel, Finish, Message, Nudge, Reply, StopCall
 from gateway.config.tree import Config, advertised, media_listen
+from gateway.questions import Question, Verdict
 from gateway.sip.endpoint import Endpoint
 from gateway.sip.hop import Hop
 from gateway.sip.user_agent import UserAgent, UserAgentSettings
@@ -76,7 +78,7 @@ class Node:
             token,
         )
         self._exchange = Exchange(exchange_settings(config), agent, token)
-        self._board = Switchboard(self._exchange, self._store, self._journal)
+        self._board = Switchboard(self._exchange, self._store, self._journal, self._ask)
         self._endpoint = Endpoint(self._exchange, self._board.carry_out, self._exchange.admits)
         self._pool = MediaPool(
             host=media_listen(config),
@@ -179,6 +181,12 @@ class Node:
                 self._channel.send(Reply(number, self._exchange.ready, self._exchange.active))
             case _:
                 pass
+
+    async def _ask(self, make: Callable[[int], Question]) -> Verdict | None:
+        """Put a question to the web process."""
+        if self._channel is None:
+            return None
+        return await self._channel.consult(make, self._config.events.question_seconds + 0.5)
 
     def _nudge(self) -> None:
         if self._channel is not None:

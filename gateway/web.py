@@ -19,6 +19,7 @@ import structlog
 
 from gateway import log
 from gateway.api.app import create_app
+from gateway.api.asker import Asker
 from gateway.api.callbacks import CallbackClient
 from gateway.api.context import ApiContext, ApiSettings
 from gateway.api.keeper import Keeper
@@ -30,6 +31,7 @@ from gateway.channel import AskStatus, Channel, Finish, Message, Nudge, StopCall
 from gateway.config.reading import load
 from gateway.config.tree import Config
 from gateway.database import open_engine
+from gateway.questions import Question
 from gateway.tones import ToneFolder
 from media.recording.store import RecordingStore
 
@@ -59,6 +61,7 @@ class Web:
                 retry_minutes=config.events.retry_minutes,
                 merge_seconds=config.events.merge_seconds,
                 retention_days=config.recordings.retention_days,
+                service_types={str(mode): text for mode, text in config.events.service_types.items()},
             ),
         )
         self.keeper = Keeper(
@@ -68,6 +71,15 @@ class Web:
             shortest=config.calls.min_recording_seconds,
         )
         tones = ToneFolder(config.tones.folder)
+        self.asker = Asker(
+            self.engine,
+            store,
+            self.client,
+            lambda application, name: tones.find(application, name) is not None,
+            seconds=config.events.question_seconds,
+            clock=time.time,
+        )
+        self._answering: set[asyncio.Task[None]] = set()
         self.app = create_app(
             ApiContext(
                 store=store,
@@ -95,10 +107,20 @@ class Web:
                 self.begin.set()
                 self.delivery.wake()
                 self.keeper.wake()
+            case Question():
+                task = asyncio.get_running_loop().create_task(self._answer(message))
+                self._answering.add(task)
+                task.add_done_callback(self._answering.discard)
             case Finish():
                 self.finish.set()
             case _:
                 pass
+
+    async def _answer(self, question: Question) -> None:
+        """Ask the customer's server; the call goes on with its verdict before the ledger is written."""
+        verdict, note = await self.asker.ask(question)
+        self.channel.send(verdict)
+        await self.asker.write_down(question, note)
 
     async def _stop_call(self, application: str, session: str) -> bool:
         return (await self.channel.ask(lambda number: StopCall(number, application, session))).ok

@@ -100,6 +100,14 @@ class Watch(_Message, frozen=True):
     seconds: float
 
 
+class Listen(_Message, frozen=True):
+    """Listen for digits in a leg's sound (in-band DTMF), or no longer. Telephone-events are reported in any case."""
+
+    session: str
+    leg: int
+    digits: bool
+
+
 class Close(_Message, frozen=True):
     """End a session: flush and close the spool, answer Closed, let the ports rest, then free them."""
 
@@ -110,7 +118,7 @@ class Drain(_Message, frozen=True):
     """Close every session and end the process when the spools are safe."""
 
 
-Command = Open | Connect | Relay | Play | Stop | Record | Watch | Close | Drain
+Command = Open | Connect | Relay | Play | Stop | Record | Watch | Listen | Close | Drain
 
 
 # --- reports: worker -> signalling --------------------------------------------------------------------------------
@@ -161,7 +169,7 @@ class Played(_Message, frozen=True):
 
 
 class Digit(_Message, frozen=True):
-    """A telephone-event of a leg came to its end: one of ``0-9*#ABCD``."""
+    """A telephone-event of a leg came to its end, or was heard in its sound: one of ``0-9*#ABCD``."""
 
     session: str
     leg: int

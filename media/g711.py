@@ -35,6 +35,8 @@ def _table(source: list[int], target: list[int]) -> bytes:
 
 
 _ALAW = [alaw_level(code) for code in range(256)]
+ALAW_LEVELS = tuple(_ALAW)
+"""The level of each A-law code."""
 _ULAW = [ulaw_level(code) for code in range(256)]
 ALAW_TO_ULAW = _table(_ALAW, _ULAW)
 ULAW_TO_ALAW = _table(_ULAW, _ALAW)

@@ -103,6 +103,9 @@ class Room:
             case control.Watch(_, seconds):
                 self._begin_watch(session, seconds, now)
                 return []
+            case control.Listen(_, side, digits):
+                session.legs[side].listen(digits)
+                return []
             case control.Close():
                 return self._close(session.name, now)
 

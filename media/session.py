@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from media.control import Connect, LegStats
+from media.dtmf import Detector
 from media.g711 import ALAW_TO_ULAW, PCMA, PCMU, ULAW_TO_ALAW
 from media.latch import Latch, Source
 from media.player import Player
@@ -38,9 +39,9 @@ class Leg:
     """One party. ``target`` is where its RTP goes, None when there is nowhere; ``port`` our RTP port for it."""
 
     __slots__ = (
-        "codec", "digits", "events", "events_in", "heard", "heard_at", "hears", "keys", "latch", "malformed", "news",
-        "onward", "other", "player", "port", "ptime", "receiver", "receives", "refused", "rtcp_target", "sender",
-        "sends", "session", "side", "silent", "straight", "tape", "target", "told", "watch",
+        "codec", "digits", "ears", "events", "events_in", "heard", "heard_at", "hears", "keys", "latch", "malformed",
+        "news", "onward", "other", "player", "port", "ptime", "receiver", "receives", "refused", "rtcp_target",
+        "sender", "sends", "session", "side", "silent", "straight", "tape", "target", "told", "watch",
     )  # fmt: skip
 
     def __init__(self, session: str, side: int, port: int, sender: Sender) -> None:
@@ -67,6 +68,8 @@ class Leg:
         self.tape: Tape | None = None
         self.keys = DigitReader()
         self.digits = ""
+        self.ears: Detector | None = None
+        """Hears digits in the sound, while somebody wants to know."""
         self.straight = -1
         """The second octet (payload type, no marker) of packets that may take the short way; -1: none."""
         self.heard = False
@@ -98,6 +101,11 @@ class Leg:
         self.heard_at = now
         self.straight = -1
         self._turn()
+
+    def listen(self, digits: bool) -> None:
+        """Hear digits in this party's sound, or no longer."""
+        self.ears = Detector() if digits else None
+        self.straight = -1
 
     def hear(self, other: bool) -> None:
         """Hear the other leg, or silence, when no tone plays."""
@@ -187,11 +195,13 @@ class Leg:
         receiver.receive(ssrc, seq, stamp, len(payload), now)
         if self.tape is not None:
             self.tape(self.side, now, data)
+        if self.ears is not None:
+            self._listened(self.ears.receive(stamp, payload, second & 0x7F))
         if not other.hears or other.player is not None or not other.receives:
             return None
         kind = second & 0x7F
         if kind == other.codec:
-            self.straight = kind
+            self.straight = kind if self.ears is None else -1
         else:
             payload = payload.translate(ALAW_TO_ULAW if kind == PCMA else ULAW_TO_ALAW)
         return self.onward.relay(receiver.source, second & 0x80 | other.codec, seq, stamp, payload, now)
@@ -202,11 +212,12 @@ class Leg:
         event = second & 0x7F != COMFORT_NOISE or self.events_in == COMFORT_NOISE
         self.heard_at = now
         receiver.receive(ssrc, seq, stamp, len(payload), now, timed=not event)
+        if event and self.ears is not None:
+            # Who sends events may send the tone as well; a key counts once.
+            self.ears.deafen()
         if event and self.sends:
             keys = self.keys.receive(stamp, payload)
-            if keys:
-                self.digits += keys
-                self.news = True
+            self._listened(keys)
         if not other.hears or other.player is not None or not other.receives:
             return None
         if not event or other.events < 0 or not self.sends:
@@ -215,6 +226,11 @@ class Leg:
         return self.onward.relay(
             receiver.source, second & 0x80 | other.events, seq, stamp, payload, now, timed=False
         )  # fmt: skip
+
+    def _listened(self, keys: str) -> None:
+        if keys:
+            self.digits += keys
+            self.news = True
 
     def tone(self, now: float) -> bytes | None:
         """The next packet of the tone that plays; None when it has come to its end."""

@@ -71,6 +71,15 @@ class Outcome:
         return self.status is not None and 200 <= self.status < 300
 
 
+async def _first(content: aiohttp.StreamReader) -> bytes:
+    """All of a body, or its first ``BODY_LIMIT`` bytes."""
+    parts, size = [], 0
+    while size < BODY_LIMIT and (part := await content.read(BODY_LIMIT - size)):
+        parts.append(part)
+        size += len(part)
+    return b"".join(parts)
+
+
 class CallbackClient:
     """Two pools of connections: one for anywhere in the world, one for customers whose operator allows private ones."""
 
@@ -80,20 +89,28 @@ class CallbackClient:
 
     async def post(self, url: str, body: bytes, headers: dict[str, str], *, private: bool) -> Outcome:
         """POST and wait for the status. Never raises but when cancelled."""
+        return (await self.ask(url, body, headers, private=private))[0]
+
+    async def ask(
+        self, url: str, body: bytes, headers: dict[str, str], *, private: bool, seconds: float | None = None
+    ) -> tuple[Outcome, bytes]:
+        """POST and wait for the answer, of which the first ``BODY_LIMIT`` bytes are given. Never raises likewise."""
         host = urlsplit(url).hostname or ""
         try:
             if not private and forbidden(host):
-                return Outcome(None, "address not allowed")
+                return Outcome(None, "address not allowed"), b""
         except ValueError:
             pass  # a name: the resolver checks where it leads
         try:
-            async with self._pool(private).post(url, data=body, headers=headers, allow_redirects=False) as response:
-                await response.content.read(BODY_LIMIT)
-                return Outcome(response.status)
+            async with (
+                asyncio.timeout(seconds),
+                self._pool(private).post(url, data=body, headers=headers, allow_redirects=False) as response,
+            ):
+                return Outcome(response.status), await _first(response.content)
         except TimeoutError:
-            return Outcome(None, "time-out")
+            return Outcome(None, "time-out"), b""
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return Outcome(None, type(error).__name__)
+            return Outcome(None, type(error).__name__), b""
 
     async def close(self) -> None:
         """Close the pools."""

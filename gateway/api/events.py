@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -20,11 +20,13 @@ MERGE_LIMIT = 50
 
 @dataclass(frozen=True, slots=True)
 class CdrFacts:
-    """What a CDR says besides the call: account, this node's name, the host that recordings are fetched from."""
+    """What a CDR says besides the call: account, this node's name, the host that recordings are fetched from, and the
+    operator's own service types by mode."""
 
     account: str
     host_name: str
     record_domain: str
+    service_types: Mapping[str, str] = field(default_factory=dict)
 
 
 def vendor_time(text: str | None) -> str | None:
@@ -34,18 +36,17 @@ def vendor_time(text: str | None) -> str | None:
 
 def event_body(payload: Payload) -> dict[str, Any]:
     """One call event."""
-    info: dict[str, Any] = {
-        "sessionId": payload["session"],
-        "timestamp": vendor_time(payload["at"]),
-        "caller": payload["caller"] or "",
-        "called": payload["called"],
-    }
     kind = payload["kind"]
+    info: dict[str, Any] = {"sessionId": payload["session"], "timestamp": vendor_time(payload["at"])}
+    if kind == "collectInfo":
+        return {"eventType": kind, "statusInfo": info | {"digitInfo": payload["digits"]}}
+    info |= {"caller": payload["caller"] or "", "called": payload["called"]}
     if kind == "disconnect":
         info |= {"stateCode": payload["cause"], "stateDesc": payload["cause_text"]}
     if payload["binding"]:
         info["subscriptionId"] = payload["binding"]
-    if kind == "callin" and payload["user_data"]:
+    # X mode gives it with the answer to its callin, and it is in every event from then on (section 6).
+    if payload["user_data"] and (kind == "callin" or payload.get("mode") == "X"):
         info["userData"] = payload["user_data"]
     return {"eventType": kind, "statusInfo": info}
 
@@ -88,10 +89,12 @@ def _cdr(record_id: str, payload: Payload, facts: CdrFacts) -> dict[str, Any]:
         "ttsPlayTimes": 0,
         "ttsTransDuration": 0,
         "mptyId": payload["binding"],
-        "serviceType": SERVICE_TYPES.get(payload["mode"]),
+        "serviceType": facts.service_types.get(payload["mode"]) or SERVICE_TYPES.get(payload["mode"]),
         "hostName": facts.host_name,
         "voiceCheckType": 0,
         "userData": payload["user_data"],
+        "notifyMode": "Block" if payload["mode"] == "X" else None,
+        "extendNum": payload.get("extension") or None,
     }
     return {key: value for key, value in row.items() if value is not None}
 

@@ -15,9 +15,9 @@ import json
 import secrets
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
@@ -54,6 +54,7 @@ class DeliverySettings:
     merge_seconds: float = 0.2
     retention_days: float = 7
     poll_seconds: float = 5.0
+    service_types: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)
@@ -211,7 +212,8 @@ class Delivery:
             await asyncio.sleep(self._settings.merge_seconds)
             if self._batches.get(application.key) is batch:
                 del self._batches[application.key]
-            facts = CdrFacts(application.account, self._settings.host_name, self._settings.record_domain)
+            settings = self._settings
+            facts = CdrFacts(application.account, settings.host_name, settings.record_domain, settings.service_types)
             good, finished = [], set()
             for row in batch.rows:
                 try:

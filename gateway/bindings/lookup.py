@@ -3,8 +3,8 @@ node more than everything that SIP does in the same call.
 
     number X - its application - what X is bound to for the caller - temporary callee, last caller
 
-AXB keeps a member row for each of A and B, AX one whose number is "" (schema): so ``number IN (caller, "")`` finds the
-candidates of both modes.
+The member rows of all modes (schema) are such that ``number IN (caller, "")`` finds the candidates: at most two. An
+extension of AXE is looked up as ``number IN ("#1234")``, once the caller has dialled it.
 """
 
 from __future__ import annotations
@@ -13,14 +13,22 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Row, Table, and_, bindparam, or_, select
+from sqlalchemy import Column, Row, Select, Table, and_, bindparam, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.bindings.decisions import Found
 from gateway.bindings.models import Binding, Mode, TemporaryCallee
-from gateway.bindings.routing import Found
 from gateway.bindings.rows import read_application, read_binding, read_number, when
 from gateway.numbers import PhoneNumber
-from gateway.schema import application, binding, binding_member, last_caller, number, temporary_callee
+from gateway.schema import (
+    application,
+    binding,
+    binding_member,
+    last_caller,
+    number,
+    number_list,
+    temporary_callee,
+)
 
 _TABLES = (number, application, binding, temporary_callee, last_caller)
 
@@ -34,13 +42,16 @@ def _live(column: Column[Any]) -> Any:
 
 
 # Built once: SQLAlchemy keeps what it has compiled with the statement.
-_CALL = (
-    select(*_labelled(_TABLES))
+_CALL: Select[Any] = (
+    select(
+        *_labelled(_TABLES),
+        exists().where(number_list.c.application.in_(("", application.c.key))).label("has_lists"),
+    )
     .select_from(number)
     .join(application, application.c.key == number.c.application)
     .outerjoin(
         binding_member,
-        and_(binding_member.c.x == number.c.x, binding_member.c.number.in_((bindparam("caller"), ""))),
+        and_(binding_member.c.x == number.c.x, binding_member.c.number.in_((bindparam("caller"), bindparam("other")))),
     )
     .outerjoin(
         binding,
@@ -67,9 +78,17 @@ class _Part:
         return getattr(self._row, self._prefix + column)
 
 
-async def look_up(connection: AsyncConnection, caller: PhoneNumber | None, called: PhoneNumber, at: datetime) -> Found:
-    """All that routing needs to know of a call of ``caller`` (None: withheld) to ``called`` at ``at`` (aware)."""
-    values = {"called": called.e164, "caller": caller.e164 if caller else "", "at": at.timestamp()}
+async def look_up(
+    connection: AsyncConnection, caller: PhoneNumber | None, called: PhoneNumber, at: datetime, extension: str = ""
+) -> Found:
+    """All that routing needs to know of a call of ``caller`` (None: withheld) to ``called`` at ``at`` (aware).
+
+    ``extension``: what the caller dialled behind X; then only its binding is a candidate.
+    """
+    member, other = caller.e164 if caller else "", ""
+    if extension:
+        member = other = "#" + extension
+    values = {"called": called.e164, "caller": member, "other": other, "at": at.timestamp()}
     rows = (await connection.execute(_CALL, values)).all()
     if not rows:
         return Found()
@@ -77,7 +96,7 @@ async def look_up(connection: AsyncConnection, caller: PhoneNumber | None, calle
     owner = read_application(_Part(first, application))
     bindings = tuple(read_binding(_Part(row, binding)) for row in rows if row.binding_id is not None)
     temporary, last = None, None
-    if owner.mode is Mode.AX and bindings and bindings[0].a == caller:
+    if owner.mode in (Mode.AX, Mode.AXE) and bindings and bindings[0].a == caller:
         temporary, last = _whom_a_reaches(first, bindings[0])
     return Found(
         number=read_number(_Part(first, number)),
@@ -85,6 +104,8 @@ async def look_up(connection: AsyncConnection, caller: PhoneNumber | None, calle
         bindings=bindings,
         temporary=temporary,
         last_caller=last,
+        last_called_at=when(first.last_caller_at) if last else None,
+        has_lists=bool(first.has_lists),
     )
 
 

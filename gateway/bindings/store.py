@@ -10,15 +10,18 @@ from datetime import datetime
 from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from gateway.bindings.decisions import Connect, Decision, Found
 from gateway.bindings.errors import BindingNotFound, NotBound
+from gateway.bindings.lists import barred
 from gateway.bindings.lookup import look_up
-from gateway.bindings.models import Application, Mode
+from gateway.bindings.models import Application, Binding, Mode
 from gateway.bindings.pool import check_owned, live, present
-from gateway.bindings.routing import Connect, Found
+from gateway.bindings.relations import allocate_y
 from gateway.bindings.rows import read_application
 from gateway.bindings.seeding import SeedStore
 from gateway.bindings.store_ax import AxStore
 from gateway.bindings.store_axb import AxbStore
+from gateway.causes import Cause
 from gateway.database import asking, reading, writing
 from gateway.numbers import PhoneNumber
 from gateway.schema import application as applications
@@ -35,10 +38,18 @@ class BindingStore(AxbStore, AxStore, SeedStore):
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def find(self, caller: PhoneNumber | None, called: PhoneNumber, at: datetime) -> Found:
-        """All that routing needs to know of a call of ``caller`` (None: withheld) to ``called``."""
+    async def find(self, caller: PhoneNumber | None, called: PhoneNumber, at: datetime, extension: str = "") -> Found:
+        """All that routing needs to know of a call of ``caller`` (None: withheld) to ``called`` and ``extension``."""
         async with asking(self._engine) as connection:
-            return await look_up(connection, caller, called, at)
+            return await look_up(connection, caller, called, at, extension)
+
+    async def relate(self, application: Application, ax: Binding, b: PhoneNumber, at: datetime) -> Binding:
+        """AXYB: give B a Y of A's. NoFreeNumber."""
+        return await allocate_y(self._engine, application, ax, b, at)
+
+    async def barred(self, found: Found, caller: PhoneNumber | None, decision: Decision) -> Cause | None:
+        """What lists and registration have against a call that routing lets through."""
+        return await barred(self._engine, found, caller, decision)
 
     async def application(self, key: str) -> Application | None:
         """One application."""

@@ -1,7 +1,9 @@
 """One call: a back-to-back user agent (RFC 7092) of two legs that know nothing of each other, and the audio between.
 
     RESOLVING   whose X is it?                           (resolving.py)
+    ASKING      X mode: the customer's server is asked   (asking.py)
     OPENING     ports at a media worker                  (resolving.py)
+    COLLECTING  AXE: the caller dials an extension       (collecting.py)
     REFUSING    a tone says why not, then the status     (refusing.py)
     RINGING     the callee's INVITE is out               (ringing.py)
     TALKING     answered                                 (talking.py)
@@ -15,8 +17,13 @@ Every ending passes through :meth:`Call.end`, which ends both legs, closes the m
     ==================================  =========  =============================  ===========  ==================
     look-up failed or too late          RESOLVING  NO_ROUTE                       503          -
     the binding refuses                 RESOLVING  the binding's                  (tone,) its  -
+    the customer says no, or nothing    ASKING     the customer's; NO_BINDING     tone, its    -
     no worker, no port, no reply        OPENING    OUT_OF_PORTS                   503          -
+    no, wrong digits, no prompt         COLLECTING NO_DIGITS, EXTENSION_UNKNOWN,  tone, its    -
+                                                   COLLECT_FAILED
     caller gives up                     OPENING    GAVE_UP_BEFORE_FORWARD         487          -
+                                        ASKING,
+                                        COLLECTING
                                         REFUSING   the binding's                  487          -
     caller gives up (CANCEL, BYE)       RINGING    GAVE_UP_BEFORE_RINGING or      487          CANCEL, or ACK+BYE
                                                    GAVE_UP_RINGING                             when it answered
@@ -49,15 +56,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from gateway.bindings.routing import Connect, Reject
+from gateway.bindings.decisions import Ask, Collect, Connect, Decision, Limits, Reject, barred_by
+from gateway.calls.asking import Asking
+from gateway.calls.barring import barred
 from gateway.calls.closing import Closing, Done
-from gateway.calls.events import Alerting, Answered, CallIn, CallOut, Disconnected
+from gateway.calls.collecting import Collecting
+from gateway.calls.events import Alerting, Answered, CallIn, CallOut, Collected, Disconnected
+from gateway.calls.info_digits import info_digit
 from gateway.calls.leg import Leg, LegState
 from gateway.calls.media_session import MediaSession, Workers
 from gateway.calls.outputs import CallOutput, Faulted
 from gateway.calls.phase import CallState, Phase
 from gateway.calls.privacy import callee_invite, reason
+from gateway.calls.quota import Quota
 from gateway.calls.record import CallRecord
+from gateway.calls.refusing import Refusing, refusal_tone
+from gateway.calls.resolving import Opening
+from gateway.calls.ringing import Ringing
 from gateway.calls.settings import ExchangeSettings, TrunkSettings
 from gateway.causes import Cause
 from gateway.sdp.offer_answer import AudioTerms, Negotiation
@@ -65,6 +80,7 @@ from gateway.sip.user_agent import (
     Accepted,
     Confirmed,
     Ended,
+    InfoReceived,
     Output,
     Progress,
     ReInvited,
@@ -73,7 +89,7 @@ from gateway.sip.user_agent import (
 )
 from media import control
 
-_EventT = TypeVar("_EventT", CallIn, CallOut, Alerting, Answered, Disconnected)
+_EventT = TypeVar("_EventT", CallIn, Collected, CallOut, Alerting, Answered, Disconnected)
 
 
 @dataclass(slots=True)
@@ -84,6 +100,7 @@ class Plant:
     agent: UserAgent
     token: Callable[[], str]
     workers: Workers = field(default_factory=Workers)
+    quota: Quota = field(default_factory=Quota)
     sessions: dict[str, tuple[Call, Leg]] = field(default_factory=dict)
 
 
@@ -94,6 +111,7 @@ class Call:
         "_alarms",
         "_media_said",
         "_ringing_said",
+        "admitted",
         "armed",
         "callee",
         "callee_port",
@@ -118,7 +136,9 @@ class Call:
         self.offer = offer
         self.outgoing = outgoing
         self.record = record
-        self.decision: Connect | Reject | None = None
+        self.decision: Decision | None = None
+        self.admitted = False
+        """The quota of its application counts this call."""
         self.out: list[Output | CallOutput] = []
         self.media = MediaSession(id, plant.workers, self.out)
         self.phase = Phase(self)
@@ -142,8 +162,8 @@ class Call:
 
     @property
     def early_media(self) -> bool:
-        """Whether the caller can hear something before the answer."""
-        return bool(self.offer) and self.caller.trunk.early_media
+        """Whether the caller can hear something before the callee's answer."""
+        return (bool(self.offer) and self.caller.trunk.early_media) or self.caller.state is LegState.UP
 
     def enter(self, phase: Phase, now: float) -> None:
         """The one place where the state changes."""
@@ -159,8 +179,9 @@ class Call:
         """Note facts in the record."""
         self.record = replace(self.record, **known)
 
-    def decide(self, decision: Connect | Reject) -> None:
-        """Note what routing has decided."""
+    def decide(self, decision: Decision, now: float) -> Decision:
+        """Note what routing has decided, or what bars the call in spite of it; what is to be done."""
+        decision = self._barred(decision, now)
         self.decision = decision
         known: dict[str, Any] = {}
         if isinstance(decision, Connect):
@@ -172,6 +193,39 @@ class Call:
             user_data=decision.user_data,
             **known,
         )
+        return decision
+
+    def _barred(self, decision: Decision, now: float) -> Decision:
+        if isinstance(decision, Reject):
+            return decision
+        record = self.record
+        cause = barred(self.settings, record.caller, decision)
+        if cause is None and not self.admitted:
+            limits: Limits = decision.limits
+            cause = self.plant.quota.admit(limits, decision.application, record.x, record.caller, now)
+            self.admitted = cause is None
+        return decision if cause is None else barred_by(cause, decision)
+
+    def go_on(self, decision: Decision, now: float) -> None:
+        """A later decision on the same call, by an extension or by the customer's server."""
+        self.follow(self.decide(decision, now), now)
+
+    def follow(self, decision: Decision, now: float) -> None:
+        """Do what was decided, as soon as there is media for it; a refusal without a tone needs none."""
+        if isinstance(decision, Ask):
+            self.enter(Asking(self), now)
+            return
+        tone = refusal_tone(self, decision) if isinstance(decision, Reject) else None
+        if isinstance(decision, Reject) and (tone is None or not self.early_media):
+            self.end(decision.cause, now)
+        elif not self.media.is_open:
+            self.enter(Opening(self), now)
+        elif isinstance(decision, Reject):
+            self.enter(Refusing(self, decision.cause, tone or ""), now)
+        elif isinstance(decision, Collect):
+            self.enter(Collecting(self, decision), now)
+        else:
+            self.enter(Ringing(self), now)
 
     def event(self, kind: type[_EventT], at: float, **more: Any) -> _EventT:
         """An event with the numbers that belong to this stage: those of the second leg once it was started."""
@@ -187,6 +241,7 @@ class Call:
             called=called,
             binding=record.binding,
             user_data=record.user_data,
+            mode=record.mode,
             **more,
         )
 
@@ -214,20 +269,22 @@ class Call:
 
     def send_early_media(self, now: float) -> None:
         """183 with the answer to the caller's offer, once."""
-        if not self._media_said and self.early_media:
+        if not self._media_said and self.early_media and self.caller.state is LegState.EARLY:
             self._media_said = True
             answer = self.caller.negotiation.answer()
             self.sip(self.plant.agent.ring(self.caller.session, now, status=183, body=answer))
 
     def send_ringing(self, now: float) -> None:
         """180 to a caller whose own network rings, once."""
-        if not self._ringing_said:
+        if not self._ringing_said and self.caller.state is LegState.EARLY:
             self._ringing_said = True
             self.sip(self.plant.agent.ring(self.caller.session, now, status=180))
 
     def accept_caller(self, now: float) -> None:
-        """200 to the caller: the answer to its offer, or our offer when it sent none."""
+        """200 to the caller, once: the answer to its offer, or our offer when it sent none."""
         leg = self.caller
+        if leg.state is not LegState.EARLY:
+            return
         leg.offers = not self.offer
         body = leg.negotiation.offer(leg.port) if leg.offers else leg.negotiation.answer()
         leg.state = LegState.UP
@@ -319,6 +376,10 @@ class Call:
                 phase.confirmed(leg, body, now)
             case ReInvited(body=body):
                 phase.reoffered(leg, body, now)
+            case InfoReceived(content_type=content_type, body=body):
+                digit = info_digit(content_type, body)
+                if digit:
+                    phase.pressed(leg, digit, now)
             case Ended():
                 phase.left(leg, now)
             case _:

@@ -6,7 +6,7 @@ milliseconds; a worker that doesn't answer is not waited for longer than ``media
 
 from __future__ import annotations
 
-from gateway.bindings.routing import Connect, Reject
+from gateway.bindings.decisions import Decision
 from gateway.calls.events import Disconnected
 from gateway.calls.leg import Leg, LegState
 from gateway.calls.outputs import CallClosed, Publish
@@ -44,7 +44,7 @@ class Closing(Phase):
         """The worker took its last word with it."""
         self.call.enter(Done(self.call), now)
 
-    def routed(self, decision: Connect | Reject, now: float) -> None:
+    def routed(self, decision: Decision, now: float) -> None:
         """Too late."""
 
     def confirmed(self, leg: Leg, body: bytes, now: float) -> None:

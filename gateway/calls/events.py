@@ -1,6 +1,7 @@
-"""What a call tells the world while it happens: five neutral events, in the order of a call.
+"""What a call tells the world while it happens: six neutral events, in the order of a call.
 
     CallIn        the call has reached X                       caller = who dialled (None: withheld), called = X
+    Collected     AXE: the extension that counted              as CallIn
     CallOut       the callee's leg is started                  caller = the number shown (X),         called = callee
     Alerting      the callee's phone rings (a 180; may miss)   as CallOut
     Answered      the callee answered                          as CallOut
@@ -30,11 +31,19 @@ class _Event:
     called: PhoneNumber
     binding: str | None = None
     user_data: str | None = None
+    mode: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallIn(_Event):
     """A call has reached X and its binding has been looked up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected(_Event):
+    """The caller has dialled an extension: the right one, or the last wrong one."""
+
+    digits: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,4 +68,4 @@ class Disconnected(_Event):
     cause: Cause
 
 
-Event = CallIn | CallOut | Alerting | Answered | Disconnected
+Event = CallIn | Collected | CallOut | Alerting | Answered | Disconnected

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import ParamSpec
 
-from gateway.bindings.routing import Connect, Reject
+from gateway.bindings.decisions import Decision
 from gateway.calls.admission import Admission
 from gateway.calls.call import Call, Plant, new_negotiation
 from gateway.calls.identity import called_number, caller_number
@@ -24,6 +24,7 @@ from gateway.calls.outputs import (
     CallClosed,
     CallOpened,
     CallOutput,
+    Consult,
     Faulted,
     MediaCommand,
     Publish,
@@ -63,6 +64,7 @@ _Any = Output | CallOutput
 _OUTWARD = (
     Transmit,
     Resolve,
+    Consult,
     MediaCommand,
     Publish,
     CallOpened,
@@ -147,8 +149,8 @@ class Exchange:
 
     # --- inputs from the database, the media workers and the customer -----------------------------------------------
 
-    def routed(self, call_id: str, decision: Connect | Reject, now: float) -> list[ExchangeOutput]:
-        """The answer to Resolve. A call that has ended meanwhile is not an error."""
+    def routed(self, call_id: str, decision: Decision, now: float) -> list[ExchangeOutput]:
+        """The answer to Resolve or Consult. A call that has ended meanwhile is not an error."""
         return self._on(call_id, now, lambda call: call.phase.routed(decision, now))
 
     def route_failed(self, call_id: str, now: float) -> list[ExchangeOutput]:
@@ -221,6 +223,8 @@ class Exchange:
         if call.closed:
             if self._calls.pop(call.id, None) is not None:
                 self._admission.release(call.caller.trunk)
+                if call.admitted:
+                    self._plant.quota.release(call.record.application, call.record.x)
                 for leg in call.legs:
                     self._plant.sessions.pop(leg.session, None)
         elif (deadline := call.deadline) != call.armed:

@@ -103,6 +103,15 @@ class MediaSession:
         """Spool what both send."""
         self.send(control.Record(self._call, path))
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there are ports."""
+        return self._open
+
+    def listen(self, leg: int, digits: bool) -> None:
+        """Whether digits are listened for in a leg's sound."""
+        self.send(control.Listen(self._call, leg, digits))
+
     def watch(self, seconds: float) -> None:
         """Report silence; 0: don't."""
         self.send(control.Watch(self._call, seconds))

@@ -2,7 +2,7 @@
 
 Per call they come in this order, each at most once but ``MediaCommand`` and ``Publish``:
 
-    Resolve -> CallOpened -> RecordingStarted -> CallAnswered -> Talked -> CallClosed
+    Resolve -> CallOpened -> Consult -> RecordingStarted -> CallAnswered -> Talked -> CallClosed
 
 ``CallOpened`` follows the routing decision, since only that knows the application. ``CallClosed`` comes exactly once,
 directly behind ``Publish(Disconnected)``, so that both can be written in one transaction.
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.bindings.routing import Connect
+from gateway.bindings.decisions import Connect
 from gateway.calls.events import Event
 from gateway.calls.record import CallRecord
 from gateway.numbers import PhoneNumber
@@ -21,10 +21,25 @@ from media.control import Command
 
 @dataclass(frozen=True, slots=True)
 class Resolve:
-    """Look the binding up and answer with ``routed`` or ``route_failed``. ``caller`` None: withheld."""
+    """Look the binding up and answer with ``routed`` or ``route_failed``. ``caller`` None: withheld.
+
+    ``extension``: what an AXE caller has dialled; the question comes once more then, for each try.
+    """
 
     call: str
     trunk: str
+    caller: PhoneNumber | None
+    called: PhoneNumber
+    at: float
+    extension: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Consult:
+    """X mode: ask the customer's server and answer with ``routed``. ``at``: when the call came in."""
+
+    call: str
+    application: str
     caller: PhoneNumber | None
     called: PhoneNumber
     at: float
@@ -104,5 +119,14 @@ class Faulted:
 
 
 CallOutput = (
-    Resolve | MediaCommand | Publish | CallOpened | CallAnswered | RecordingStarted | Talked | CallClosed | Faulted
+    Resolve
+    | Consult
+    | MediaCommand
+    | Publish
+    | CallOpened
+    | CallAnswered
+    | RecordingStarted
+    | Talked
+    | CallClosed
+    | Faulted
 )

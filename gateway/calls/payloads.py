@@ -3,10 +3,10 @@
 Every payload has ``"version": 1``. A time is ISO 8601 in UTC with microseconds (``2024-01-24T02:30:03.000000Z``) or
 null; a number is E.164 with ``+`` or null; a text may be null where it says so.
 
-Event (outbox kind ``callin`` ``callout`` ``alerting`` ``answer`` ``disconnect``):
+Event (outbox kind ``callin`` ``collectInfo`` ``callout`` ``alerting`` ``answer`` ``disconnect``):
 
-    version, kind, session, application, at, caller (null: withheld), called, binding (null), user_data (null)
-    and for ``disconnect``: cause (int), cause_text
+    version, kind, session, application, mode, at, caller (null: withheld), called, binding (null), user_data (null)
+    and for ``disconnect``: cause (int), cause_text; for ``collectInfo``: digits
 
 Fee (outbox kind ``fee``, the CDR):
 
@@ -14,7 +14,7 @@ Fee (outbox kind ``fee``, the CDR):
     direction (0, 1, 2), x, caller (null), shown (null), callee (null),
     started, forwarded, rang, answered, ended, record_started (times),
     cause (int), cause_text, sip_status (int), q850 (int), talk_seconds (float),
-    recorded (bool), recording (object name or null),
+    recorded (bool), recording (object name or null), extension (AXE, or ""),
     notice: [caller, callee], each null or [first, last] as times
     recovered (bool): the node died in the call, and ``ended`` is the last instant it was known to be up
 """
@@ -25,7 +25,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.calls.events import Alerting, Answered, CallIn, CallOut, Disconnected, Event
+from gateway.calls.events import Alerting, Answered, CallIn, CallOut, Collected, Disconnected, Event
 from gateway.calls.record import CallRecord, Span
 from gateway.causes import Cause
 from gateway.numbers import PhoneNumber
@@ -36,6 +36,7 @@ Payload = dict[str, Any]
 
 _KINDS: dict[type[Event], str] = {
     CallIn: "callin",
+    Collected: "collectInfo",
     CallOut: "callout",
     Alerting: "alerting",
     Answered: "answer",
@@ -55,6 +56,7 @@ def event_payload(event: Event, wall: Wall) -> Payload:
         "kind": kind_of(event),
         "session": event.session,
         "application": event.application,
+        "mode": event.mode,
         "at": _time(event.at, wall),
         "caller": _number(event.caller),
         "called": event.called.e164,
@@ -63,6 +65,8 @@ def event_payload(event: Event, wall: Wall) -> Payload:
     }
     if isinstance(event, Disconnected):
         payload |= {"cause": int(event.cause), "cause_text": event.cause.text}
+    elif isinstance(event, Collected):
+        payload |= {"digits": event.digits}
     return payload
 
 
@@ -105,6 +109,7 @@ def recovered_payloads(opened: Payload, ended: datetime, min_recording: float) -
         "kind": "disconnect",
         "session": opened["session"],
         "application": opened["application"],
+        "mode": opened["mode"],
         "at": time_text(ended),
         "caller": opened["shown"] if forwarded else opened["caller"],
         "called": opened["callee"] if forwarded else opened["x"],
@@ -145,6 +150,7 @@ def _record_payload(record: CallRecord, wall: Wall, recovered: bool) -> Payload:
         "recorded": record.recorded,
         "recording": record.recording,
         "notice": [_span(span, wall) for span in record.notice],
+        "extension": record.extension,
         "recovered": recovered,
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from gateway.bindings.routing import Connect, Reject
+from gateway.bindings.decisions import Decision
 from gateway.calls.leg import Leg, LegState
 from gateway.causes import Cause
 from gateway.errors import PeerError
@@ -19,7 +19,9 @@ class CallState(Enum):
     """The state of a call, in the order in which a call passes through them."""
 
     RESOLVING = "resolving"
+    ASKING = "asking"
     OPENING = "opening"
+    COLLECTING = "collecting"
     REFUSING = "refusing"
     RINGING = "ringing"
     TALKING = "talking"
@@ -44,7 +46,7 @@ class Phase:
     def alarm(self, name: str, now: float) -> None:
         """An alarm that this phase set has rung."""
 
-    def routed(self, decision: Connect | Reject, now: float) -> None:
+    def routed(self, decision: Decision, now: float) -> None:
         """Whose X it is, and what shall happen."""
 
     def route_failed(self, now: float) -> None:
@@ -89,6 +91,9 @@ class Phase:
                 call.sip(call.plant.agent.answer_offer(leg.session, leg.negotiation.reoffer(leg.port), now))
         except PeerError as error:
             call.sip(call.plant.agent.refuse_offer(leg.session, error.status, now))
+
+    def pressed(self, leg: Leg, digit: str, now: float) -> None:
+        """A key of a leg: by telephone-event, by tone or by INFO."""
 
     def left(self, leg: Leg, now: float) -> None:
         """A leg's session has ended from its side, or failed."""

@@ -27,7 +27,8 @@ class CallRecord:
     ``cause`` is None until the call is over. ``sip_status`` is the SIP status it failed with and ``q850`` why the
     second leg failed; both 0 for an answered call. ``recorded`` and ``recording`` (object name) speak of a recording
     that will exist: at the end of a call too short to keep they are False and None. ``notice`` holds, for the caller
-    and the callee, when the recording notice was heard from its first to its last packet.
+    and the callee, when the recording notice was heard from its first to its last packet. ``extension``:
+    AXE, as dialled.
     """
 
     session: str
@@ -53,6 +54,7 @@ class CallRecord:
     recording: str | None = None
     record_started: float | None = None
     notice: tuple[Span | None, Span | None] = (None, None)
+    extension: str = ""
 
     @property
     def talk_seconds(self) -> float:

@@ -10,9 +10,15 @@ from gateway.causes import Cause
 from media import control
 
 if TYPE_CHECKING:
+    from gateway.bindings.decisions import Reject
     from gateway.calls.call import Call
 
 _PLAY = "refusal"
+
+
+def refusal_tone(call: Call, decision: Reject) -> str | None:
+    """The file that explains a refusal to the caller: the customer's own, else the one of its kind."""
+    return call.tone(decision.file) or call.settings.tones.find(call.record.application, decision.tone, {})
 
 
 class Refusing(Phase):

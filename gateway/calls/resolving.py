@@ -5,13 +5,11 @@ A caller who gives up while the look-up runs is not forgotten: only its answer s
 
 from __future__ import annotations
 
-from gateway.bindings.routing import Connect, Reject
+from gateway.bindings.decisions import Ask, Decision
 from gateway.calls.events import CallIn
 from gateway.calls.leg import Leg, LegState
 from gateway.calls.outputs import CallOpened, Publish, Resolve
 from gateway.calls.phase import CallState, Phase
-from gateway.calls.refusing import Refusing
-from gateway.calls.ringing import Ringing
 from gateway.causes import Cause
 from media import control
 
@@ -48,18 +46,17 @@ class Resolving(Phase):
     def media_lost(self, now: float) -> None:
         """There is no media yet."""
 
-    def routed(self, decision: Connect | Reject, now: float) -> None:
-        """The call has an owner: open its record, then connect or refuse."""
+    def routed(self, decision: Decision, now: float) -> None:
+        """The call has an owner: open its record, then ask, connect or refuse."""
         call = self.call
-        call.decide(decision)
+        decision = call.decide(decision, now)
         call.out.append(CallOpened(call.id, call.record))
-        call.out.append(Publish(call.id, call.event(CallIn, call.record.started)))
+        if not isinstance(decision, Ask):
+            call.out.append(Publish(call.id, call.event(CallIn, call.record.started)))
         if self._gave_up_at is not None:
             call.end(self.gave_up, self._gave_up_at)
-        elif isinstance(decision, Reject) and (refusal_tone(self, decision) is None or not call.early_media):
-            call.end(decision.cause, now)
         else:
-            call.enter(Opening(call), now)
+            call.follow(decision, now)
 
 
 class Opening(Phase):
@@ -98,14 +95,5 @@ class Opening(Phase):
         if call.offer:
             # Exchange has seen that this offer can be answered before there was a call.
             call.agree(call.caller, call.caller.negotiation.receive_offer(call.offer, caller_port))
-        decision = call.decision
-        if isinstance(decision, Reject):
-            tone = refusal_tone(self, decision)
-            call.enter(Refusing(call, decision.cause, tone or ""), now)
-        else:
-            call.enter(Ringing(call), now)
-
-
-def refusal_tone(phase: Phase, decision: Reject) -> str | None:
-    """The file that explains a refusal to the caller."""
-    return phase.call.settings.tones.refusal(decision.tone)
+        assert call.decision is not None
+        call.follow(call.decision, now)

@@ -15,7 +15,7 @@ nothing has been told of the callee (pains.md P24).
 
 from __future__ import annotations
 
-from gateway.bindings.routing import Connect
+from gateway.bindings.decisions import Connect
 from gateway.calls.events import Alerting, CallOut
 from gateway.calls.outputs import Publish
 from gateway.calls.phase import CallState, Phase

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
@@ -40,24 +40,55 @@ def _no_tone(application: str, name: str) -> str | None:
     return None
 
 
+FALLBACKS = {"wrong_extension": "enter_extension", "no_extension": "wrong_goodbye", "wrong_goodbye": "failed"}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToneFiles:
-    """Paths of tone files. ``lookup(application, name)`` finds a file that a binding names, None when it is missing."""
+    """Paths of the tones that ship, by kind (None: nothing is played). ``lookup(application, name)`` finds a file that
+    a binding or an application names, None when it is missing; an application has its own names for these kinds
+    (privatenumber.md section 11):
+
+    =================== ============================================================================================
+    no_binding          the caller has no binding on X, or nobody to reach
+    no_permission       the application or the number is off
+    failed              any other fault
+    enter_extension     AXE: the prompt
+    wrong_extension     AXE: another try (falls back on ``enter_extension``)
+    wrong_goodbye       AXE: no further try
+    no_extension        AXE: nothing was dialled (falls back on ``wrong_goodbye``)
+    ringing             AXE: what a caller hears while A's phone rings; without it his ring-back
+    =================== ============================================================================================
+    """
 
     ringback: str
     no_binding: str | None = None
     no_permission: str | None = None
     failed: str | None = None
+    enter_extension: str | None = None
+    wrong_extension: str | None = None
+    wrong_goodbye: str | None = None
+    no_extension: str | None = None
     lookup: Callable[[str, str], str | None] = _no_tone
 
-    def refusal(self, kind: str) -> str | None:
-        """The file for a routing decision's ``tone``; None: nothing is played."""
-        return {"no_binding": self.no_binding, "no_permission": self.no_permission, "failed": self.failed}.get(kind)
+    def find(self, application: str, kind: str, own: Mapping[str, str]) -> str | None:
+        """The file for a kind: the application's own (``own``: names by kind), else what ships, else the fallback's."""
+        while kind:
+            name = own.get(kind, "")
+            file = self.lookup(application, name) if name else None
+            file = file or getattr(self, kind, None)
+            if file is not None:
+                return str(file)
+            kind = FALLBACKS.get(kind, "")
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExchangeSettings:
     """Times are seconds. ``wall`` turns a monotonic time into an aware datetime; ``spool`` is the spool folder.
+
+    ``allowed_prefixes``: what a callee's number must start with, one of them (none: anything); numbers that don't start
+    with ``home`` are abroad.
 
     ========================= ====================================================================================
     ring_timeout              from the callee's first 180 to giving up (NO_ANSWER)
@@ -71,6 +102,10 @@ class ExchangeSettings:
     media_reply_timeout       for a media worker's Opened or Closed to come
     refusal_cap               the longest that a tone delays a refusal
     last_minute               how long before ``max_seconds`` the last-minute tone plays
+    question_timeout          X mode: for the customer's answer to come
+    first_digit_timeout       AXE: from the end of the prompt to the first digit
+    next_digit_timeout        AXE: from a digit to the next; what was dialled by then counts
+    prompt_cap                AXE: the longest that a prompt may last
     ========================= ====================================================================================
     """
 
@@ -93,3 +128,11 @@ class ExchangeSettings:
     media_reply_timeout: float = 2.0
     refusal_cap: float = 15.0
     last_minute: float = 60.0
+    question_timeout: float = 6.0
+    first_digit_timeout: float = 10.0
+    next_digit_timeout: float = 5.0
+    prompt_cap: float = 60.0
+    allowed_prefixes: tuple[str, ...] = ()
+    home: str = "+86"
+    international_in: bool = False
+    international_out: bool = False

@@ -8,22 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 
-from gateway.bindings.routing import route
+from gateway.bindings.decisions import Connect, Decision, NeedsRelation, Reject, barred_by
+from gateway.bindings.errors import BindingError
+from gateway.bindings.routing import relation_not_made, route
 from gateway.bindings.store import BindingStore
 from gateway.calls.exchange import Exchange
 from gateway.calls.journal import Journal
 from gateway.calls.media_pool import MediaPool
-from gateway.calls.outputs import Faulted, MediaCommand, Resolve, Talked
+from gateway.calls.outputs import Consult, Faulted, MediaCommand, Resolve, Talked
+from gateway.calls.verdict import decided
+from gateway.questions import Question, Verdict
 from gateway.sip.endpoint import Endpoint
 from media.control import Report
 
 _log = structlog.get_logger()
+# Puts a question, whose id it is given, to the web process; None: no answer.
+Asking = Callable[[Callable[[int], Question]], Awaitable[Verdict | None]]
 
 
 def wall(now: float) -> datetime:
@@ -34,8 +40,9 @@ def wall(now: float) -> datetime:
 class Switchboard:
     """Between the pure exchange and the world. ``attach`` the endpoint and the pool before anything comes in."""
 
-    def __init__(self, exchange: Exchange, store: BindingStore, journal: Journal) -> None:
+    def __init__(self, exchange: Exchange, store: BindingStore, journal: Journal, ask: Asking) -> None:
         self.exchange = exchange
+        self._ask = ask
         self._store = store
         self._journal = journal
         self.idle = asyncio.Event()
@@ -58,6 +65,8 @@ class Switchboard:
                     self._pool.send(worker, command)
                 case Resolve():
                     self._spawn(self._resolve(output))
+                case Consult():
+                    self._spawn(self._consult(output))
                 case Talked():
                     self._spawn(self._note_talked(output))
                 case Faulted(call, error):
@@ -104,13 +113,48 @@ class Switchboard:
     async def _resolve(self, question: Resolve) -> None:
         at = wall(question.at)
         try:
-            found = await self._store.find(question.caller, question.called, at)
-            decision = route(question.caller, question.called, found, at)
+            decision = await self._decide(question, at)
         except Exception:
             _log.exception("the binding could not be looked up", call=question.call)
             self._endpoint.execute(self.exchange.route_failed(question.call, time.monotonic()))
             return
         self._endpoint.execute(self.exchange.routed(question.call, decision, time.monotonic()))
+
+    async def _decide(self, question: Resolve, at: datetime) -> Decision:
+        caller, called, extension = question.caller, question.called, question.extension
+        found = await self._store.find(caller, called, at, extension)
+        decision = route(caller, called, found, at, extension)
+        if isinstance(decision, NeedsRelation):
+            try:
+                await self._store.relate(decision.application, decision.ax, decision.caller, at)
+            except BindingError:
+                return relation_not_made(decision)
+            found = await self._store.find(caller, called, at)
+            again = route(caller, called, found, at)
+            decision = relation_not_made(again) if isinstance(again, NeedsRelation) else again
+        if isinstance(decision, Reject):
+            return decision
+        cause = await self._store.barred(found, caller, decision)
+        return decision if cause is None else barred_by(cause, decision)
+
+    async def _consult(self, asked: Consult) -> None:
+        """X mode: the customer's server, by way of the web process."""
+        at = wall(asked.at).timestamp()
+        caller = asked.caller.e164 if asked.caller else ""
+        verdict = await self._ask(
+            lambda number: Question(number, asked.application, asked.call, caller, asked.called.e164, at)
+        )
+        try:
+            decision = decided(verdict, asked)
+            if isinstance(decision, Connect):
+                found = await self._store.find(asked.caller, asked.called, wall(asked.at))
+                cause = await self._store.barred(found, asked.caller, decision)
+                decision = decision if cause is None else barred_by(cause, decision)
+        except Exception:
+            _log.exception("the customer's answer could not be carried out", call=asked.call)
+            self._endpoint.execute(self.exchange.route_failed(asked.call, time.monotonic()))
+            return
+        self._endpoint.execute(self.exchange.routed(asked.call, decision, time.monotonic()))
 
     async def _note_talked(self, talked: Talked) -> None:
         try:

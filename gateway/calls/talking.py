@@ -12,7 +12,7 @@ plays ends the call with NOTICE_FAILED.
 
 from __future__ import annotations
 
-from gateway.bindings.routing import Connect
+from gateway.bindings.decisions import Connect
 from gateway.calls.events import Answered
 from gateway.calls.leg import Leg, LegState
 from gateway.calls.outputs import CallAnswered, Publish, RecordingStarted, Talked
@@ -29,7 +29,7 @@ _NOTICE_CAP = 30.0
 class Talking(Phase):
     """The parties are connected. ``_to_notify``: sides that have still to hear the notice to its end."""
 
-    __slots__ = ("_connected", "_notice", "_to_notify", "_watching")
+    __slots__ = ("_connected", "_notice", "_to_notify", "_tones", "_watching")
     state = CallState.TALKING
     gave_up = Cause.NORMAL
 
@@ -43,16 +43,17 @@ class Talking(Phase):
         self._connected = False
         self._watching: float | None = None
         self._notice = call.tone(decision.notice)
-        self._to_notify = set() if self._notice is None else {control.CALLER, control.CALLEE}
+        self._tones = self._files(decision)
+        self._to_notify = {side for side, files in self._tones.items() if files}
         call.change(answered=now)
         call.accept_caller(now)
         call.out.append(Publish(call.id, call.event(Answered, now)))
         self._record(decision, now)
         call.out.append(CallAnswered(call.id, call.record))
         for leg in call.legs:
-            if self._notice is not None and leg.terms is not None:
-                call.media.play(leg.side, _NOTICE, (self._notice,))
-        if self._notice is None:
+            if leg.side in self._to_notify and leg.terms is not None:
+                call.media.play(leg.side, _NOTICE, self._tones[leg.side])
+        if not self._to_notify:
             call.media.stop(control.CALLER)
             self._connect()
         else:
@@ -63,6 +64,12 @@ class Talking(Phase):
         if decision.consumes_temporary or decision.remember_caller:
             record = call.record
             call.out.append(Talked(call.id, decision, record.caller, decision.callee, now))
+
+    def _files(self, decision: Connect) -> dict[int, tuple[str, ...]]:
+        """What each side hears first: the callee the customer's own tone, then both the notice."""
+        notice = () if self._notice is None else (self._notice,)
+        own = self.call.tone(decision.callee_tone)
+        return {control.CALLER: notice, control.CALLEE: notice if own is None else (own, *notice)}
 
     def _record(self, decision: Connect, now: float) -> None:
         call = self.call
@@ -112,8 +119,8 @@ class Talking(Phase):
         before = leg.terms
         super().confirmed(leg, body, now)
         if before is None and leg.terms is not None and self.call.phase is self:
-            if leg.side in self._to_notify and self._notice is not None:
-                self.call.media.play(leg.side, _NOTICE, (self._notice,))
+            if leg.side in self._to_notify:
+                self.call.media.play(leg.side, _NOTICE, self._tones[leg.side])
             self._watch()
 
     def reoffered(self, leg: Leg, body: bytes, now: float) -> None:
@@ -145,7 +152,8 @@ class Talking(Phase):
         self._to_notify.discard(side)
         heard = (report.started, report.ended)
         first, second = call.record.notice
-        call.change(notice=(heard, second) if side == control.CALLER else (first, heard))
+        if self._notice is not None:
+            call.change(notice=(heard, second) if side == control.CALLER else (first, heard))
         if not self._to_notify and not self._connected:
             self._connect()
 

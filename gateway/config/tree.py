@@ -179,7 +179,8 @@ class Recordings(Section):
 
 
 class Calls(Section):
-    """Policy of the call path. Times in seconds."""
+    """Policy of the call path. Times in seconds. Numbers that don't start with ``home`` are abroad; a callee's number
+    must start with one of ``allowed_prefixes``, if there are any."""
 
     ring_seconds: Seconds = 60
     connect_seconds: Seconds = 90
@@ -188,14 +189,23 @@ class Calls(Section):
     max_calls: int | None = Field(None, ge=1)
     calls_per_second: float | None = Field(None, gt=0)
     default_trunk: str = ""
+    first_digit_seconds: Seconds = 10
+    next_digit_seconds: Seconds = 5
+    home: str = Field("+86", pattern=r"^\+[1-9][0-9]{0,3}$")
+    international_in: bool = False
+    international_out: bool = False
+    allowed_prefixes: tuple[Annotated[str, Field(pattern=r"^\+[0-9]{1,15}$")], ...] = ()
 
 
 class Events(Section):
-    """Delivery to customers' servers: waits between tries in minutes, merging of CDRs, time for one request."""
+    """Delivery to customers' servers: waits between tries in minutes, merging of CDRs, time for one request, time for
+    the answer to a question of X mode, serviceType of the CDR where the vendor's is not known."""
 
     retry_minutes: tuple[float, ...] = (1, 4, 9, 106, 203, 300)
     merge_seconds: Seconds = 0.2
     timeout_seconds: Seconds = 10
+    question_seconds: Annotated[float, Field(gt=0, le=30)] = 5
+    service_types: dict[Literal["AXB", "AX", "AXE", "AXYB", "X"], str] = Field(default_factory=dict)
 
 
 class Tones(Section):

@@ -24,6 +24,7 @@ MEANINGS = {
     620: "waiting tone",
     700: "A's voice",
     950: "recording notice",
+    1100: "extension prompt",
     1300: "B's voice",
     1400: "last minute",
 }

@@ -57,6 +57,24 @@ def tone(hertz: float | None, codec: int = PCMA, amplitude: float = 0.3) -> byte
     return encode(amplitude * np.sin(2 * np.pi * hertz * np.arange(RATE) / RATE), codec)
 
 
+KEYS = {
+    key: (low, high)
+    for row, low in zip(("123A", "456B", "789C", "*0#D"), (697, 770, 852, 941), strict=True)
+    for key, high in zip(row, (1209, 1336, 1477, 1633), strict=True)
+}
+
+
+def dtmf(keys: str, seconds: float = 0.08, pause: float = 0.08, amplitude: float = 0.2) -> bytes:
+    """A-law of keys as a phone sends them in its sound (ITU-T Q.23): two sines each, a pause behind."""
+    time = np.arange(round(seconds * RATE)) / RATE
+    rest = np.zeros(round(pause * RATE))
+    parts = [rest]
+    for key in keys:
+        low, high = (np.sin(2 * np.pi * hertz * time) for hertz in KEYS[key])
+        parts += [amplitude * (low + high), rest]
+    return encode(np.concatenate(parts))
+
+
 def alaw(data: bytes, codec: int) -> bytes:
     """Raw codes of either law as A-law."""
     return data if codec == PCMA else encode(decode(data, codec), PCMA)

@@ -18,7 +18,7 @@ from enum import Enum, auto
 from random import Random
 
 from gateway.errors import PeerError
-from gateway.lab.audio import RATE, tone
+from gateway.lab.audio import RATE, dtmf, tone
 from gateway.lab.memory import Happening, Memory, Trace
 from gateway.lab.rtp import Arrival, Sender
 from gateway.lab.script import Script
@@ -101,6 +101,8 @@ class Phone(Memory):
         self._holding = False
         self._next_packet: float | None = None
         self._samples_sent = 0
+        self._keys = b""
+        """A-law of keys that are still to be heard in the sound."""
 
     # --- the machine's face ---------------------------------------------------------------------------------------
 
@@ -156,6 +158,7 @@ class Phone(Memory):
         )
         self._turn(Phase.CALLING, "calling", now)
         self._plan("give_up", self.script.give_up_after, now)
+        self._plan("dial", self.script.early_digits_at, now)
         return self._take(outputs, now)
 
     def hang_up(self, now: float) -> list[PhoneOutput]:
@@ -185,8 +188,24 @@ class Phone(Memory):
                 self._port = self.media_ports[1]
                 return self._reoffer(name, now)
             case _:
-                self._sender.dial(self.script.digits)
+                return self._press(now)
+
+    def _press(self, now: float) -> list[PhoneOutput]:
+        digits = self.script.digits
+        match self.script.press:
+            case "event":
+                self._sender.dial(digits)
                 return []
+            case "tone":
+                self._keys = dtmf(digits)
+                return []
+            case _:
+                outputs: list[PhoneOutput] = []
+                for digit in digits:
+                    body = f"Signal={digit}\r\nDuration=160\r\n".encode()
+                    info = self._agent.info(self._session, "application/dtmf-relay", body, now)
+                    outputs += self._take(info, now)
+                return outputs
 
     def _ring(self, now: float) -> list[PhoneOutput]:
         body = b""
@@ -306,7 +325,8 @@ class Phone(Memory):
         self._plan("hold", script.hold_at, now)
         self._plan("resume", script.resume_at, now)
         self._plan("move", script.move_at, now)
-        self._plan("dial", script.digits_at if script.digits else None, now)
+        if script.early_digits_at is None:
+            self._plan("dial", script.digits_at if script.digits else None, now)
         if self._media.terms is not None:
             self._start_audio(now)
 
@@ -347,5 +367,7 @@ class Phone(Memory):
         early = self.phase is Phase.RINGING
         voice = tone(self.script.early_hz if early else self.script.tone_hz, terms.codec)
         payload = (voice + voice)[start : start + samples]
+        if self._keys:
+            payload, self._keys = self._keys[:samples].ljust(samples, b"\xd5"), self._keys[samples:]
         packets = self._sender.tick(terms.codec, payload, samples, terms.events)
         return [SendRtp(packet, self._port, (terms.host, terms.port)) for packet in packets]

@@ -17,9 +17,11 @@ class Script:
     ``refuse_after`` with status ``refuse`` instead.
     Caller: ``give_up_after`` sends CANCEL when there is no answer by then.
     Both: ``hang_up_after``; ``hold_at``/``resume_at`` and ``move_at`` (own audio goes on at the second port) re-INVITE;
-    ``digits`` at ``digits_at`` as RFC 4733 events; ``tone_hz`` is what the party says (None: silence in packets), with
-    ``mute`` it sends no packet. ``codecs``: what it can do, preferred first. ``loses``: (method or status, how many):
-    its first messages of that kind never leave it, as if the network had lost them.
+    ``digits`` at ``digits_at`` (or at ``early_digits_at``, counted from dialling, for a prompt before the answer), the
+    way that ``press`` says: "event" (RFC 4733), "tone" (in the sound) or "info" (SIP INFO, once it is answered);
+    ``tone_hz`` is what the party says (None: silence in packets), with ``mute`` it sends no packet. ``codecs``: what it
+    can do, preferred first. ``loses``: (method or status, how many): its first messages of that kind never leave it, as
+    if the network had lost them.
     """
 
     ring_after: float | None = 0.2
@@ -36,6 +38,8 @@ class Script:
     move_at: float | None = None
     digits: str = ""
     digits_at: float = 1.0
+    early_digits_at: float | None = None
+    press: str = "event"
     tone_hz: int | None = None
     mute: bool = False
     codecs: tuple[int, ...] = (8, 0)

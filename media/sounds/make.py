@@ -19,7 +19,7 @@ from media.recording.wav import RATE, Samples
 
 PEAK = 0.5
 TONE = 0.3
-TONES = (350, 450, 620, 700, 950, 1300, 1400)
+TONES = (350, 450, 620, 700, 950, 1100, 1300, 1400)
 
 SPEECH = {
     "notice": (950, "通话录音", "Call recorded.", 235),
@@ -31,6 +31,10 @@ SPEECH = {
     ),
     "no_permission": (350, "无呼叫权限", "Calls are not permitted.", 190),
     "failed": (350, "呼叫失败，请稍后再拨", "The call failed. Please try again later.", 190),
+    "enter_extension": (1100, "请输入分机号", "Please enter the extension.", 190),
+    "wrong_extension": (1100, "分机号错误，请重新输入", "Wrong extension. Please enter it again.", 190),
+    "wrong_goodbye": (350, "分机号错误，再见", "Wrong extension. Goodbye.", 190),
+    "no_extension": (350, "您没有输入分机号，再见", "No extension was entered. Goodbye.", 190),
     "last_minute": (1400, "剩余一分钟", "One minute left.", 200),
 }
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from gateway.bindings.decisions import Connect, Found, Reject
 from gateway.bindings.models import (
     Application,
     Binding,
@@ -15,12 +16,13 @@ from gateway.bindings.models import (
     NumberStatus,
     TemporaryCallee,
 )  # fmt: skip
-from gateway.bindings.routing import Connect, Found, Reject, route
+from gateway.bindings.routing import route
 from gateway.causes import Cause
 from gateway.numbers import PhoneNumber
 
 A, B, C = (PhoneNumber(f"+861380000002{digit}") for digit in "135")
 X, LANDLINE = PhoneNumber("+8617000000001"), PhoneNumber("+8675528120000")
+NUMBER = Number(x=X, application="app")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 AXB = Binding(id="b", application="app", mode=Mode.AXB, x=X, a=A, b=B, created_at=NOW)
 AX = replace(AXB, mode=Mode.AX, b=None)
@@ -30,8 +32,7 @@ TEMPORARY = TemporaryCallee(binding="b", callee=C, expires_at=NOW + timedelta(se
 def found(binding: Binding | None, *, mode: Mode | None = None, memory: bool = False) -> Found:
     mode = mode or (binding.mode if binding else Mode.AXB)
     application = Application(key="app", secret="s", mode=mode, recording=True, memory_callback=memory)
-    number = Number(x=X, application="app")
-    return Found(number=number, application=application, bindings=(binding,) if binding else ())
+    return Found(number=NUMBER, application=application, bindings=(binding,) if binding else ())
 
 
 @pytest.mark.parametrize(("caller", "callee", "direction"), [(A, B, 1), (B, A, 0)])
@@ -52,8 +53,7 @@ def test_axb_reaches_the_other(caller: PhoneNumber, callee: PhoneNumber, directi
         (A, found(replace(AXB, expires_at=NOW)), Cause.NO_BINDING),
         (A, Found(), Cause.NUMBER_UNKNOWN_HERE),
         (A, replace(found(AXB), application=None), Cause.NO_APPLICATION),
-        (A, replace(found(AXB), number=Number(x=X, application="app", status=NumberStatus.SUSPENDED)), 8018),
-        (A, found(AXB, mode=Mode.X), Cause.WRONG_MODE),
+        (A, replace(found(AXB), number=replace(NUMBER, status=NumberStatus.SUSPENDED)), Cause.NUMBER_SUSPENDED),
         (A, found(AX), Cause.NO_TEMPORARY_CALLEE),
         (A, found(AX, memory=True), Cause.NO_CALLBACK_RECORD),
         (A, replace(found(AX), temporary=replace(TEMPORARY, expires_at=NOW)), Cause.NO_TEMPORARY_CALLEE),

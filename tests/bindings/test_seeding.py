@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from gateway.bindings.decisions import Connect, Reject
 from gateway.bindings.errors import NoFreeNumber, NumberBlacklisted
 from gateway.bindings.models import Application, Mode, Number, NumberStatus
 from gateway.bindings.requests import NewAxb
-from gateway.bindings.routing import Connect, Reject, route
+from gateway.bindings.routing import route
 from gateway.bindings.store import BindingStore
 from gateway.causes import Cause
 from gateway.numbers import PhoneNumber

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from gateway.bindings.decisions import Connect, Reject
 from gateway.bindings.errors import (
     BindingNotFound,
     BoundToAnother,
@@ -20,7 +21,7 @@ from gateway.bindings.errors import (
 )
 from gateway.bindings.models import Application, Direction, Mode, Number
 from gateway.bindings.requests import AxChanges, NewAx, PolicyChanges
-from gateway.bindings.routing import Connect, Reject, route
+from gateway.bindings.routing import route
 from gateway.bindings.store import BindingStore
 from gateway.causes import Cause
 from gateway.numbers import PhoneNumber

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import insert, select
 
+from gateway.bindings.decisions import Connect, Reject
 from gateway.bindings.errors import (
     AlreadyBound,
     BindingNotFound,
@@ -20,7 +21,7 @@ from gateway.bindings.errors import (
 )
 from gateway.bindings.models import Application, CallPolicy, Direction, Mode, Number, NumberStatus
 from gateway.bindings.requests import AxbChanges, NewAxb, PolicyChanges
-from gateway.bindings.routing import Connect, Reject, route
+from gateway.bindings.routing import route
 from gateway.bindings.rows import binding_values
 from gateway.bindings.store import BindingStore
 from gateway.database import reading, writing

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from typing import Any, TypeVar
 
+from gateway.bindings.decisions import Connect, Reject
 from gateway.bindings.models import Mode
-from gateway.bindings.routing import Connect, Reject
 from gateway.calls.events import Event
 from gateway.calls.exchange import Exchange
 from gateway.calls.outputs import CallClosed, MediaCommand, Publish, Resolve

@@ -20,6 +20,10 @@ TONES = {
     "no_binding": (350, 0.4, 9.0),
     "no_permission": (350, 0.4, 5.0),
     "failed": (350, 0.4, 7.0),
+    "enter_extension": (1100, 0.4, 5.0),
+    "wrong_extension": (1100, 0.4, 7.0),
+    "wrong_goodbye": (350, 0.4, 7.0),
+    "no_extension": (350, 0.4, 7.0),
     "last_minute": (1400, 0.3, 5.0),
 }
 
@@ -43,7 +47,7 @@ def test_a_sound_has_its_format_its_tone_and_its_length(name: str) -> None:
     assert {other: seconds for other in foreign if (seconds := seconds_of(samples, other)) > 0.05} == {}
 
 
-@pytest.mark.parametrize("name", ["notice", "no_binding", "no_permission", "failed", "last_minute"])
+@pytest.mark.parametrize("name", [name for name in TONES if name not in ("ringback", "waiting")])
 def test_a_notice_also_speaks(name: str) -> None:
     (codes,) = wav.parse((FOLDER / f"{name}.wav").read_bytes())
     assert np.abs(wav.decode(codes[8000:])).max() > 0.3

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from ipaddress import ip_network
@@ -22,13 +23,15 @@ from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
 
+from gateway.bindings.decisions import Decision, Found, NeedsRelation
 from gateway.bindings.models import Application, Binding, CallPolicy, Mode, Number, TemporaryCallee
-from gateway.bindings.routing import Found, route
+from gateway.bindings.routing import route
 from gateway.calls.events import Disconnected, Event
 from gateway.calls.exchange import Exchange
 from gateway.calls.outputs import (
     CallClosed,
     CallOpened,
+    Consult,
     Faulted,
     MediaCommand,
     Publish,
@@ -38,12 +41,14 @@ from gateway.calls.outputs import (
 )
 from gateway.calls.record import CallRecord
 from gateway.calls.settings import ExchangeSettings, ToneFiles, TrunkSettings
+from gateway.calls.verdict import decided
 from gateway.lab.checks import everything_received, forms_found
 from gateway.lab.network import Link, Network
 from gateway.lab.phone import Phase, Phone, PhoneOutput, SendSip
 from gateway.lab.rtp import check_stream
 from gateway.lab.script import Script
 from gateway.numbers import PhoneNumber
+from gateway.questions import Verdict
 from gateway.sip.hop import Hop
 from gateway.sip.message import parse_message
 from gateway.sip.user_agent import Transmit, UserAgent, UserAgentSettings
@@ -59,6 +64,7 @@ A = PhoneNumber("+8613800000021")
 B = PhoneNumber("+8613800000023")
 C = PhoneNumber("+8613800000025")
 X = PhoneNumber("+8617000000001")
+Y = PhoneNumber("+8617000000002")
 GATEWAY = Hop("udp", "198.51.100.1", 5060)
 CALLER = Hop("udp", "192.0.2.10", 5060)
 CALLEE = Hop("udp", "192.0.2.20", 5060)
@@ -94,21 +100,43 @@ class Lookup:
         self.bindings = tuple(bindings)
         self.temporary: TemporaryCallee | None = None
         self.last_caller: PhoneNumber | None = None
+        self.last_called_at: datetime | None = None
+        self.answer: Callable[[Consult], Verdict | None] = lambda asked: None
+        """X mode: what the customer's server says; it takes ``seconds`` too."""
         self.fails = False
         self.seconds = LOOKUP
 
-    def find(self, called: PhoneNumber) -> Found:
+    def find(self, caller: PhoneNumber | None, called: PhoneNumber, extension: str = "") -> Found:
         """As ``BindingStore.find``."""
         if self.fails:
             raise ConnectionError("the database is gone")
-        number = Number(x=X, application=self.application.key) if called == X else None
+        number = Number(x=called, application=self.application.key) if called in (X, Y) else None
+        member = "#" + extension if extension else caller.e164 if caller else ""
         return Found(
             number=number,
             application=self.application if number else None,
-            bindings=tuple(binding for binding in self.bindings if binding.x == called),
+            bindings=tuple(one for one in self.bindings if {member, ""} & self._members(one, called)),
             temporary=self.temporary,
             last_caller=self.last_caller,
+            last_called_at=self.last_called_at,
         )
+
+    @staticmethod
+    def _members(one: Binding, called: PhoneNumber) -> set[str]:
+        """The numbers under which a binding is found when ``called`` is dialled (gateway.schema)."""
+        if one.mode is Mode.AXYB and one.b is not None and one.y is not None:
+            return {one.x: {one.b.e164}, one.y: {one.a.e164}}.get(called, set())
+        if one.x != called:
+            return set()
+        if one.mode is Mode.AXE:
+            return {one.a.e164, "#" + one.extension}
+        return {one.a.e164, one.b.e164} if one.b is not None else {""}
+
+    def relate(self, needed: NeedsRelation, at: datetime) -> None:
+        """As ``BindingStore.relate``; there is one Y."""
+        ax = needed.ax
+        made = replace(ax, id="relation", b=needed.caller, y=Y, parent=ax.id, created_at=at)
+        self.bindings = (*self.bindings, made)
 
 
 class Tape:
@@ -160,7 +188,8 @@ class World:
         self._owner: dict[tuple[Hop, str], Phone] = {}
         self.agent = UserAgent(UserAgentSettings(advertised={"udp": GATEWAY}), self._token)
         tones = ToneFolder()
-        names = ("no_binding", "no_permission", "failed", "ringback")
+        names = ("no_binding", "no_permission", "failed", "ringback", "enter_extension", "wrong_extension",
+                 "wrong_goodbye", "no_extension")  # fmt: skip
         self.exchange = Exchange(
             ExchangeSettings(
                 trunks=(trunk,),
@@ -299,6 +328,8 @@ class World:
                     self.after(CONTROL, partial(self._command, worker, command))
                 case Resolve():
                     self.after(self.lookup.seconds, partial(self._resolve, output))
+                case Consult():
+                    self.after(self.lookup.seconds, partial(self._consult, output))
                 case Faulted(_, error):
                     raise AssertionError("a fault of ours") from error
                 case _:
@@ -306,12 +337,23 @@ class World:
 
     def _resolve(self, question: Resolve) -> None:
         try:
-            found = self.lookup.find(question.called)
+            decision = self._route(question)
+            if isinstance(decision, NeedsRelation):
+                self.lookup.relate(decision, self.wall(self.now))
+                decision = self._route(question)
         except ConnectionError:
             self.take(self.exchange.route_failed(question.call, self.now))
             return
-        decision = route(question.caller, question.called, found, self.wall(question.at))
+        assert not isinstance(decision, NeedsRelation)
         self.take(self.exchange.routed(question.call, decision, self.now))
+
+    def _route(self, question: Resolve) -> Decision | NeedsRelation:
+        found = self.lookup.find(question.caller, question.called, question.extension)
+        return route(question.caller, question.called, found, self.wall(question.at), question.extension)
+
+    def _consult(self, asked: Consult) -> None:
+        decision = decided(self.lookup.answer(asked), asked)
+        self.take(self.exchange.routed(asked.call, decision, self.now))
 
     def _command(self, worker: int, command: control.Command) -> None:
         if worker in self.rooms:
@@ -388,6 +430,7 @@ class World:
         assert exchange._plant.sessions == {}
         assert exchange._plant.workers.held == 0
         assert exchange._admission.calls == 0
+        assert exchange._plant.quota.calls.total() == 0
         assert self.agent.sessions == 0
         assert exchange.deadline is None, "a timer of the gateway is left"
         for room in self.rooms.values():

@@ -1,0 +1,141 @@
+"""[IO] Puts a call's question to the customer's server, once, and writes down what came of it.
+
+``callin`` is not retried (privatenumber.md section 6). In the ledger it stands like an event that was pushed: an outbox
+row, done or dead, with its one attempt.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal, cast
+
+import structlog
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gateway.api.auth import signature_headers
+from gateway.api.callbacks import CallbackClient, Outcome
+from gateway.api.events import JSON_TYPE, encoded
+from gateway.api.x_mode import bad, callin_body, read_answer
+from gateway.bindings.models import Application
+from gateway.bindings.store import BindingStore
+from gateway.database import writing
+from gateway.numbers import PhoneNumber
+from gateway.questions import Question, Verdict
+from gateway.schema import attempt, outbox
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What came of a question; ``outcome`` None: nobody could be asked."""
+
+    outcome: Outcome | None
+    seconds: float
+    answer: bytes
+
+
+class Asker:
+    """``tone_exists(application, name)``; ``clock`` gives epoch seconds; ``seconds``: for the whole answer."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        store: BindingStore,
+        client: CallbackClient,
+        tone_exists: Callable[[str, str], bool],
+        *,
+        seconds: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self._engine = engine
+        self._store = store
+        self._client = client
+        self._tone_exists = tone_exists
+        self._seconds = seconds
+        self._clock = clock
+
+    async def ask(self, question: Question) -> tuple[Verdict, Note]:
+        """The customer's verdict. Never raises but when cancelled."""
+        try:
+            application = await self._store.application(question.application)
+            if application is None or not (application.callin_url or application.status_url):
+                return bad(question), Note(None, 0.0, b"")
+            began = time.monotonic()
+            outcome, answer = await self._post(application, question)
+            note = Note(outcome, time.monotonic() - began, answer)
+            if not outcome.ok:
+                return bad(question), note
+            verdict = read_answer(answer, question, application, lambda name: self._tone_exists(application.key, name))
+            if verdict.callee and verdict.shown != question.called:
+                verdict = await self._checked(application, question, verdict)
+            return verdict, note
+        except Exception:
+            _log.exception("a customer's server could not be asked", call=question.session)
+            return bad(question), Note(None, 0.0, b"")
+
+    async def _checked(self, application: Application, question: Question, verdict: Verdict) -> Verdict:
+        """Another number may be shown when it is an X of the same application."""
+        found = await self._store.find(None, PhoneNumber(verdict.shown), datetime.fromtimestamp(self._clock(), UTC))
+        owner = found.application
+        return verdict if owner is not None and owner.key == application.key else bad(question)
+
+    async def _post(self, application: Application, question: Question) -> tuple[Outcome, bytes]:
+        now = datetime.fromtimestamp(self._clock(), UTC)
+        body = encoded(callin_body(question, _iso(question.at)))
+        form = cast(Literal["WSSE", "AKSK", "both"], application.signature)
+        headers = {"Content-Type": JSON_TYPE, "X-Event-Id": _row(question)}
+        headers |= dict(signature_headers(form, application.key, application.secret, secrets.token_hex(16), now))
+        url = application.callin_url or application.status_url
+        return await self._client.ask(url, body, headers, private=application.private_callbacks, seconds=self._seconds)
+
+    async def write_down(self, question: Question, note: Note) -> None:
+        """The row of the ledger; a database that is gone costs the row, not the call."""
+        now = self._clock()
+        payload = {
+            "version": 1,
+            "kind": "callin",
+            "session": question.session,
+            "application": question.application,
+            "mode": "X",
+            "at": _iso(question.at),
+            "caller": question.caller or None,
+            "called": question.called,
+            "binding": None,
+            "user_data": None,
+        }
+        outcome = note.outcome
+        row = {
+            "id": _row(question),
+            "application": question.application,
+            "session": question.session,
+            "seq": 0,
+            "kind": "callin",
+            "payload": json.dumps(payload),
+            "created_at": question.at,
+            "due_at": now,
+            "tries": 0 if outcome is None else 1,
+            "state": "done" if outcome is None or outcome.ok else "dead",
+        }
+        try:
+            async with writing(self._engine) as connection:
+                await connection.execute(insert(outbox).values(**row))
+                if outcome is not None:
+                    tried = {"at": now, "status": outcome.status, "error": outcome.error, "seconds": note.seconds}
+                    await connection.execute(insert(attempt).values(outbox=row["id"], **tried))
+        except Exception:
+            _log.exception("a question could not be written down", call=question.session)
+
+
+def _row(question: Question) -> str:
+    return f"{question.session}.0"
+
+
+def _iso(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
