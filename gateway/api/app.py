@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.api import ax, axb, call_stop, errors, recordings
+from gateway.api import ax, axb, axe, axyb, call_stop, errors, recordings
 from gateway.api.context import ApiContext, JsonReply
 from gateway.api.errors import ApiError
 from gateway.api.gate import Gate
@@ -57,6 +57,7 @@ def create_app(context: ApiContext) -> ASGIApp:
     app = FastAPI(title="Maskline", docs_url="/docs", redoc_url=None, redirect_slashes=False)
     gate = Gate(context)
     axb_api, ax_api = axb.AxbApi(context, gate), ax.AxApi(context, gate)
+    axe_api, axyb_api = axe.AxeApi(context, gate), axyb.AxybApi(context, gate)
     stop_api, recording_api = call_stop.CallStopApi(context, gate), recordings.RecordingApi(context, gate)
     for path, method, endpoint, title in (
         (axb.PATH, "POST", axb_api.bind, "AXB: bind"),
@@ -68,6 +69,13 @@ def create_app(context: ApiContext) -> ASGIApp:
         (ax.PATH, "PUT", ax_api.modify, "AX: modify"),
         (ax.PATH, "GET", ax_api.query, "AX: query"),
         (ax.CALLEE_PATH, "PUT", ax_api.set_callee, "AX: set the temporary callee"),
+        (axe.PATH, "POST", axe_api.bind, "AXE: bind"),
+        (axe.PATH, "DELETE", axe_api.unbind, "AXE: unbind"),
+        (axe.PATH, "PUT", axe_api.modify, "AXE: modify"),
+        (axe.PATH, "GET", axe_api.query, "AXE: query"),
+        (axyb.PATH, "POST", axyb_api.bind, "AXYB: bind A, or B to A's X"),
+        (axyb.PATH, "DELETE", axyb_api.unbind, "AXYB: unbind"),
+        (axyb.PATH, "GET", axyb_api.query, "AXYB: query"),
         (call_stop.PATH, "POST", stop_api.stop, "Stop a call"),
         (recordings.PATH, "GET", recording_api.address, "Download address of a recording"),
         (recordings.DOWNLOAD_PATH, "GET", recording_api.download, "Download a recording"),

@@ -89,6 +89,7 @@ RECORD_NOT_FOUND = Result(403, "1012007", "The record does not exist.")
 NO_FREE_NUMBER = Result(403, "1012008", "Insufficient number of resources")
 NUMBER_BLACKLISTED = Result(403, "1012102", "The number is contained in the blacklist.")
 BINDING_NOT_FOUND = Result(403, "1016001", "The record does not exist.")
+NO_FREE_EXTENSION = Result(403, "1020167", "No idle extend Number.")
 BINDING_EXISTS = Result(403, "1016002", "The record already exists.")
 
 

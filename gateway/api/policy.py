@@ -24,12 +24,7 @@ def read_policy_changes(context: ApiContext, application: Application, fields: F
     """What a change wants; an absent field stays UNSET."""
 
     def tone(place: Fields, name: str) -> Any:
-        found = place.tone(name)
-        if found is None:
-            return UNSET
-        if not context.tone_exists(application.key, found):
-            raise invalid(f"{found} does not exist.")
-        return found
+        return known_tone(context, application, place, name) or UNSET
 
     def given(value: Any) -> Any:
         return UNSET if value is None else value
@@ -43,6 +38,14 @@ def read_policy_changes(context: ApiContext, application: Application, fields: F
         last_minute=tone(fields, "lastMinVoice"),
         max_minutes=given(fields.integer("maxDuration", 0, MINUTES)),
     )
+
+
+def known_tone(context: ApiContext, application: Application, fields: Fields, name: str) -> str:
+    """A tone that is there, or "" when none is named. 1010002 "... does not exist."."""
+    found = fields.tone(name) or ""
+    if found and not context.tone_exists(application.key, found):
+        raise invalid(f"{found} does not exist.")
+    return found
 
 
 def shown_policy(binding: Binding) -> dict[str, Any]:

@@ -6,7 +6,7 @@
 ``rows``                    values to and from rows
 ``lookup`` ``lists``         [IO] what the call path asks, in one statement; black and white lists
 ``relations``               [IO] AXYB: a Y for a B
-``pool`` ``store_axb`` ``store_ax`` ``store``   [IO] the tables
+``pool`` ``store_axb`` ``store_ax`` ``store_axe`` ``store_axyb`` ``store``   [IO] the tables
 ``seeding``                 [IO] what the configuration file gives and takes away
 ``purge``                   [IO] what has expired is deleted
 """

@@ -41,6 +41,10 @@ class NotBound(BindingError):
     """Nothing is bound on this X."""
 
 
+class NoFreeExtension(BindingError):
+    """AXE: the wanted extension is taken, or all are."""
+
+
 class BindingNotFound(BindingError):
     """No live binding of that id or those numbers."""
 

@@ -14,7 +14,7 @@ from gateway.bindings.allocation import Candidate, choose
 from gateway.bindings.areas import area_code_of
 from gateway.bindings.errors import NoFreeNumber, NumberBlacklisted, NumberNotOwned
 from gateway.bindings.models import Application, NumberStatus
-from gateway.bindings.requests import NewAx, NewAxb
+from gateway.bindings.requests import NewAx, NewAxb, NewAxe, NewAxyb
 from gateway.bindings.rows import read_number
 from gateway.numbers import PhoneNumber
 from gateway.schema import binding, binding_member, number
@@ -53,13 +53,15 @@ async def check_number(connection: AsyncConnection, application: Application, x:
 async def choose_number(
     connection: AsyncConnection,
     application: Application,
-    wanted: NewAxb | NewAx,
+    wanted: NewAxb | NewAx | NewAxe | NewAxyb,
     *,
     members: Collection[str],
     limit: int,
     at: datetime,
+    without: Collection[str] = (),
 ) -> PhoneNumber:
-    """An X of the wanted city with fewer than ``limit`` bindings, none holding one of ``members``. NoFreeNumber."""
+    """An X of the wanted city with fewer than ``limit`` bindings, none holding one of ``members``; none of ``without``.
+    NoFreeNumber."""
     mine = select(number.c.x).where(number.c.application == application.key)
     taken = (
         select(binding_member.c.x)
@@ -71,7 +73,7 @@ async def choose_number(
         number.c.application == application.key,
         number.c.status == int(NumberStatus.NORMAL),
         number.c.x.not_in(taken),
-        number.c.x.not_in([*members, wanted.a.e164]),
+        number.c.x.not_in([*members, *without, wanted.a.e164]),
     )
     # Counting by index and taking off the few expired rows is many times faster than reading all rows for their end.
     expired = select(binding.c.x).where(binding.c.expires_at <= at.timestamp())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from typing import Any, Final, Literal
 
 from gateway.bindings.errors import NoLimit
-from gateway.bindings.models import CallPolicy, Direction
+from gateway.bindings.models import Callback, CallPolicy, Direction
 from gateway.numbers import PhoneNumber
 
 
@@ -54,6 +55,50 @@ class NewAx:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NewAxe:
+    """A new AXE binding. ``extension`` "": chosen. ``extra``: what a query shows as it was bound."""
+
+    a: PhoneNumber
+    x: PhoneNumber | None = None
+    extension: str = ""
+    area_code: str = ""
+    loose: bool = False
+    duration: int | None = None
+    policy: CallPolicy = field(default_factory=CallPolicy)
+    show_caller: bool | None = None
+    callback: Callback | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    user_data: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewAxyb:
+    """An X for A. ``extra``: ``ybDuration``, the life in seconds of relations that come by themselves (0: A's)."""
+
+    a: PhoneNumber
+    area_code: str
+    loose: bool = False
+    direction: Direction = Direction.BOTH
+    duration: int | None = None
+    policy: CallPolicy = field(default_factory=CallPolicy)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    user_data: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRelation:
+    """AXYB: a Y for B. ``seconds``: its life, None for the ``ybDuration`` of ``parent``, 0 for the life of that."""
+
+    parent: str
+    b: PhoneNumber
+    area_code: str = ""
+    loose: bool = False
+    seconds: int | None = None
+    tone_for_a: str = ""
+    user_data: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyChanges:
     """Changes of a CallPolicy."""
 
@@ -90,6 +135,19 @@ class AxChanges:
     user_data: str | _Unset | None = UNSET
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AxeChanges:
+    """Changes of an AXE binding."""
+
+    duration: int | _Unset | None = UNSET
+    policy: PolicyChanges = field(default_factory=PolicyChanges)
+    show_caller: bool | _Unset | None = UNSET
+    callback_tone: str | _Unset = UNSET
+    callback_number: PhoneNumber | _Unset | None = UNSET
+    callback_seconds: int | _Unset = UNSET
+    user_data: str | _Unset | None = UNSET
+
+
 def changed_policy(old: CallPolicy, changes: PolicyChanges) -> CallPolicy:
     """``old`` with what ``changes`` sets. NoLimit when it sets a last-minute tone and no limit stands then."""
     names = [row.name for row in fields(changes) if getattr(changes, row.name) is not UNSET]
@@ -99,6 +157,6 @@ def changed_policy(old: CallPolicy, changes: PolicyChanges) -> CallPolicy:
     return new
 
 
-def given(changes: AxbChanges | AxChanges, *names: str) -> dict[str, Any]:
+def given(changes: AxbChanges | AxChanges | AxeChanges, *names: str) -> dict[str, Any]:
     """Those of ``names`` that ``changes`` sets."""
     return {name: getattr(changes, name) for name in names if getattr(changes, name) is not UNSET}

@@ -21,6 +21,8 @@ from gateway.bindings.rows import read_application
 from gateway.bindings.seeding import SeedStore
 from gateway.bindings.store_ax import AxStore
 from gateway.bindings.store_axb import AxbStore
+from gateway.bindings.store_axe import AxeStore
+from gateway.bindings.store_axyb import AxybStore
 from gateway.causes import Cause
 from gateway.database import asking, reading, writing
 from gateway.numbers import PhoneNumber
@@ -32,7 +34,7 @@ PURGE_ROWS = 500
 _APPLICATION = select(applications).where(applications.c.key == bindparam("wanted"))
 
 
-class BindingStore(AxbStore, AxStore, SeedStore):
+class BindingStore(AxbStore, AxStore, AxeStore, AxybStore, SeedStore):
     """Every method is one transaction. Datetimes are aware UTC."""
 
     def __init__(self, engine: AsyncEngine) -> None:

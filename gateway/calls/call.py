@@ -2,7 +2,7 @@
 
     RESOLVING   whose X is it?                           (resolving.py)
     ASKING      X mode: the customer's server is asked   (asking.py)
-    OPENING     ports at a media worker                  (resolving.py)
+    OPENING     ports at a media worker                  (opening.py)
     COLLECTING  AXE: the caller dials an extension       (collecting.py)
     REFUSING    a tone says why not, then the status     (refusing.py)
     RINGING     the callee's INVITE is out               (ringing.py)
@@ -56,11 +56,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from gateway.bindings.decisions import Ask, Collect, Connect, Decision, Limits, Reject, barred_by
-from gateway.calls.asking import Asking
-from gateway.calls.barring import barred
+from gateway.bindings.decisions import Connect, Decision
 from gateway.calls.closing import Closing, Done
-from gateway.calls.collecting import Collecting
+from gateway.calls.deciding import decide, follow
 from gateway.calls.events import Alerting, Answered, CallIn, CallOut, Collected, Disconnected
 from gateway.calls.info_digits import info_digit
 from gateway.calls.leg import Leg, LegState
@@ -70,9 +68,6 @@ from gateway.calls.phase import CallState, Phase
 from gateway.calls.privacy import callee_invite, reason
 from gateway.calls.quota import Quota
 from gateway.calls.record import CallRecord
-from gateway.calls.refusing import Refusing, refusal_tone
-from gateway.calls.resolving import Opening
-from gateway.calls.ringing import Ringing
 from gateway.calls.settings import ExchangeSettings, TrunkSettings
 from gateway.causes import Cause
 from gateway.sdp.offer_answer import AudioTerms, Negotiation
@@ -180,52 +175,18 @@ class Call:
         self.record = replace(self.record, **known)
 
     def decide(self, decision: Decision, now: float) -> Decision:
-        """Note what routing has decided, or what bars the call in spite of it; what is to be done."""
-        decision = self._barred(decision, now)
-        self.decision = decision
-        known: dict[str, Any] = {}
-        if isinstance(decision, Connect):
-            known = {"direction": decision.direction, "shown": decision.shown, "callee": decision.callee}
-        self.change(
-            application=decision.application or "",
-            mode=str(decision.mode or ""),
-            binding=decision.binding,
-            user_data=decision.user_data,
-            **known,
-        )
-        return decision
+        """Note what routing has decided; what is to be done."""
+        return decide(self, decision, now)
 
-    def _barred(self, decision: Decision, now: float) -> Decision:
-        if isinstance(decision, Reject):
-            return decision
-        record = self.record
-        cause = barred(self.settings, record.caller, decision)
-        if cause is None and not self.admitted:
-            limits: Limits = decision.limits
-            cause = self.plant.quota.admit(limits, decision.application, record.x, record.caller, now)
-            self.admitted = cause is None
-        return decision if cause is None else barred_by(cause, decision)
+    def ready(self, now: float) -> None:
+        """Do what was decided, or the next step to it."""
+        assert self.decision is not None
+        follow(self, self.decision, now)
 
     def go_on(self, decision: Decision, now: float) -> None:
         """A later decision on the same call, by an extension or by the customer's server."""
-        self.follow(self.decide(decision, now), now)
-
-    def follow(self, decision: Decision, now: float) -> None:
-        """Do what was decided, as soon as there is media for it; a refusal without a tone needs none."""
-        if isinstance(decision, Ask):
-            self.enter(Asking(self), now)
-            return
-        tone = refusal_tone(self, decision) if isinstance(decision, Reject) else None
-        if isinstance(decision, Reject) and (tone is None or not self.early_media):
-            self.end(decision.cause, now)
-        elif not self.media.is_open:
-            self.enter(Opening(self), now)
-        elif isinstance(decision, Reject):
-            self.enter(Refusing(self, decision.cause, tone or ""), now)
-        elif isinstance(decision, Collect):
-            self.enter(Collecting(self, decision), now)
-        else:
-            self.enter(Ringing(self), now)
+        decide(self, decision, now)
+        self.ready(now)
 
     def event(self, kind: type[_EventT], at: float, **more: Any) -> _EventT:
         """An event with the numbers that belong to this stage: those of the second leg once it was started."""

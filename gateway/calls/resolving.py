@@ -1,4 +1,4 @@
-"""RESOLVING and OPENING: whose X it is, then two port pairs for the call.
+"""RESOLVING: whose X it is.
 
 A caller who gives up while the look-up runs is not forgotten: only its answer says which application has to be told.
 """
@@ -11,7 +11,6 @@ from gateway.calls.leg import Leg, LegState
 from gateway.calls.outputs import CallOpened, Publish, Resolve
 from gateway.calls.phase import CallState, Phase
 from gateway.causes import Cause
-from media import control
 
 
 class Resolving(Phase):
@@ -56,44 +55,4 @@ class Resolving(Phase):
         if self._gave_up_at is not None:
             call.end(self.gave_up, self._gave_up_at)
         else:
-            call.follow(decision, now)
-
-
-class Opening(Phase):
-    """A media worker is asked for ports."""
-
-    __slots__ = ()
-    state = CallState.OPENING
-
-    def enter(self, now: float) -> None:
-        """The least loaded worker; none: out of voice ports."""
-        call = self.call
-        if not call.media.open():
-            call.end(Cause.OUT_OF_PORTS, now)
-            return
-        call.set_alarm("media", now + call.settings.media_reply_timeout)
-
-    def alarm(self, name: str, now: float) -> None:
-        """The worker doesn't answer."""
-        self.call.end(Cause.OUT_OF_PORTS, now)
-
-    def report(self, report: control.Report, now: float) -> None:
-        """Ports, or none."""
-        match report:
-            case control.Opened(caller_port=caller_port, callee_port=callee_port):
-                self._opened(caller_port, callee_port, now)
-            case control.OpenFailed():
-                self.call.media.refused()
-                self.call.end(Cause.OUT_OF_PORTS, now)
-            case _:
-                pass
-
-    def _opened(self, caller_port: int, callee_port: int, now: float) -> None:
-        call = self.call
-        call.caller.port = caller_port
-        call.callee_port = callee_port
-        if call.offer:
-            # Exchange has seen that this offer can be answered before there was a call.
-            call.agree(call.caller, call.caller.negotiation.receive_offer(call.offer, caller_port))
-        assert call.decision is not None
-        call.follow(call.decision, now)
+            call.ready(now)

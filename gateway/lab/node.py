@@ -39,6 +39,11 @@ class NodePlan:
     sip_port: int
     web_port: int
     media_ports: tuple[int, int]
+    mode: str = "AXB"
+    numbers: tuple[str, ...] = ()
+    """Further numbers of the application."""
+    more: str = ""
+    """Further lines of its section."""
     overrides: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -81,16 +86,16 @@ spool = {text(str(folder / "spool"))}
 [[application]]
 key = {text(self.key)}
 secret = {text(self.secret)}
-mode = "AXB"
+mode = {text(self.mode)}
 recording = true
 status_url = {text(self.receiver + "/status")}
 fee_url = {text(self.receiver + "/fee")}
 private_callbacks = true
-
-[[number]]
-number = {text(self.x)}
-application = {text(self.key)}
-"""
+{self.more}
+""" + "".join(
+            f'[[number]]\nnumber = {text(number)}\narea_code = "0755"\napplication = {text(self.key)}\n\n'
+            for number in (self.x, *self.numbers)
+        )
 
 
 def free_tcp_and_udp_port(host: str) -> int:

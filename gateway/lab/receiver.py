@@ -24,7 +24,10 @@ class Event:
 
 
 class Receiver:
-    """Listens on a free port of ``host``; ``on_event`` is called for each event. ``start()`` gives the base URL."""
+    """Listens on a free port of ``host``; ``on_event`` is called for each event. ``start()`` gives the base URL.
+
+    ``answer``: the body of the answer to a question (X mode's blocking callin).
+    """
 
     def __init__(self, host: str, key: str, secret: str, on_event: Callable[[Event], None]) -> None:
         self.events: list[Event] = []
@@ -34,6 +37,7 @@ class Receiver:
         self._on_event = on_event
         self._runner: web.AppRunner | None = None
         self._arrived = asyncio.Event()
+        self.answer: dict[str, Any] = {}
 
     async def start(self) -> str:
         application = web.Application()
@@ -70,7 +74,8 @@ class Receiver:
             self.events.append(event)
             self._on_event(event)
         self._arrived.set()
-        return web.Response()
+        asked = rows[0].get("notifyMode") == "Block" and body["eventType"] == "callin"
+        return web.json_response(self.answer) if asked else web.Response()
 
     def _is_signed(self, token: str) -> bool:
         parts = dict(re.findall(r'(\w+)="([^"]*)"', token))

@@ -26,11 +26,15 @@ from media.recording.store import RecordingStore
 AXB = "/rest/caas/relationnumber/partners/v1.0"
 AX = "/rest/provision/caas/privatenumber/v1.0"
 CALLEE = "/rest/caas/privatenumber/calleenumber/v1.0"
+AXE = "/rest/caas/extendnumber/v1.0"
+AXYB = "/rest/omp/xyrelationnumber/v1.0"
 STOP = "/rest/httpsessions/callStop/v2.0"
 RECORD = "/rest/provision/voice/record/v1.0"
 A, B, C, D = (f"+86138000000{number}" for number in range(21, 25))
 X, Y = "+8617000000001", "+8617000000002"
 AX_NUMBERS = [f"+861700000001{digit}" for digit in range(1, 9)]
+AXE_NUMBERS = ["+8617000000021", "+8617000000022"]
+AXYB_NUMBERS = [f"+861700000003{digit}" for digit in range(1, 9)]
 BAD_X, BAD_AX = "+8617000000009", "+8617000000019"
 Answer = tuple[int, str]
 
@@ -49,13 +53,16 @@ class Bench:
         applications = [
             Application(key="axb", secret="s", mode=Mode.AXB, recording=True),
             Application(key="ax", secret="s", mode=Mode.AX),
+            Application(key="axe", secret="s", mode=Mode.AXE),
+            Application(key="axyb", secret="s", mode=Mode.AXYB),
             Application(key="frozen", secret="s", mode=Mode.AXB, frozen=True),
             Application(key="off", secret="s", mode=Mode.AXB, enabled=False),
             Application(key="walled", secret="s", mode=Mode.AXB, allowed_ips=("192.0.2.0/24",)),
             Application(key="home", secret="s", mode=Mode.AXB, allowed_ips=("192.0.2.0/24", "127.0.0.0/8")),
         ]
         owned = [("axb", X), ("axb", Y), *(("ax", number) for number in AX_NUMBERS)]
-        numbers = [Number(x=PhoneNumber(x), application=key) for key, x in owned]
+        owned += [("axe", number) for number in AXE_NUMBERS] + [("axyb", number) for number in AXYB_NUMBERS]
+        numbers = [Number(x=PhoneNumber(x), application=key, area_code="0755") for key, x in owned]
         bad = [("axb", BAD_X), ("ax", BAD_AX)]
         numbers += [Number(x=PhoneNumber(x), application=key, status=NumberStatus.SUSPENDED) for key, x in bad]
         await store.seed(applications, numbers)

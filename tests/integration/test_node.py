@@ -37,6 +37,7 @@ class Stand:
         self.scripts = (a, b)
         self.stack = AsyncExitStack()
         self.changed = asyncio.Event()
+        self.plan_changes: dict[str, Any] = {}
 
     async def up(self) -> Stand:
         self.receiver = Receiver(HOST, KEY, SECRET, lambda event: self.changed.set())
@@ -58,6 +59,7 @@ class Stand:
                 sip_port=free_tcp_and_udp_port(HOST),
                 web_port=free_tcp_and_udp_port(HOST),
                 media_ports=free_media_ports(HOST),
+                **self.plan_changes,
             )
         )
         self.stack.push_async_callback(self.node.stop)

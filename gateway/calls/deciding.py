@@ -1,0 +1,62 @@
+"""What a decision does to a call: the next phase, unless a bar or a limit stands against it (barring.py, quota.py)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gateway.bindings.decisions import Ask, Collect, Connect, Decision, Reject, barred_by
+from gateway.calls.asking import Asking
+from gateway.calls.barring import barred
+from gateway.calls.collecting import Collecting
+from gateway.calls.opening import Opening
+from gateway.calls.refusing import Refusing, refusal_tone
+from gateway.calls.ringing import Ringing
+
+if TYPE_CHECKING:
+    from gateway.calls.call import Call
+
+
+def decide(call: Call, decision: Decision, now: float) -> Decision:
+    """Note what routing has decided, or what bars the call in spite of it; what is to be done."""
+    decision = call.decision = _barred(call, decision, now)
+    known: dict[str, Any] = {}
+    if isinstance(decision, Connect):
+        known = {"direction": decision.direction, "shown": decision.shown, "callee": decision.callee}
+    call.change(
+        application=decision.application or "",
+        mode=str(decision.mode or ""),
+        binding=decision.binding,
+        user_data=decision.user_data,
+        **known,
+    )
+    return decision
+
+
+def _barred(call: Call, decision: Decision, now: float) -> Decision:
+    if isinstance(decision, Reject):
+        return decision
+    record = call.record
+    cause = barred(call.settings, record.caller, decision)
+    if cause is None and not call.admitted:
+        quota = call.plant.quota
+        cause = quota.admit(decision.limits, decision.application, record.x, record.caller, now)
+        call.admitted = cause is None
+    return decision if cause is None else barred_by(cause, decision)
+
+
+def follow(call: Call, decision: Decision, now: float) -> None:
+    """Do what was decided, as soon as there is media for it; a refusal without a tone needs none."""
+    if isinstance(decision, Ask):
+        call.enter(Asking(call), now)
+        return
+    tone = refusal_tone(call, decision) if isinstance(decision, Reject) else None
+    if isinstance(decision, Reject) and (tone is None or not call.early_media):
+        call.end(decision.cause, now)
+    elif not call.media.is_open:
+        call.enter(Opening(call), now)
+    elif isinstance(decision, Reject):
+        call.enter(Refusing(call, decision.cause, tone or ""), now)
+    elif isinstance(decision, Collect):
+        call.enter(Collecting(call, decision), now)
+    else:
+        call.enter(Ringing(call), now)
