@@ -1,4 +1,4 @@
-"""The command line ``maskline``: serve, demo, version."""
+"""The command line ``maskline``: serve, demo, ledger, version."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
-from gateway.config.reading import ConfigError, load
-from gateway.config.tree import Config
+from gateway import cli_ledger
+from gateway.config.reading import open_config
 
 app = typer.Typer(
     help="A self-hosted masked-number voice gateway.",
@@ -21,6 +19,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(cli_ledger.app, name="ledger")
 
 
 @app.command()
@@ -31,7 +30,7 @@ def serve(
     ] = False,
 ) -> None:
     """Run a node in the foreground. Ctrl-C or SIGTERM drains: no new calls, standing ones end; again: at once."""
-    settings = _load(config)
+    settings = open_config(config)
     if check:
         print(json.dumps(settings.without_secrets(), indent=2, ensure_ascii=False))
         return
@@ -56,17 +55,6 @@ def demo(
 def version() -> None:
     """Print the version."""
     print(f"maskline {installed_version('maskline')} (Python {sys.version.split()[0]})")
-
-
-def _load(path: Path) -> Config:
-    try:
-        return load(path)
-    except ConfigError as error:
-        console = Console(stderr=True, highlight=False)
-        console.print(f"[red]{path}: {len(error.faults)} fault(s) in the configuration[/]")
-        for where, text in error.faults:
-            console.print(f"  [bold]{escape(where)}[/]: {escape(text)}", soft_wrap=True)
-        raise typer.Exit(2) from None
 
 
 def main() -> None:

@@ -81,7 +81,7 @@ attempt = Table(
     "attempt", metadata, Column("id", Integer, primary_key=True, autoincrement=True),
     Column("outbox", ForeignKey("outbox.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("at", Float, nullable=False), Column("status", Integer), _text("error", 256, null=True),
-    Column("seconds", Float, nullable=False),
+    Column("seconds", Float, nullable=False), Column("answer", Text),
 )  # fmt: skip
 recording = Table(
     "recording", metadata, Column("name", String(128), primary_key=True), _text("session", 256), _text("application"),

@@ -37,7 +37,16 @@ from gateway.questions import Question, Verdict
 from gateway.sip.endpoint import Endpoint
 from gateway.sip.hop import Hop
 from gateway.sip.user_agent import UserAgent, UserAgentSettings
-from gateway.start import StartError, bind_web, check_folders, check_media, needed, open_database, prepare_database
+from gateway.start import (
+    StartError,
+    bind_web,
+    check_folders,
+    check_media,
+    needed,
+    open_certificate,
+    open_database,
+    prepare_database,
+)
 
 _log = structlog.get_logger()
 HANG_UP_SECONDS = 5.0
@@ -122,6 +131,7 @@ class Node:
         await prepare_database(config, self._engine, self._store, self._journal)
         await asyncio.to_thread(check_folders, config)
         check_media(config)
+        open_certificate(config)
         await self._journal.start()
         with needed("sip.listen"):
             await self._endpoint.start(config.sip.listen)
@@ -196,10 +206,10 @@ class Node:
         config = self._config
         console = Console(stderr=True, highlight=False, soft_wrap=True)
         trunk = config.trunk[0]
+        scheme = "https" if config.web.certificate else "http"
         sip = ", ".join(str(hop) for hop in self._endpoint.bound)
-        console.print(
-            f"[bold]Maskline[/] {config.node.name}: SIP on {sip}; API on http://{':'.join(map(str, config.web.listen))}"
-        )
+        api = f"{scheme}://{':'.join(map(str, config.web.listen))}"
+        console.print(f"[bold]Maskline[/] {config.node.name}: SIP on {sip}; API on {api}")
         here = f"{advertised(config)}:{config.sip.listen[0].port}"
         console.print(
             f"  point a phone or a trunk from {', '.join(map(str, trunk.allow))} at {here}, without registration,"

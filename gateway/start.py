@@ -7,6 +7,7 @@
 | recordings.spool | likewise                                                                           |
 | media.listen   | a UDP socket on the address                                                          |
 | web.listen     | the socket itself                                                                    |
+| web.certificate | read, and matched with its key                                                      |
 | sip.listen     | the sockets themselves (service.py)                                                  |
 | media.workers  | the processes themselves (service.py)                                                |
 """
@@ -23,6 +24,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from gateway.api.tls import Certificate
 from gateway.assembly import seed_of
 from gateway.bindings.store import BindingStore
 from gateway.calls.journal import Journal
@@ -81,6 +83,14 @@ def check_media(config: Config) -> None:
     host = media_listen(config)
     with needed("media.listen"), _naming(host), socket.socket(_family(host), socket.SOCK_DGRAM) as probe:
         probe.bind((host, 0))
+
+
+def open_certificate(config: Config) -> Certificate | None:
+    """The API's certificate, or None for plain HTTP."""
+    if not config.web.certificate:
+        return None
+    with needed("web.certificate", ValueError, value=f"{config.web.certificate} with {config.web.key}"):
+        return Certificate(Path(config.web.certificate), Path(config.web.key), old=config.web.old_tls)
 
 
 def bind_web(config: Config) -> socket.socket:

@@ -25,6 +25,7 @@ from gateway.api.context import ApiContext, ApiSettings
 from gateway.api.keeper import Keeper
 from gateway.api.outbox import Delivery, DeliverySettings
 from gateway.api.server import web_server
+from gateway.api.tls import Certificate
 from gateway.bindings.purge import keep_purged
 from gateway.bindings.store import BindingStore
 from gateway.channel import AskStatus, Channel, Finish, Message, Nudge, StopCall
@@ -32,17 +33,20 @@ from gateway.config.reading import load
 from gateway.config.tree import Config
 from gateway.database import open_engine
 from gateway.questions import Question
+from gateway.start import open_certificate
 from gateway.tones import ToneFolder
 from media.recording.store import RecordingStore
 
 _log = structlog.get_logger()
 FINISH_SECONDS = 10.0
+RENEW_SECONDS = 10.0
 
 
 class Web:
     """The parts of the process, wired."""
 
     def __init__(self, config: Config) -> None:
+        self._config = config
         self.begin = asyncio.Event()
         """The node's first word: the tables are there."""
         self.finish = asyncio.Event()
@@ -136,7 +140,9 @@ class Web:
         await asyncio.wait({gone, begun}, return_when=asyncio.FIRST_COMPLETED)
         if not self.begin.is_set():
             return
-        server = web_server(self.app)
+        certificate = open_certificate(self._config)
+        server = web_server(self.app, certificate.context if certificate else None)
+        renewing = asyncio.create_task(_keep_renewed(certificate))
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         self.delivery.start()
         self.keeper.start()
@@ -151,15 +157,26 @@ class Web:
             _log.warning("work was left for the next start")
         server.should_exit = True
         await asyncio.gather(serving, return_exceptions=True)
-        for task in (gone, told, purging):
+        for task in (gone, told, purging, renewing):
             task.cancel()
         # A connection that a cancelled task still holds would outlive the engine.
-        await asyncio.gather(purging, return_exceptions=True)
+        await asyncio.gather(purging, renewing, return_exceptions=True)
         await self.delivery.stop()
         await self.keeper.stop()
         await self.client.close()
         await self.engine.dispose()
         await self.channel.close()
+
+
+async def _keep_renewed(certificate: Certificate | None) -> None:
+    """Look for a new certificate now and then."""
+    while certificate is not None:
+        await asyncio.sleep(RENEW_SECONDS)
+        try:
+            if certificate.renew():
+                _log.info("the certificate was renewed")
+        except (OSError, ValueError) as error:
+            _log.error("the new certificate can't be used; the old one stays", error=str(error))
 
 
 def _now() -> datetime:

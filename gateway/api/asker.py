@@ -128,6 +128,7 @@ class Asker:
                 await connection.execute(insert(outbox).values(**row))
                 if outcome is not None:
                     tried = {"at": now, "status": outcome.status, "error": outcome.error, "seconds": note.seconds}
+                    tried["answer"] = outcome.answer.replace("\0", "") or None
                     await connection.execute(insert(attempt).values(outbox=row["id"], **tried))
         except Exception:
             _log.exception("a question could not be written down", call=question.session)

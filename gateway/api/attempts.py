@@ -145,7 +145,7 @@ async def _write_group(connection: AsyncConnection, group: Sequence[Note]) -> No
     )
     tried = [
         {"outbox": note.row, "at": note.at, "status": note.outcome.status, "error": note.outcome.error,
-         "seconds": note.seconds}
+         "seconds": note.seconds, "answer": note.outcome.answer.replace("\0", "") or None}
         for note in group
         if note.outcome is not None
     ]  # fmt: skip

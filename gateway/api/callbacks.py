@@ -1,8 +1,8 @@
 """[IO] One POST to a customer's server: bounded in time and size, to no address that a customer has no business with.
 
 A customer names the address, so it is hostile input (SSRF): names are resolved here, every address is checked, and the
-connection goes to the checked address. Redirects are failures, the environment's proxies are not used, and nothing of
-the answer is kept but its status.
+connection goes to the checked address. Redirects are failures, the environment's proxies are not used, and of the
+answer only its status and first bytes are kept.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 BODY_LIMIT = 64 * 1024
+SHOWN = 256
+"""Bytes of an answer that the ledger keeps."""
 # Besides what ipaddress calls not global: IETF protocol assignments, and the ranges that lead to IPv4 by translation.
 _FORBIDDEN = [
     ip_network(text) for text in ("192.0.0.0/24", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "fd00:ec2::254/128")
@@ -60,10 +62,11 @@ class _Guard(AbstractResolver):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a POST: the HTTP status, or in a few words why there is none."""
+    """What became of a POST: the HTTP status, or in a few words why there is none; and how the answer began."""
 
     status: int | None
     error: str | None = None
+    answer: str = ""
 
     @property
     def ok(self) -> bool:
@@ -106,7 +109,8 @@ class CallbackClient:
                 asyncio.timeout(seconds),
                 self._pool(private).post(url, data=body, headers=headers, allow_redirects=False) as response,
             ):
-                return Outcome(response.status), await _first(response.content)
+                answer = await _first(response.content)
+                return Outcome(response.status, answer=answer[:SHOWN].decode("utf-8", "replace")), answer
         except TimeoutError:
             return Outcome(None, "time-out"), b""
         except (aiohttp.ClientError, OSError, ValueError) as error:

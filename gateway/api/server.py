@@ -7,6 +7,7 @@ Access logs stay off, since queries hold real numbers. h11 sends header names as
 from __future__ import annotations
 
 import json
+import ssl
 
 import h11
 import uvicorn
@@ -36,7 +37,7 @@ class JsonH11Protocol(H11Protocol):
         self.transport.close()
 
 
-def web_server(app: ASGIApp) -> uvicorn.Server:
+def web_server(app: ASGIApp, tls: ssl.SSLContext | None = None) -> uvicorn.Server:
     """A server for :func:`gateway.api.app.create_app`; run it with ``await server.serve(sockets=[...])``."""
     return uvicorn.Server(
         uvicorn.Config(
@@ -52,5 +53,6 @@ def web_server(app: ASGIApp) -> uvicorn.Server:
             timeout_keep_alive=30,
             timeout_graceful_shutdown=5,
             h11_max_incomplete_event_size=32 * 1024,
+            ssl_context_factory=None if tls is None else lambda config, default: tls,
         )
     )

@@ -21,6 +21,9 @@ def contradictions(config: Config) -> list[tuple[str, str]]:
             faults.append((f"trunk[{index}].name", f"{name!r} is given twice"))
     if config.calls.default_trunk and config.calls.default_trunk not in names:
         faults.append(("calls.default_trunk", f"no [[trunk]] is named {config.calls.default_trunk!r}"))
+    if bool(config.web.certificate) != bool(config.web.key):
+        missing, given = ("key", "certificate") if config.web.certificate else ("certificate", "key")
+        faults.append((f"web.{missing}", f"must be given with web.{given}"))
     owned: set[PhoneNumber] = set()
     for index, entry in enumerate(config.number):
         if entry.application not in keys:

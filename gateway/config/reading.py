@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from rich.console import Console
+from rich.markup import escape
 
 from gateway.config.checking import contradictions
 from gateway.config.tree import Config
@@ -94,3 +96,15 @@ def _path(location: tuple[int | str, ...]) -> str:
         elif part.isidentifier() and part[:1].islower():
             out += f".{part}" if out else part
     return out or "(configuration)"
+
+
+def open_config(path: Path) -> Config:
+    """For a command: the configuration, or every fault of it on stderr and exit status 2."""
+    try:
+        return load(path)
+    except ConfigError as error:
+        console = Console(stderr=True, highlight=False)
+        console.print(f"[red]{path}: {len(error.faults)} fault(s) in the configuration[/]")
+        for where, text in error.faults:
+            console.print(f"  [bold]{escape(where)}[/]: {escape(text)}", soft_wrap=True)
+        raise SystemExit(2) from None

@@ -155,13 +155,19 @@ class Media(Section):
 
 
 class Web(Section):
-    """The REST API. ``public_url`` is what recording links start with (default: the address the client called)."""
+    """The REST API. ``public_url`` is what recording links start with (default: the address the client called).
+
+    ``certificate`` and ``key``: PEM files; with them the API speaks HTTPS only. ``old_tls``: TLS 1.0 and 1.1 as well.
+    """
 
     listen: Annotated[tuple[str, int], BeforeValidator(_web_address)] = ("127.0.0.1", 8080)
     public_url: HttpUrl = ""
     link_seconds: int = Field(3600, ge=60, le=604800)
     requests_per_second: float = Field(100, gt=0)
     created_window_seconds: int = Field(86400, ge=60)
+    certificate: str = ""
+    key: str = ""
+    old_tls: bool = False
 
 
 class Database(Section):
