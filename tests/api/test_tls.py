@@ -65,6 +65,7 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
     yield Served(listening.getsockname()[1], certificate)
     server.should_exit = True
     await serving
+    listening.close()
 
 
 Pipe = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -168,3 +169,4 @@ async def test_old_versions_only_by_choice(tmp_path: Path, old: bool) -> None:
             await asyncio.open_connection("127.0.0.1", port, ssl=client)
     server.should_exit = True
     await serving
+    listening.close()
