@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from gateway.questions import Question, Verdict
+from gateway.questions import Question, TextQuestion, TextVerdict, Verdict
 
 _LIMIT = 1 << 20
 
@@ -54,8 +54,8 @@ class Finish(_Message, frozen=True):
     """The node stops: finish what is pending, then end."""
 
 
-Message = StopCall | AskStatus | Reply | Nudge | Finish | Question | Verdict
-Answer = Reply | Verdict
+Message = StopCall | AskStatus | Reply | Nudge | Finish | Question | Verdict | TextQuestion | TextVerdict
+Answer = Reply | Verdict | TextVerdict
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Message).decode
@@ -94,6 +94,11 @@ class Channel:
         """Send a question and wait for its verdict; None when there is none in time."""
         answer = await self._exchange(make, seconds)
         return answer if isinstance(answer, Verdict) else None
+
+    async def consult_text(self, make: Callable[[int], TextQuestion], seconds: float) -> TextVerdict | None:
+        """Likewise about a short message."""
+        answer = await self._exchange(make, seconds)
+        return answer if isinstance(answer, TextVerdict) else None
 
     async def _exchange(self, make: Callable[[int], Message], seconds: float) -> Answer | None:
         number = next(self._ids)

@@ -33,7 +33,8 @@ from gateway.calls.media_pool import MediaPool
 from gateway.calls.switchboard import Switchboard, wall
 from gateway.channel import AskStatus, Channel, Finish, Message, Nudge, Reply, StopCall
 from gateway.config.tree import Config, advertised, media_listen
-from gateway.questions import Question, Verdict
+from gateway.messages.forwarder import Forwarder
+from gateway.questions import Question, TextQuestion, TextVerdict, Verdict
 from gateway.sip.endpoint import Endpoint
 from gateway.sip.hop import Hop
 from gateway.sip.user_agent import UserAgent, UserAgentSettings
@@ -87,7 +88,8 @@ class Node:
             token,
         )
         self._exchange = Exchange(exchange_settings(config), agent, token)
-        self._board = Switchboard(self._exchange, self._store, self._journal, self._ask)
+        texts = Forwarder(self._engine, self._store, self._ask_text, self._nudge)
+        self._board = Switchboard(self._exchange, self._store, self._journal, self._ask, texts)
         self._endpoint = Endpoint(self._exchange, self._board.carry_out, self._exchange.admits)
         self._pool = MediaPool(
             host=media_listen(config),
@@ -197,6 +199,12 @@ class Node:
         if self._channel is None:
             return None
         return await self._channel.consult(make, self._config.events.question_seconds + 0.5)
+
+    async def _ask_text(self, make: Callable[[int], TextQuestion]) -> TextVerdict | None:
+        """Likewise about a short message."""
+        if self._channel is None:
+            return None
+        return await self._channel.consult_text(make, self._config.events.question_seconds + 0.5)
 
     def _nudge(self) -> None:
         if self._channel is not None:

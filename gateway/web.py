@@ -32,7 +32,7 @@ from gateway.channel import AskStatus, Channel, Finish, Message, Nudge, StopCall
 from gateway.config.reading import load
 from gateway.config.tree import Config
 from gateway.database import open_engine
-from gateway.questions import Question
+from gateway.questions import Question, TextQuestion
 from gateway.start import open_certificate
 from gateway.tones import ToneFolder
 from media.recording.store import RecordingStore
@@ -115,6 +115,10 @@ class Web:
                 task = asyncio.get_running_loop().create_task(self._answer(message))
                 self._answering.add(task)
                 task.add_done_callback(self._answering.discard)
+            case TextQuestion():
+                task = asyncio.get_running_loop().create_task(self._answer_text(message))
+                self._answering.add(task)
+                task.add_done_callback(self._answering.discard)
             case Finish():
                 self.finish.set()
             case _:
@@ -125,6 +129,9 @@ class Web:
         verdict, note = await self.asker.ask(question)
         self.channel.send(verdict)
         await self.asker.write_down(question, note)
+
+    async def _answer_text(self, question: TextQuestion) -> None:
+        self.channel.send(await self.asker.ask_text(question))
 
     async def _stop_call(self, application: str, session: str) -> bool:
         return (await self.channel.ask(lambda number: StopCall(number, application, session))).ok

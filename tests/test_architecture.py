@@ -22,7 +22,7 @@ IO = {
     "gateway.bindings.store_axb", "gateway.bindings.store_ax", "gateway.bindings.store_axe",
     "gateway.bindings.store_axyb", "gateway.bindings.lists", "gateway.bindings.relations",
     "gateway.calls.switchboard", "gateway.calls.journal", "gateway.calls.journal_rows", "gateway.calls.media_pool",
-    "gateway.api", "gateway.lab", "gateway.migrations",
+    "gateway.api", "gateway.lab", "gateway.messages.forwarder", "gateway.migrations",
     "media.worker", "media.recording.spool", "media.recording.render", "media.recording.store", "media.sounds",
 }  # fmt: skip
 IMPURE = {
@@ -39,6 +39,7 @@ MAY_IMPORT = {
     "gateway.bindings": LEAVES | {"gateway.schema", "gateway.database"},
     "gateway.calls": LEAVES | {"gateway.sip", "gateway.sdp", "gateway.bindings", "gateway.schema", "gateway.database",
                                "media.control"},
+    "gateway.messages": LEAVES | {"gateway.bindings", "gateway.schema", "gateway.database"},
     "gateway.api": LEAVES | {"gateway.bindings", "gateway.calls.payloads", "gateway.schema", "gateway.database",
                              "media.recording"},
     "gateway.lab": LEAVES | {"gateway.sip", "gateway.sdp", "gateway.config", "gateway.calls.privacy"},

@@ -21,12 +21,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gateway.api.auth import signature_headers
 from gateway.api.callbacks import CallbackClient, Outcome
 from gateway.api.events import JSON_TYPE, encoded
+from gateway.api.sms import block_body, read_block_answer
 from gateway.api.x_mode import bad, callin_body, read_answer
 from gateway.bindings.models import Application
 from gateway.bindings.store import BindingStore
 from gateway.database import writing
 from gateway.numbers import PhoneNumber
-from gateway.questions import Question, Verdict
+from gateway.questions import Question, TextQuestion, TextVerdict, Verdict
 from gateway.schema import attempt, outbox
 
 _log = structlog.get_logger()
@@ -80,6 +81,19 @@ class Asker:
             _log.exception("a customer's server could not be asked", call=question.session)
             return bad(question), Note(None, 0.0, b"")
 
+    async def ask_text(self, question: TextQuestion) -> TextVerdict:
+        """The customer's verdict on a short message. Never raises but when cancelled."""
+        try:
+            application = await self._store.application(question.application)
+            if application is None or not application.sms_control_url:
+                return TextVerdict(question.id, False)
+            body = encoded(block_body(question, application))
+            outcome, answer = await self._send(application, application.sms_control_url, body, question.message)
+            return read_block_answer(answer, question) if outcome.ok else TextVerdict(question.id, False)
+        except Exception:
+            _log.exception("a customer's server could not be asked about a message", message=question.message)
+            return TextVerdict(question.id, False)
+
     async def _checked(self, application: Application, question: Question, verdict: Verdict) -> Verdict:
         """Another number may be shown when it is an X of the same application."""
         found = await self._store.find(None, PhoneNumber(verdict.shown), datetime.fromtimestamp(self._clock(), UTC))
@@ -87,12 +101,14 @@ class Asker:
         return verdict if owner is not None and owner.key == application.key else bad(question)
 
     async def _post(self, application: Application, question: Question) -> tuple[Outcome, bytes]:
-        now = datetime.fromtimestamp(self._clock(), UTC)
         body = encoded(callin_body(question, _iso(question.at)))
+        return await self._send(application, application.callin_url or application.status_url, body, _row(question))
+
+    async def _send(self, application: Application, url: str, body: bytes, event: str) -> tuple[Outcome, bytes]:
+        now = datetime.fromtimestamp(self._clock(), UTC)
         form = cast(Literal["WSSE", "AKSK", "both"], application.signature)
-        headers = {"Content-Type": JSON_TYPE, "X-Event-Id": _row(question)}
+        headers = {"Content-Type": JSON_TYPE, "X-Event-Id": event}
         headers |= dict(signature_headers(form, application.key, application.secret, secrets.token_hex(16), now))
-        url = application.callin_url or application.status_url
         return await self._client.ask(url, body, headers, private=application.private_callbacks, seconds=self._seconds)
 
     async def write_down(self, question: Question, note: Note) -> None:

@@ -32,6 +32,7 @@ from gateway.api.attempts import AttemptLog
 from gateway.api.auth import signature_headers
 from gateway.api.callbacks import CallbackClient, Outcome
 from gateway.api.events import JSON_TYPE, MERGE_LIMIT, CdrFacts, encoded, event_body, fee_body
+from gateway.api.sms import notify_body
 from gateway.bindings.models import Application
 from gateway.bindings.store import BindingStore
 from gateway.database import reading
@@ -63,6 +64,10 @@ class _Batch:
 
     rows: list[Row[Any]]
     done: asyncio.Future[set[str]]
+
+
+def _address(application: Application, kind: str) -> str:
+    return {"fee": application.fee_url, "sms": application.sms_url}.get(kind, application.status_url)
 
 
 class Delivery:
@@ -184,13 +189,14 @@ class Delivery:
 
     async def _deliver(self, application: Application | None, row: Row[Any]) -> bool:
         """Send one row; True: it is done with."""
-        url = "" if application is None else application.fee_url if row.kind == "fee" else application.status_url
+        url = "" if application is None else _address(application, row.kind)
         if application is None or not url:
             return self._notes.put(row, None)
         if row.kind == "fee":
             return await self._join_batch(application, url, row)
         try:
-            body = encoded(event_body(json.loads(row.payload)))
+            payload = json.loads(row.payload)
+            body = encoded(notify_body(payload) if row.kind == "sms" else event_body(payload))
         except (ValueError, LookupError, TypeError):
             return self._give_up(row)
         outcome, seconds = await self._post(application, url, body, row.id)

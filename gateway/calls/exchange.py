@@ -17,7 +17,7 @@ from typing import ParamSpec
 from gateway.bindings.decisions import Decision
 from gateway.calls.admission import Admission
 from gateway.calls.call import Call, Plant, new_negotiation
-from gateway.calls.identity import called_number, caller_number
+from gateway.calls.identity import called_number, caller_number, plain_text
 from gateway.calls.leg import Leg
 from gateway.calls.outputs import (
     CallAnswered,
@@ -31,15 +31,19 @@ from gateway.calls.outputs import (
     RecordingStarted,
     Resolve,
     Talked,
+    TextAnswered,
+    TextReceived,
 )
 from gateway.calls.phase import CallState
+from gateway.calls.privacy import callee_invite
 from gateway.calls.record import CallRecord
 from gateway.calls.resolving import Resolving
 from gateway.calls.settings import ExchangeSettings, ToneFiles, TrunkSettings
 from gateway.causes import Cause
 from gateway.errors import PeerError
+from gateway.numbers import PhoneNumber
 from gateway.sip.hop import Hop
-from gateway.sip.user_agent import Incoming, Output, Transmit, UserAgent
+from gateway.sip.user_agent import Incoming, Output, PageAnswered, PageReceived, Transmit, UserAgent
 from media import control
 
 __all__ = [
@@ -73,6 +77,8 @@ _OUTWARD = (
     Talked,
     CallClosed,
     Faulted,
+    TextReceived,
+    TextAnswered,
 )
 _ABNORMAL = 2
 
@@ -205,6 +211,37 @@ class Exchange:
             outputs += self._on(name, now, lambda call: call.abandon(now, 503))
         return outputs
 
+    # --- short messages ---------------------------------------------------------------------------------------------
+
+    def answer_text(self, id: str, status: int, now: float) -> list[ExchangeOutput]:
+        """Answer a TextReceived; once."""
+        return list(self._plant.agent.pager.answer(id, status, now))
+
+    def send_text(
+        self, trunk: str, sender: PhoneNumber, receiver: PhoneNumber, text: str, now: float
+    ) -> tuple[str, list[ExchangeOutput]]:
+        """Send a short message from ``sender`` (an X), by the way that leads out of ``trunk``; what becomes of it is
+        its TextAnswered."""
+        settings = self._plant.settings
+        outgoing = self._trunks[settings.default_trunk or trunk]
+        way = callee_invite(sender, receiver, outgoing, settings.media_host)
+        id, outputs = self._plant.agent.pager.send(
+            way.target, way.uri, from_=way.from_, to=way.to, headers=way.headers, body=text.encode(),
+            content_type="text/plain;charset=UTF-8", now=now,
+        )  # fmt: skip
+        return id, list(outputs)
+
+    def _page(self, page: PageReceived, now: float) -> list[_Any]:
+        """A MESSAGE: a short message to one of our numbers, or an answer at the door."""
+        trunk, pager = self._admission.trunk_of(page.source.host), self._plant.agent.pager
+        if trunk is None:
+            return list(pager.answer(page.session, 403, now))
+        x = called_number(page.request, trunk.rules)
+        text = plain_text(page.request)
+        if x is None or text is None:
+            return list(pager.answer(page.session, 404 if x is None else 415, now))
+        return [TextReceived(page.session, trunk.name, caller_number(page.request, trunk.rules), x, text)]
+
     # --- inside -----------------------------------------------------------------------------------------------------
 
     def _on(self, call_id: str, now: float, act: Callable[[Call], None]) -> list[ExchangeOutput]:
@@ -241,6 +278,10 @@ class Exchange:
             output = stack.pop()
             if isinstance(output, _OUTWARD):
                 done.append(output)
+            elif isinstance(output, PageReceived):
+                stack.extend(reversed(self._page(output, now)))
+            elif isinstance(output, PageAnswered):
+                done.append(TextAnswered(output.session, output.status))
             elif isinstance(output, Incoming):
                 stack.extend(reversed(self._incoming(output, now)))
             elif (found := self._plant.sessions.get(output.session)) is not None:

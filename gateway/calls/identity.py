@@ -39,6 +39,18 @@ def caller_number(request: Request, rules: NumberRules) -> PhoneNumber | None:
         return None
 
 
+_CHARSETS = {"utf-8": "utf-8", "us-ascii": "utf-8", "gbk": "gb18030", "gb2312": "gb18030", "gb18030": "gb18030",
+             "iso-8859-1": "iso-8859-1"}  # fmt: skip
+
+
+def plain_text(request: Request) -> str | None:
+    """What a MESSAGE says: UTF-8 unless its type names another charset (RFC 3428 §4); None for one unknown to us."""
+    parameters = (request.headers.get("Content-Type") or "").lower().split(";")[1:]
+    named = [one.partition("=")[2].strip().strip('"') for one in parameters if one.strip().startswith("charset")]
+    codec = _CHARSETS.get(named[0] if named else "utf-8")
+    return None if codec is None else request.body.decode(codec, "replace").replace("\0", "")
+
+
 def _number(uri: Uri, rules: NumberRules) -> PhoneNumber | None:
     text = number_text(uri)
     if not text:

@@ -110,6 +110,29 @@ class CallClosed:
 
 
 @dataclass(frozen=True, slots=True)
+class TextReceived:
+    """A short message to X has come by ``trunk``; it waits for ``Exchange.answer_text``. ``sender`` None: withheld."""
+
+    id: str
+    trunk: str
+    sender: PhoneNumber | None
+    x: PhoneNumber
+    text: str
+
+    def __repr__(self) -> str:
+        """Without what was written."""
+        return f"<TextReceived {self.id}>"
+
+
+@dataclass(frozen=True, slots=True)
+class TextAnswered:
+    """What became of a short message that was sent with ``Exchange.send_text``: a SIP status."""
+
+    id: str
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
 class Faulted:
     """A mistake of ours in one call, which has been ended for it. ``error`` is for the log; numbers in it are masked
     only as far as they were PhoneNumbers."""
@@ -129,4 +152,6 @@ CallOutput = (
     | Talked
     | CallClosed
     | Faulted
+    | TextReceived
+    | TextAnswered
 )

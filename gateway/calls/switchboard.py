@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
@@ -21,8 +21,9 @@ from gateway.bindings.store import BindingStore
 from gateway.calls.exchange import Exchange
 from gateway.calls.journal import Journal
 from gateway.calls.media_pool import MediaPool
-from gateway.calls.outputs import Consult, Faulted, MediaCommand, Resolve, Talked
+from gateway.calls.outputs import Consult, Faulted, MediaCommand, Resolve, Talked, TextAnswered, TextReceived
 from gateway.calls.verdict import decided
+from gateway.numbers import PhoneNumber
 from gateway.questions import Question, Verdict
 from gateway.sip.endpoint import Endpoint
 from media.control import Report
@@ -37,11 +38,24 @@ def wall(now: float) -> datetime:
     return datetime.fromtimestamp(time.time() + (now - time.monotonic()), UTC)
 
 
+class Texts(Protocol):
+    """What short messages are handed to (gateway.messages.forwarder)."""
+
+    def received(
+        self, sip: Switchboard, id: str, trunk: str, sender: PhoneNumber | None, x: PhoneNumber, text: str
+    ) -> Coroutine[Any, Any, None]:
+        """One has come."""
+
+    def answered(self, id: str, status: int) -> None:
+        """One of ours was answered."""
+
+
 class Switchboard:
     """Between the pure exchange and the world. ``attach`` the endpoint and the pool before anything comes in."""
 
-    def __init__(self, exchange: Exchange, store: BindingStore, journal: Journal, ask: Asking) -> None:
+    def __init__(self, exchange: Exchange, store: BindingStore, journal: Journal, ask: Asking, texts: Texts) -> None:
         self.exchange = exchange
+        self._texts = texts
         self._ask = ask
         self._store = store
         self._journal = journal
@@ -69,6 +83,10 @@ class Switchboard:
                     self._spawn(self._consult(output))
                 case Talked():
                     self._spawn(self._note_talked(output))
+                case TextReceived(id, trunk, sender, x, text):
+                    self._spawn(self._texts.received(self, id, trunk, sender, x, text))
+                case TextAnswered(id, status):
+                    self._texts.answered(id, status)
                 case Faulted(call, error):
                     _log.error("a fault of ours ended a call", call=call, exc_info=error)
                 case _:
@@ -91,6 +109,17 @@ class Switchboard:
         found, outputs = self.exchange.stop_call(session, time.monotonic(), application=application)
         self._endpoint.execute(outputs)
         return found
+
+    def answer_text(self, id: str, status: int) -> None:
+        """Answer a short message that came in."""
+        self._endpoint.execute(self.exchange.answer_text(id, status, time.monotonic()))
+
+    def send_text(self, trunk: str, sender: PhoneNumber, receiver: PhoneNumber, text: str) -> str:
+        """Send a short message; its id, under which it will be answered."""
+        id, outputs = self.exchange.send_text(trunk, sender, receiver, text, time.monotonic())
+        # Not before the caller waits for the answer.
+        asyncio.get_running_loop().call_soon(self._endpoint.execute, outputs)
+        return id
 
     def drain(self) -> None:
         """No new calls from here on."""

@@ -41,7 +41,7 @@ class Receiver:
 
     async def start(self) -> str:
         application = web.Application()
-        application.router.add_post("/{path:status|fee}", self._receive)
+        application.router.add_post("/{path:status|fee|sms|control}", self._receive)
         self._runner = web.AppRunner(application, access_log=None)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host, 0)
@@ -67,14 +67,14 @@ class Receiver:
 
     async def _receive(self, request: web.Request) -> web.Response:
         body = await request.json()
-        rows = body["feeLst"] if request.path == "/fee" else [body["statusInfo"]]
+        rows = body["feeLst"] if request.path == "/fee" else [body.get("statusInfo") or body["smsEvent"]]
         signed = self._is_signed(request.headers.get("X-WSSE", ""))
         for row in rows:
-            event = Event(asyncio.get_running_loop().time(), body["eventType"], row, signed)
+            event = Event(asyncio.get_running_loop().time(), body.get("eventType", "sms"), row, signed)
             self.events.append(event)
             self._on_event(event)
         self._arrived.set()
-        asked = rows[0].get("notifyMode") == "Block" and body["eventType"] == "callin"
+        asked = "Block" in (rows[0].get("notificationMode"), rows[0].get("notifyMode")) and request.path != "/fee"
         return web.json_response(self.answer) if asked else web.Response()
 
     def _is_signed(self, token: str) -> bool:

@@ -107,6 +107,23 @@ class Ended:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class PageReceived:
+    """A MESSAGE outside any dialog (RFC 3428); it waits for its answer. ``session``: its id."""
+
+    session: str
+    request: Request
+    source: Hop
+
+
+@dataclass(frozen=True, slots=True)
+class PageAnswered:
+    """What became of a MESSAGE that we sent: its final status, 408 or 503 when there was none."""
+
+    session: str
+    status: int
+
+
 SessionOutput = (
     Incoming
     | Progress
@@ -118,5 +135,7 @@ SessionOutput = (
     | OfferRefused
     | InfoReceived
     | Ended
+    | PageReceived
+    | PageAnswered
 )
 Output = Transmit | SessionOutput

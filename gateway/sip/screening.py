@@ -16,9 +16,9 @@ from gateway.errors import ParseError
 from gateway.sip.message import Request, Response
 from gateway.sip.uri import OtherUri, SipUri, TelUri
 
-ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE"
+ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, MESSAGE"
 SUPPORTED_METHODS = frozenset(ALLOW.split(", "))
-KNOWN_METHODS = SUPPORTED_METHODS | {"REGISTER", "MESSAGE", "PUBLISH", "REFER", "PRACK", "SUBSCRIBE", "NOTIFY"}
+KNOWN_METHODS = SUPPORTED_METHODS | {"REGISTER", "PUBLISH", "REFER", "PRACK", "SUBSCRIBE", "NOTIFY"}
 SUPPORTED_EXTENSIONS: frozenset[str] = frozenset()
 
 Refusal = tuple[int, str | None, list[tuple[str, str]]]
@@ -87,6 +87,8 @@ def _extensions(request: Request) -> Refusal | None:
 
 
 def _body(request: Request) -> Refusal | None:
+    if request.method == "MESSAGE" and request.content_type not in ("text/plain", ""):
+        return 415, None, [("Accept", "text/plain")]
     if request.method not in ("INVITE", "UPDATE"):
         return None
     if request.body and request.content_type not in ("application/sdp", ""):

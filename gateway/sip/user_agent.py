@@ -31,10 +31,13 @@ from gateway.sip.outputs import (
     OfferAnswered,
     OfferRefused,
     Output,
+    PageAnswered,
+    PageReceived,
     Progress,
     ReInvited,
     Rejected,
 )
+from gateway.sip.paging import Page, Pager
 from gateway.sip.screening import ALLOW, screen, screen_response
 from gateway.sip.stateless import answer, reply_hop
 from gateway.sip.transaction import ClientTransaction, Deliver, Failed, ServerTransaction, Timers, Transmit
@@ -49,6 +52,8 @@ __all__ = [
     "OfferAnswered",
     "OfferRefused",
     "Output",
+    "PageAnswered",
+    "PageReceived",
     "Progress",
     "ReInvited",
     "Rejected",
@@ -69,6 +74,7 @@ class UserAgent:
         self.settings = settings
         self.wire = Wire(settings, token)
         self.layer = self.wire.layer
+        self.pager = Pager(self.wire)
         self.accepting = True
         self.counters: Counter[str] = Counter()
         self._sessions: dict[str, InviteSession] = {}
@@ -263,6 +269,8 @@ class UserAgent:
             return self._settle(session, session.receive_request(transaction, request, now))
         if request.method == "INVITE":
             return self._receive_invite(request, source, now)
+        if request.method == "MESSAGE":
+            return list(self.pager.receive(request, source))
         if request.method == "OPTIONS":
             if not self.accepting:
                 return self._answer(request, source, 503, None, [RETRY_AFTER])
@@ -333,6 +341,8 @@ class UserAgent:
             match output:
                 case Transmit():
                     outputs.append(output)
+                case Deliver() if isinstance(transaction.owner, Page):
+                    outputs += self.pager.answered(transaction.owner, response)
                 case Deliver() if isinstance(transaction.owner, InviteSession):
                     session = transaction.owner
                     outputs += self._settle(session, session.receive_response(transaction, response, now))
@@ -341,7 +351,11 @@ class UserAgent:
         return outputs
 
     def _failed(self, transaction: object, failed: Failed, now: float) -> list[Output]:
-        if not isinstance(transaction, ClientTransaction) or not isinstance(transaction.owner, InviteSession):
+        if not isinstance(transaction, ClientTransaction):
+            return []
+        if isinstance(transaction.owner, Page):
+            return list(self.pager.failed(transaction.owner, failed))
+        if not isinstance(transaction.owner, InviteSession):
             return []
         session = transaction.owner
         return self._settle(session, session.failed(transaction, failed.reason, now))

@@ -61,8 +61,9 @@ class Bench:
             Application(key="home", secret="s", mode=Mode.AXB, allowed_ips=("192.0.2.0/24", "127.0.0.0/8")),
         ]
         owned = [("axb", X), ("axb", Y), *(("ax", number) for number in AX_NUMBERS)]
-        owned += [("axe", number) for number in AXE_NUMBERS] + [("axyb", number) for number in AXYB_NUMBERS]
-        numbers = [Number(x=PhoneNumber(x), application=key, area_code="0755") for key, x in owned]
+        numbers = [Number(x=PhoneNumber(x), application=key) for key, x in owned]
+        more = [("axe", number) for number in AXE_NUMBERS] + [("axyb", number) for number in AXYB_NUMBERS]
+        numbers += [Number(x=PhoneNumber(x), application=key, area_code="0755") for key, x in more]
         bad = [("axb", BAD_X), ("ax", BAD_AX)]
         numbers += [Number(x=PhoneNumber(x), application=key, status=NumberStatus.SUSPENDED) for key, x in bad]
         await store.seed(applications, numbers)

@@ -38,6 +38,8 @@ class Stand:
         self.stack = AsyncExitStack()
         self.changed = asyncio.Event()
         self.plan_changes: dict[str, Any] = {}
+        self.urls: dict[str, str] = {}
+        """Environment of the node: addresses at the customer's server, by their paths."""
 
     async def up(self) -> Stand:
         self.receiver = Receiver(HOST, KEY, SECRET, lambda event: self.changed.set())
@@ -47,11 +49,12 @@ class Stand:
         for line in (self.caller, self.callee):
             self.stack.push_async_callback(line.stop)
             await line.start()
+        overrides = {name: f"{address}/{path}" for name, path in self.urls.items()}
+        changes = {"peer": str(self.callee.phone.here), "overrides": overrides} | self.plan_changes
         self.node = Node(
             NodePlan(
                 folder=self.folder,
                 host=HOST,
-                peer=str(self.callee.phone.here),
                 key=KEY,
                 secret=SECRET,
                 x=X,
@@ -59,7 +62,7 @@ class Stand:
                 sip_port=free_tcp_and_udp_port(HOST),
                 web_port=free_tcp_and_udp_port(HOST),
                 media_ports=free_media_ports(HOST),
-                **self.plan_changes,
+                **changes,
             )
         )
         self.stack.push_async_callback(self.node.stop)

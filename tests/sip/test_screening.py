@@ -91,10 +91,9 @@ def test_a_contact_counts_only_where_it_makes_or_moves_a_dialog() -> None:
     ("method", "expected"),
     [
         ("REGISTER", (405, None, [("Allow", ALLOW)])),
-        ("MESSAGE", (405, None, [("Allow", ALLOW)])),
+        ("PUBLISH", (405, None, [("Allow", ALLOW)])),
         ("PRACK", (405, None, [("Allow", ALLOW)])),
         ("REFER", (405, None, [("Allow", ALLOW)])),
-        ("PUBLISH", (405, None, [("Allow", ALLOW)])),
         ("SUBSCRIBE", (489, None, [("Allow-Events", "")])),
         ("NOTIFY", (481, None, [])),
         ("NEWMETHOD", (501, None, [("Allow", ALLOW)])),
@@ -193,3 +192,9 @@ def test_a_response_that_can_be_matched_is_used() -> None:
 )
 def test_a_response_that_can_not_be_matched_is_dropped(old: str, new: str) -> None:
     assert not screen_response(response((old, new)))
+
+
+def test_a_short_message_is_plain_text() -> None:
+    assert screen(asked("MESSAGE", more="Content-Type: text/plain;charset=UTF-8\n", body="hi")) is None
+    refused = (415, None, [("Accept", "text/plain")])
+    assert screen(asked("MESSAGE", more="Content-Type: application/vnd.3gpp.sms\n", body="hi")) == refused

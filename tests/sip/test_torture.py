@@ -34,7 +34,7 @@ NO_REGISTRAR = {405}
 EXPECTED: dict[str, set[str | int]] = {
     "wsinv": {481}, "intmeth": {501}, "esc01": {ACCEPT}, "escnull": {405}, "esc02": {501},
     "lwsdisp": {200}, "longreq": {ACCEPT}, "dblreq": {405}, "semiuri": {200}, "transports": {200},
-    "mpart01": {405},
+    "mpart01": {415},
     "unreason": {DROP}, "noreason": {DROP}, "badinv01": {400}, "clerr": {400}, "ncl": {400}, "scalar02": {400},
     "scalarlg": {DROP}, "quotbal": {400}, "ltgtruri": {400}, "lwsruri": {400}, "lwsstart": {400},
     "trws": {400}, "escruri": {400}, "baddate": {ACCEPT}, "regbadct": {405}, "badaspec": {400},

@@ -1,0 +1,193 @@
+"""[IO] A short message's way: looked up, perhaps asked about, sent on as a MESSAGE from X, and told to the customer.
+
+The sender's carrier gets its answer once it is decided what happens: 202 for all that we take, 480 when the look-up
+fails, so that it tries again. The notice (outbox kind ``sms``) follows when the receiver's carrier has answered.
+
+    outbox payload: version, kind ("sms"), session (the message's id), application, at, sender, receiver (null), x,
+    binding (null), user_data (null), parts (really sent), direction (0, 1, 2), result (SendResult), text (null unless
+    the application may see contents), area_code
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import structlog
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gateway.bindings.decisions import Connect, Found
+from gateway.bindings.models import Mode
+from gateway.bindings.store import BindingStore
+from gateway.database import writing
+from gateway.messages.counting import parts
+from gateway.messages.routing import Discard, Forward, MessageDecision, Question, SendResult, route_message
+from gateway.numbers import PhoneNumber
+from gateway.questions import TextQuestion, TextVerdict
+from gateway.schema import outbox
+
+_log = structlog.get_logger()
+ANSWER_SECONDS = 40.0  # timer F and some
+Ask = Callable[[Callable[[int], TextQuestion]], Awaitable[TextVerdict | None]]
+
+
+class Sip(Protocol):
+    """What sends and answers: the exchange behind its endpoint."""
+
+    def answer_text(self, id: str, status: int) -> None:
+        """Answer a MESSAGE that came in."""
+
+    def send_text(self, trunk: str, sender: PhoneNumber, receiver: PhoneNumber, text: str) -> str:
+        """Send one by the way that leads out of ``trunk``; its id."""
+
+
+class Forwarder:
+    """``received`` for each MESSAGE; ``answered`` for each answer to one of ours; ``on_written``: new outbox rows."""
+
+    def __init__(
+        self, engine: AsyncEngine, store: BindingStore, ask: Ask, on_written: Callable[[], None] = lambda: None
+    ) -> None:
+        self._engine = engine
+        self._store = store
+        self._ask = ask
+        self._on_written = on_written
+        self._waiting: dict[str, asyncio.Future[int]] = {}
+
+    def answered(self, id: str, status: int) -> None:
+        """The receiver's carrier has answered (408: not at all)."""
+        future = self._waiting.get(id)
+        if future is not None and not future.done():
+            future.set_result(status)
+
+    async def received(
+        self, sip: Sip, id: str, trunk: str, sender: PhoneNumber | None, x: PhoneNumber, text: str
+    ) -> None:
+        """Take a message to its end. Never raises but when cancelled."""
+        at = datetime.now(UTC)
+        try:
+            found = await self._store.find(sender, x, at)
+            if found.application is None:
+                sip.answer_text(id, 404)
+                return
+            decision = await self._barred(found, sender, x, route_message(sender, x, text, found, at))
+        except Exception:
+            _log.exception("a message could not be looked up")
+            sip.answer_text(id, 480)
+            return
+        sip.answer_text(id, 202)
+        try:
+            await self._carry_out(sip, trunk, sender, x, text, found, decision, at)
+        except Exception:
+            _log.exception("a message could not be carried out", application=found.application.key)
+
+    async def _barred(
+        self, found: Found, sender: PhoneNumber | None, x: PhoneNumber, decision: MessageDecision
+    ) -> MessageDecision:
+        """Black and white lists count for messages as for calls."""
+        assert found.application is not None
+        if isinstance(decision, Discard) or not found.has_lists:
+            return decision
+        receiver = decision.receiver if isinstance(decision, Forward) else x
+        asked = Connect(
+            binding=None, application=found.application.key, mode=Mode.X, direction=0, callee=receiver, shown=x
+        )
+        if await self._store.barred(found, sender, asked) is None:
+            return decision
+        return Discard(result=SendResult.BLACKLISTED, direction=decision.direction, binding=decision.binding)
+
+    async def _carry_out(
+        self,
+        sip: Sip,
+        trunk: str,
+        sender: PhoneNumber | None,
+        x: PhoneNumber,
+        text: str,
+        found: Found,
+        decision: MessageDecision,
+        at: datetime,
+    ) -> None:
+        application = found.application
+        assert application is not None
+        name = str(uuid.uuid4())
+        if isinstance(decision, Question):
+            decision = await self._asked(application.key, name, sender, x, text, decision, at)
+        receiver, sent, result = None, 0, SendResult.SENT
+        if isinstance(decision, Forward):
+            receiver, text = decision.receiver, decision.text
+            delivered = await self._send(sip, trunk, x, receiver, text)
+            sent, result = (parts(text), SendResult.SENT) if delivered else (0, SendResult.FAILED)
+        elif isinstance(decision, Discard):
+            result = decision.result
+        binding = decision.binding
+        await self._tell(
+            {
+                "version": 1,
+                "kind": "sms",
+                "session": name,
+                "application": application.key,
+                "at": f"{at:%Y-%m-%dT%H:%M:%S.%fZ}",
+                "sender": sender.e164 if sender else None,
+                "receiver": receiver.e164 if receiver else None,
+                "x": x.e164,
+                "binding": binding.id if binding else None,
+                "user_data": binding.user_data if binding else None,
+                "parts": sent,
+                "direction": int(decision.direction),
+                "result": int(result),
+                "text": text if application.sms_content else None,
+                "area_code": found.number.area_code if found.number else "",
+            }
+        )
+
+    async def _asked(
+        self,
+        application: str,
+        name: str,
+        sender: PhoneNumber | None,
+        x: PhoneNumber,
+        text: str,
+        question: Question,
+        at: datetime,
+    ) -> Forward | Discard:
+        """The customer's answer: to whom, or not at all."""
+        binding = question.binding
+        number = sender.e164 if sender else ""
+        verdict = await self._ask(
+            lambda id: TextQuestion(
+                id=id, application=application, message=name, sender=number, called=x.e164, text=text,
+                at=at.timestamp(), binding=binding.id if binding else "", direction=int(question.direction),
+            )
+        )  # fmt: skip
+        if verdict is None or not verdict.answered:
+            return Discard(result=SendResult.NO_ANSWER, direction=question.direction, binding=binding)
+        if not verdict.receiver:
+            return Discard(result=SendResult.DISCARDED, direction=question.direction, binding=binding)
+        return Forward(receiver=PhoneNumber(verdict.receiver), text=text, direction=question.direction, binding=binding)
+
+    async def _send(self, sip: Sip, trunk: str, x: PhoneNumber, receiver: PhoneNumber, text: str) -> bool:
+        """Whether the receiver's carrier has taken it."""
+        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        id = sip.send_text(trunk, x, receiver, text)
+        self._waiting[id] = future
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return 200 <= await future < 300
+        except TimeoutError:
+            return False
+        finally:
+            del self._waiting[id]
+
+    async def _tell(self, payload: dict[str, Any]) -> None:
+        now = time.time()
+        row = {"id": f"{payload['session']}.0", "seq": 0, "kind": "sms", "payload": json.dumps(payload),
+               "created_at": now, "due_at": now, "tries": 0, "state": "waiting"}  # fmt: skip
+        row |= {name: payload[name] for name in ("application", "session")}
+        async with writing(self._engine) as connection:
+            await connection.execute(insert(outbox).values(**row))
+        self._on_written()

@@ -1,0 +1,101 @@
+"""MESSAGE (RFC 3428) outside any dialog, both ways: a page is one request and its answer.
+
+in    a server transaction that waits until ``answer``; retransmissions are the transaction's business
+out   a client transaction; its final status, or 408 and 503 for none (RFC 3261 §8.1.3.1), becomes a PageAnswered
+
+A request of more than 1300 bytes goes by TCP, to the same address and port (RFC 3261 §18.1.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from gateway.sip.build import request as build_request
+from gateway.sip.build import response_to
+from gateway.sip.hop import Hop
+from gateway.sip.message import Request, Response
+from gateway.sip.outputs import PageAnswered, PageReceived
+from gateway.sip.stateless import reply_hop
+from gateway.sip.transaction import Failed, ServerTransaction, Transmit
+from gateway.sip.wire import Wire
+
+UDP_LIMIT = 1300
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Owner of a client transaction."""
+
+    id: str
+
+
+class Pager:
+    """The pages of a user agent."""
+
+    __slots__ = ("_waiting", "_wire")
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._waiting: dict[str, ServerTransaction] = {}
+
+    def receive(self, request: Request, source: Hop) -> list[PageReceived]:
+        """A MESSAGE that is no retransmission."""
+        id = self._wire.token()
+        self._waiting[id] = self._wire.layer.accept(request, reply_hop(request, source))
+        return [PageReceived(id, request, source)]
+
+    def answer(self, id: str, status: int, now: float) -> list[Transmit]:
+        """The final status of a page that came in; once."""
+        transaction = self._waiting.pop(id, None)
+        if transaction is None:
+            return []
+        response = response_to(transaction.request, status, to_tag=self._wire.token())
+        return self._wire.layer.respond(transaction, response, now)
+
+    def send(
+        self,
+        target: Hop,
+        uri_text: str,
+        *,
+        from_: str,
+        to: str,
+        headers: Iterable[tuple[str, str]] = (),
+        body: bytes,
+        content_type: str,
+        now: float,
+    ) -> tuple[str, list[Transmit]]:
+        """Send a page; its id. ``from_`` and ``to`` are name-addrs without tags."""
+        wire, page = self._wire, Page(self._wire.token())
+        tag, call_id = wire.token(), wire.token()
+
+        def made(hop: Hop) -> Request:
+            return build_request(
+                "MESSAGE",
+                uri_text,
+                via=wire.via(hop),
+                from_=f"{from_};tag={tag}",
+                to=to,
+                call_id=call_id,
+                cseq=1,
+                headers=headers,
+                body=body,
+                content_type=content_type,
+            )
+
+        request = made(target)
+        if target.transport == "udp" and len(bytes(request)) > UDP_LIMIT:
+            target = Hop("tcp", target.host, target.port)
+            request = made(target)
+        _, outputs = wire.layer.send(request, target, page, now)
+        return page.id, outputs
+
+    @staticmethod
+    def answered(page: Page, response: Response) -> list[PageAnswered]:
+        """A response to a page of ours."""
+        return [PageAnswered(page.id, response.status)] if response.status >= 200 else []
+
+    @staticmethod
+    def failed(page: Page, failed: Failed) -> list[PageAnswered]:
+        """No response at all."""
+        return [PageAnswered(page.id, 503 if failed.reason == "transport" else 408)]
