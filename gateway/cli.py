@@ -1,17 +1,22 @@
-"""The command line ``maskline``: serve, demo, ledger, version."""
+"""The command line ``maskline``: serve, demo, explain, ledger, version."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
+from datetime import UTC, datetime
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.markup import escape
 
 from gateway import cli_ledger
 from gateway.config.reading import open_config
+from gateway.numbers import NumberError, PhoneNumber
 
 app = typer.Typer(
     help="A self-hosted masked-number voice gateway.",
@@ -39,6 +44,44 @@ def serve(
 
     log.configure(settings.node.log)
     raise typer.Exit(run(settings, config))
+
+
+@app.command()
+def explain(
+    config: Annotated[Path, typer.Option("--config", "-c", help="The configuration file (TOML).")],
+    called: Annotated[str, typer.Option(help="The number that is dialled.")],
+    caller: Annotated[str, typer.Option(help="Who calls; nothing: withheld.")] = "",
+    at: Annotated[datetime | None, typer.Option(help="When (UTC); default: now.")] = None,
+    extension: Annotated[str, typer.Option(help="AXE: what is dialled behind it.")] = "",
+    numbers: Annotated[bool, typer.Option("--numbers", help="Show real numbers.")] = False,
+) -> None:
+    """Say where a call would go, and why, without placing it."""
+    settings = open_config(config)
+    try:
+        parties = PhoneNumber.parse(caller) if caller else None, PhoneNumber.parse(called)
+    except NumberError as error:
+        Console(stderr=True).print(f"--caller and --called: {error}")
+        raise typer.Exit(2) from None
+    from gateway.assembly import exchange_settings
+    from gateway.bindings.store import BindingStore
+    from gateway.database import open_engine
+    from gateway.explaining import explain as explained
+
+    async def ask() -> bool:
+        engine = open_engine(settings.database.url)
+        try:
+            moment = at.replace(tzinfo=UTC) if at else datetime.now(UTC)
+            store = BindingStore(engine)
+            lines = await explained(store, exchange_settings(settings), *parties, moment, extension, masked=not numbers)
+        finally:
+            await engine.dispose()
+        console = Console(highlight=False, soft_wrap=True)
+        for line in lines:
+            colour = {True: "green", False: "red", None: "default"}[line.good]
+            console.print(f"[bold]{line.what:>12}[/]  [{colour}]{escape(line.text)}[/]")
+        return bool(lines[-1].good)
+
+    raise typer.Exit(0 if asyncio.run(ask()) else 1)
 
 
 @app.command()

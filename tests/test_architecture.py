@@ -15,7 +15,7 @@ PACKAGES = ("gateway", "media")
 # The rim: files that may touch the world.
 IO = {
     "gateway.__main__", "gateway.cli", "gateway.cli_ledger", "gateway.assembly", "gateway.config", "gateway.service",
-    "gateway.start",
+    "gateway.start", "gateway.explaining",
     "gateway.web", "gateway.channel", "gateway.log", "gateway.database", "gateway.tones",
     "gateway.sip.transport", "gateway.sip.stream", "gateway.sip.endpoint",
     "gateway.bindings.store", "gateway.bindings.pool", "gateway.bindings.purge", "gateway.bindings.seeding",

@@ -52,7 +52,8 @@ class Carrier(asyncio.DatagramProtocol):
         body = text.encode()
         head = (
             f"MESSAGE sip:{called}@{HOST}:{port} SIP/2.0\r\n"
-            f"Via: SIP/2.0/UDP {HOST}:{self.port};branch=z9hG4bKm{self.sent};rport\r\nFrom: <sip:{sender}@carrier>;tag=f{self.sent}\r\nTo: <sip:{called}@gw>\r\nMax-Forwards: 70\r\n"
+            f"Via: SIP/2.0/UDP {HOST}:{self.port};branch=z9hG4bKm{self.sent};rport\r\n"
+            f"From: <sip:{sender}@carrier>;tag=f{self.sent}\r\nTo: <sip:{called}@gw>\r\nMax-Forwards: 70\r\n"
             f"Call-ID: m{self.sent}@carrier\r\nCSeq: 1 MESSAGE\r\nContent-Type: text/plain;charset=UTF-8\r\n"
             f"Content-Length: {len(body)}\r\n\r\n"
         )
