@@ -24,6 +24,7 @@ from gateway.numbers import PhoneNumber
 from gateway.schema import attempt, outbox
 
 _NUMBER = re.compile(r"(?<![0-9])(\+?[0-9]{7,20})(?![0-9])")
+_OURS = frozenset({"session", "binding", "application", "recording", "trunk"})
 REPLAY_LIMIT = 10_000
 
 
@@ -153,8 +154,15 @@ def masked_text(text: str) -> str:
     return _NUMBER.sub(lambda found: PhoneNumber("+" + found[1].lstrip("+")).masked, text)
 
 
+def _masked(name: str, value: object) -> object:
+    """A payload's value without numbers; names of ours are none, though digits may stand in them."""
+    return masked_text(value) if isinstance(value, str) and name not in _OURS else value
+
+
 def _entry(row: Any, attempts: tuple[Attempt, ...], masked: bool) -> Entry:
-    payload = json.loads(masked_text(row.payload) if masked else row.payload)
+    payload = json.loads(row.payload)
+    if masked:
+        payload = {name: _masked(name, value) for name, value in payload.items()}
     return Entry(
         row.id,
         row.application,

@@ -59,6 +59,16 @@ async def test_numbers_are_masked_unless_asked_for(bench: Bench) -> None:
     )
 
 
+async def test_masking_harms_no_payload(bench: Bench) -> None:
+    server = await bench.customer("a")
+    await bench.add("a", "1234567890", "fee", talk_seconds=4.00123456789, user_data="call 13800000021")
+    await bench.delivery.settle()
+    assert len(server.got) == 1
+    (entry,) = await Ledger(bench.engine).entries(Wanted())
+    assert (entry.payload["session"], entry.payload["talk_seconds"]) == ("1234567890", 4.00123456789)
+    assert entry.payload["user_data"] == "call +1380*****21"
+
+
 async def test_dead_letters_by_application(bench: Bench) -> None:
     await given_up(bench, "a", "s1", "callin")
     good = await bench.customer("b")
