@@ -30,6 +30,7 @@ from gateway.bindings.store import BindingStore
 from gateway.calls.exchange import Exchange
 from gateway.calls.journal import Journal
 from gateway.calls.media_pool import MediaPool
+from gateway.calls.outputs import TextClosed
 from gateway.calls.switchboard import Switchboard, wall
 from gateway.channel import AskStatus, Channel, Finish, Message, Nudge, Reply, StopCall
 from gateway.config.tree import Config, advertised, media_listen
@@ -88,7 +89,7 @@ class Node:
             token,
         )
         self._exchange = Exchange(exchange_settings(config), agent, token)
-        texts = Forwarder(self._engine, self._store, self._ask_text, self._nudge)
+        texts = Forwarder(self._store, self._ask_text, lambda payload: self._journal.put(TextClosed(payload)))
         self._board = Switchboard(self._exchange, self._store, self._journal, self._ask, texts)
         self._endpoint = Endpoint(self._exchange, self._board.carry_out, self._exchange.admits)
         self._pool = MediaPool(

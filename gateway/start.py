@@ -19,18 +19,21 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.api.tls import Certificate
 from gateway.assembly import seed_of
 from gateway.bindings.store import BindingStore
 from gateway.calls.journal import Journal
 from gateway.config.tree import Config, media_listen
 from gateway.database import migrate, open_engine
 from media.recording.store import RecordingStore
+
+if TYPE_CHECKING:
+    from gateway.api.tls import Certificate
 
 _log = structlog.get_logger()
 BACKLOG = 512
@@ -89,6 +92,8 @@ def open_certificate(config: Config) -> Certificate | None:
     """The API's certificate, or None for plain HTTP."""
     if not config.web.certificate:
         return None
+    from gateway.api.tls import Certificate  # most nodes stand behind a front end that does this for them
+
     with needed("web.certificate", ValueError, value=f"{config.web.certificate} with {config.web.key}"):
         return Certificate(Path(config.web.certificate), Path(config.web.key), old=config.web.old_tls)
 

@@ -14,6 +14,7 @@ import socket
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -25,7 +26,6 @@ from gateway.api.context import ApiContext, ApiSettings
 from gateway.api.keeper import Keeper
 from gateway.api.outbox import Delivery, DeliverySettings
 from gateway.api.server import web_server
-from gateway.api.tls import Certificate
 from gateway.bindings.purge import keep_purged
 from gateway.bindings.store import BindingStore
 from gateway.channel import AskStatus, Channel, Finish, Message, Nudge, StopCall
@@ -36,6 +36,9 @@ from gateway.questions import Question, TextQuestion
 from gateway.start import open_certificate
 from gateway.tones import ToneFolder
 from media.recording.store import RecordingStore
+
+if TYPE_CHECKING:
+    from gateway.api.tls import Certificate
 
 _log = structlog.get_logger()
 FINISH_SECONDS = 10.0
@@ -158,6 +161,7 @@ class Web:
         await asyncio.wait({serving, gone, told}, return_when=asyncio.FIRST_COMPLETED)
         try:
             async with asyncio.timeout(FINISH_SECONDS):
+                await asyncio.gather(*self._answering, return_exceptions=True)
                 await self.keeper.settle()
                 await self.delivery.settle()
         except TimeoutError:

@@ -1,7 +1,7 @@
 """[IO] Puts a call's question to the customer's server, once, and writes down what came of it.
 
-``callin`` is not retried (privatenumber.md section 6). In the ledger it stands like an event that was pushed: an outbox
-row, done or dead, with its one attempt.
+A blocking ``callin`` is not retried (privatenumber.md section 6). In the ledger it stands beside what was pushed: an
+outbox row of kind ``question``, done or dead, never waiting, with its one attempt.
 """
 
 from __future__ import annotations
@@ -39,7 +39,6 @@ class Note:
 
     outcome: Outcome | None
     seconds: float
-    answer: bytes
 
 
 class Asker:
@@ -67,10 +66,10 @@ class Asker:
         try:
             application = await self._store.application(question.application)
             if application is None or not (application.callin_url or application.status_url):
-                return bad(question), Note(None, 0.0, b"")
+                return bad(question), Note(None, 0.0)
             began = time.monotonic()
             outcome, answer = await self._post(application, question)
-            note = Note(outcome, time.monotonic() - began, answer)
+            note = Note(outcome, time.monotonic() - began)
             if not outcome.ok:
                 return bad(question), note
             verdict = read_answer(answer, question, application, lambda name: self._tone_exists(application.key, name))
@@ -79,7 +78,7 @@ class Asker:
             return verdict, note
         except Exception:
             _log.exception("a customer's server could not be asked", call=question.session)
-            return bad(question), Note(None, 0.0, b"")
+            return bad(question), Note(None, 0.0)
 
     async def ask_text(self, question: TextQuestion) -> TextVerdict:
         """The customer's verdict on a short message. Never raises but when cancelled."""
@@ -116,7 +115,7 @@ class Asker:
         now = self._clock()
         payload = {
             "version": 1,
-            "kind": "callin",
+            "kind": "question",
             "session": question.session,
             "application": question.application,
             "mode": "X",
@@ -132,7 +131,7 @@ class Asker:
             "application": question.application,
             "session": question.session,
             "seq": 0,
-            "kind": "callin",
+            "kind": "question",
             "payload": json.dumps(payload),
             "created_at": question.at,
             "due_at": now,

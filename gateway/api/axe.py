@@ -12,7 +12,7 @@ from gateway.api.context import ApiContext, success
 from gateway.api.errors import ApiError, invalid
 from gateway.api.fields import Fields, read_body, read_delete, read_query
 from gateway.api.gate import Gate
-from gateway.api.policy import known_tone, read_policy, read_policy_changes
+from gateway.api.policy import known_tone, read_recording
 from gateway.bindings.errors import (
     BindingError,
     BindingNotFound,
@@ -23,8 +23,8 @@ from gateway.bindings.errors import (
     PairExists,
     SameNumber,
 )
-from gateway.bindings.models import Application, Binding, Callback, Mode
-from gateway.bindings.requests import UNSET, AxeChanges, NewAxe
+from gateway.bindings.models import Application, Binding, Callback, CallPolicy, Mode
+from gateway.bindings.requests import UNSET, AxeChanges, NewAxe, changed_policy
 
 PATH = "/rest/caas/extendnumber/v1.0"
 # timeUnit: seconds of one, and how many there may be.
@@ -70,7 +70,7 @@ class AxeApi:
             area_code=area,
             loose=fields.choice("areaMatchMode", "0", "1") == "1",
             duration=life or None,
-            policy=read_policy(self._context, application, fields),
+            policy=changed_policy(CallPolicy(), read_recording(self._context, application, fields)),
             show_caller=_show_caller(fields),
             callback=Callback(tone=callback[0], number=callback[1], seconds=callback_life),
             extra=_asked(fields, application),
@@ -109,7 +109,7 @@ class AxeApi:
         seconds = _lives(fields, application, partly=True) if life or callback_life else (0, 0)
         changes = AxeChanges(
             duration=(seconds[0] or None) if life else UNSET,
-            policy=read_policy_changes(self._context, application, fields),
+            policy=read_recording(self._context, application, fields),
             show_caller=_or_unset(_show_caller(fields)),
             callback_tone=tone or UNSET,
             callback_number=_or_unset(number),

@@ -12,10 +12,10 @@ from gateway.api.context import ApiContext, JsonReply, success
 from gateway.api.errors import ApiError, invalid
 from gateway.api.fields import Fields, read_body, read_delete, read_query
 from gateway.api.gate import Gate
-from gateway.api.policy import known_tone, without_none
+from gateway.api.policy import known_tone, read_recording, without_none
 from gateway.bindings.errors import BindingError, BindingNotFound, NoFreeNumber, SameNumber, TooManyNumbers
 from gateway.bindings.models import Application, Binding, CallPolicy, Direction, Mode
-from gateway.bindings.requests import NewAxyb, NewRelation
+from gateway.bindings.requests import NewAxyb, NewRelation, changed_policy
 
 PATH = "/rest/omp/xyrelationnumber/v1.0"
 SHORTEST, LONGEST, STANDARD = 60, 7776000, 7200
@@ -70,10 +70,9 @@ class AxybApi:
             loose=fields.choice("areaMatchMode", "0", "1") == "1",
             direction=Direction(fields.integer("callDirection", 0, 2) or 0),
             duration=seconds or None,
-            policy=CallPolicy(
-                record=bool(fields.flag("recordFlag")),
-                notice=known_tone(self._context, application, fields, "recordHintTone"),
-                tone_for_others=known_tone(self._context, application, fields, "preVoiceX"),
+            policy=changed_policy(
+                CallPolicy(tone_for_others=known_tone(self._context, application, fields, "preVoiceX")),
+                read_recording(self._context, application, fields),
             ),
             extra={"ybDuration": min(life, seconds) if seconds else life},
             user_data=fields.user_data(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from gateway.api.context import ApiContext
@@ -20,6 +21,15 @@ def read_policy(context: ApiContext, application: Application, fields: Fields) -
     return CallPolicy(**values)
 
 
+def read_recording(context: ApiContext, application: Application, fields: Fields) -> PolicyChanges:
+    """Only recording and its notice: all that AXE and AXYB have of a policy besides their own tones."""
+    record = fields.flag("recordFlag")
+    return PolicyChanges(
+        record=UNSET if record is None else record,
+        notice=known_tone(context, application, fields, "recordHintTone") or UNSET,
+    )
+
+
 def read_policy_changes(context: ApiContext, application: Application, fields: Fields) -> PolicyChanges:
     """What a change wants; an absent field stays UNSET."""
 
@@ -30,9 +40,8 @@ def read_policy_changes(context: ApiContext, application: Application, fields: F
         return UNSET if value is None else value
 
     waiting = fields.inner("preVoice") or Fields({})
-    return PolicyChanges(
-        record=given(fields.flag("recordFlag")),
-        notice=tone(fields, "recordHintTone"),
+    return replace(
+        read_recording(context, application, fields),
         tone_for_a=tone(waiting, "callerHintTone"),
         tone_for_others=tone(waiting, "calleeHintTone"),
         last_minute=tone(fields, "lastMinVoice"),

@@ -8,8 +8,8 @@
 | white, callee |                     | CALLEE_BLACKLISTED, likewise                        |
 
 The node's own lists (application "") count beside the application's; a number on any white list of its party is
-allowed. ``registered_only``: A must be registered for the application, whichever side of the call it is on, else
-NO_PERMISSION (privatenumber.md section 12, "A-number registration").
+allowed. They count for calls and for short messages. ``registered_only``: A must be registered for the application,
+whichever side of the call it is on, else NO_PERMISSION (privatenumber.md section 12, "A-number registration").
 """
 
 from __future__ import annotations
@@ -27,21 +27,30 @@ from gateway.schema import number_list, registered_a
 
 async def barred(engine: AsyncEngine, found: Found, caller: PhoneNumber | None, decision: Decision) -> Cause | None:
     """Why a call that routing lets through is barred, or None. The callee is only known of a Connect."""
-    application = found.application
-    if application is None or not (found.has_lists or application.registered_only):
-        return None
     callee = decision.callee if isinstance(decision, Connect) else None
+    cause = await listed(engine, found, caller, callee)
+    if cause is not None:
+        return cause
+    application = found.application
+    if application is None or not application.registered_only or not found.bindings:
+        return None
     async with reading(engine) as connection:
-        if found.has_lists:
-            for party, number, cause in (
-                ("caller", caller, Cause.CALLER_BLACKLISTED),
-                ("callee", callee, Cause.CALLEE_BLACKLISTED),
-            ):
-                if number is not None and await _listed(connection, application, party, number):
-                    return cause
-        a = found.bindings[0].a if found.bindings else None
-        if application.registered_only and a is not None and not await _registered(connection, application, a):
-            return Cause.NO_PERMISSION
+        registered = await _registered(connection, application, found.bindings[0].a)
+    return None if registered else Cause.NO_PERMISSION
+
+
+async def listed(
+    engine: AsyncEngine, found: Found, caller: PhoneNumber | None, callee: PhoneNumber | None
+) -> Cause | None:
+    """What black and white lists have against two parties, as far as these are known."""
+    application = found.application
+    if application is None or not found.has_lists:
+        return None
+    parties = (("caller", caller, Cause.CALLER_BLACKLISTED), ("callee", callee, Cause.CALLEE_BLACKLISTED))
+    async with reading(engine) as connection:
+        for party, number, cause in parties:
+            if number is not None and await _listed(connection, application, party, number):
+                return cause
     return None
 
 

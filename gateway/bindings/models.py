@@ -126,7 +126,8 @@ class Application:
     ``tones``: files by use (see gateway.calls.settings.ToneFiles). Limits are None for none: calls standing and calls a
     second of the application, calls standing of one X, calls a minute of one caller. ``hours``: "08:00-22:00" when
     calls are let through, "" always, by the clock of ``time_zone``. ``bind_hours``: life of an AXE binding that names
-    none, 0 for ever. ``suspended``: the enterprise it belongs to.
+    none, 0 for ever. ``suspended``: the
+    enterprise that it belongs to is.
     """
 
     key: str
@@ -143,11 +144,8 @@ class Application:
     fee_url: str = ""
     sms_url: str = ""
     sms_control_url: str = ""
-    number_status_url: str = ""
-    push_number_status: bool = False
     signature: str = "WSSE"
     account: str = ""
-    enterprise: str = ""
     private_callbacks: bool = False
     allowed_ips: tuple[str, ...] = ()
     notice: str = ""

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.bindings.decisions import Connect, Decision, Found
 from gateway.bindings.errors import BindingNotFound, NotBound
-from gateway.bindings.lists import barred
+from gateway.bindings.lists import barred, listed
 from gateway.bindings.lookup import look_up
 from gateway.bindings.models import Application, Binding, Mode
 from gateway.bindings.pool import check_owned, live, present
@@ -48,6 +48,10 @@ class BindingStore(AxbStore, AxStore, AxeStore, AxybStore, SeedStore):
     async def relate(self, application: Application, ax: Binding, b: PhoneNumber, at: datetime) -> Binding:
         """AXYB: give B a Y of A's. NoFreeNumber."""
         return await allocate_y(self._engine, application, ax, b, at)
+
+    async def listed(self, found: Found, caller: PhoneNumber | None, callee: PhoneNumber | None) -> Cause | None:
+        """What black and white lists have against two parties."""
+        return await listed(self._engine, found, caller, callee)
 
     async def barred(self, found: Found, caller: PhoneNumber | None, decision: Decision) -> Cause | None:
         """What lists and registration have against a call that routing lets through."""

@@ -22,9 +22,10 @@ def decide(call: Call, decision: Decision, now: float) -> Decision:
     known: dict[str, Any] = {}
     if isinstance(decision, Connect):
         known = {"direction": decision.direction, "shown": decision.shown, "callee": decision.callee}
+    # Once its application is known a call stays its: whoever was told of the call is told of its end.
     call.change(
-        application=decision.application or "",
-        mode=str(decision.mode or ""),
+        application=decision.application or call.record.application,
+        mode=str(decision.mode or call.record.mode),
         binding=decision.binding,
         user_data=decision.user_data,
         **known,

@@ -9,6 +9,7 @@ large batches and an idle one small ones at once; a database that is locked or g
     RecordingStarted  a ``recording`` row, spooling; the open call knows of it
     CallAnswered      the open call's record
     CallClosed        the fee's ``outbox`` row; ``recording`` pending or empty; the open call goes
+    TextClosed        an ``outbox`` row: the notice of a short message
 
 ``Publish(Disconnected)`` and ``CallClosed`` follow each other in the queue and are never put into two transactions, so
 there is a disconnect exactly when there is a CDR. ``seq`` is fixed for each kind, so that recovery needs no look
@@ -38,7 +39,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.calls.events import Disconnected
 from gateway.calls.journal_rows import Rows, event_row
-from gateway.calls.outputs import CallAnswered, CallClosed, CallOpened, Publish, RecordingStarted
+from gateway.calls.outputs import CallAnswered, CallClosed, CallOpened, Publish, RecordingStarted, TextClosed
 from gateway.calls.payloads import event_payload, fee_payload, open_payload, recovered_payloads
 from gateway.calls.record import CallRecord
 from gateway.database import writing
@@ -46,7 +47,7 @@ from gateway.schema import open_call, outbox, recording
 
 _log = structlog.get_logger()
 Wall = Callable[[float], datetime]
-Entry = Publish | CallOpened | CallAnswered | RecordingStarted | CallClosed
+Entry = Publish | CallOpened | CallAnswered | RecordingStarted | CallClosed | TextClosed
 BATCH = 200
 RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 PULSE_SECONDS = 5.0
@@ -241,6 +242,8 @@ class Journal:
                 rows.change(record.session, self._opened(record), now)
             case CallAnswered(_, record):
                 rows.change(record.session, self._opened(record), now)
+            case TextClosed(payload):
+                rows.outbox.append(event_row(payload, now))
             case CallClosed(_, record):
                 if record.application:
                     rows.outbox.append(event_row(fee_payload(record, self._wall), now))

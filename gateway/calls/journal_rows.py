@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.calls.payloads import Payload
 from gateway.schema import open_call, outbox, recording
 
-SEQ = {"callin": 0, "collectInfo": 1, "callout": 2, "alerting": 3, "answer": 4, "disconnect": 90, "fee": 91}
+SEQ = {"callin": 0, "collectInfo": 1, "callout": 2, "alerting": 3, "answer": 4, "disconnect": 90, "fee": 91, "sms": 0}
 _CHANGE = (
     update(open_call)
     .where(open_call.c.session == bindparam("of"))

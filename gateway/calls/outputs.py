@@ -11,6 +11,7 @@ directly behind ``Publish(Disconnected)``, so that both can be written in one tr
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from gateway.bindings.decisions import Connect
 from gateway.calls.events import Event
@@ -130,6 +131,17 @@ class TextAnswered:
 
     id: str
     status: int
+
+
+@dataclass(frozen=True, slots=True)
+class TextClosed:
+    """A short message has come to its end; ``payload``: its notice for the customer (gateway.messages.forwarder)."""
+
+    payload: dict[str, Any]
+
+    def __repr__(self) -> str:
+        """Without numbers and text."""
+        return f"<TextClosed {self.payload['session']}>"
 
 
 @dataclass(frozen=True, slots=True)

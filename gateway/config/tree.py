@@ -262,8 +262,6 @@ class ApplicationEntry(Section):
     sms_content: bool = False
     keywords_required: tuple[str, ...] = ()
     keywords_forbidden: tuple[str, ...] = ()
-    number_status_url: HttpUrl = ""
-    push_number_status: bool = False
     private_callbacks: bool = False
     allowed_ips: tuple[IPv4Network | IPv6Network, ...] = ()
     tones: dict[Literal[TONE_USES], str] = Field(default_factory=dict)  # type: ignore[valid-type]

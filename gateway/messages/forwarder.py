@@ -11,26 +11,19 @@ fails, so that it tries again. The notice (outbox kind ``sms``) follows when the
 from __future__ import annotations
 
 import asyncio
-import json
-import time
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import structlog
-from sqlalchemy import insert
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.bindings.decisions import Connect, Found
-from gateway.bindings.models import Mode
+from gateway.bindings.decisions import Found
 from gateway.bindings.store import BindingStore
-from gateway.database import writing
 from gateway.messages.counting import parts
 from gateway.messages.routing import Discard, Forward, MessageDecision, Question, SendResult, route_message
 from gateway.numbers import PhoneNumber
 from gateway.questions import TextQuestion, TextVerdict
-from gateway.schema import outbox
 
 _log = structlog.get_logger()
 ANSWER_SECONDS = 40.0  # timer F and some
@@ -48,15 +41,13 @@ class Sip(Protocol):
 
 
 class Forwarder:
-    """``received`` for each MESSAGE; ``answered`` for each answer to one of ours; ``on_written``: new outbox rows."""
+    """``received`` for each MESSAGE; ``answered`` for each answer to one of ours. ``tell`` takes the notices' payloads
+    and sees to it that they get into the outbox (gateway.calls.journal)."""
 
-    def __init__(
-        self, engine: AsyncEngine, store: BindingStore, ask: Ask, on_written: Callable[[], None] = lambda: None
-    ) -> None:
-        self._engine = engine
+    def __init__(self, store: BindingStore, ask: Ask, tell: Callable[[dict[str, Any]], None]) -> None:
         self._store = store
         self._ask = ask
-        self._on_written = on_written
+        self._tell = tell
         self._waiting: dict[str, asyncio.Future[int]] = {}
 
     def answered(self, id: str, status: int) -> None:
@@ -90,14 +81,10 @@ class Forwarder:
         self, found: Found, sender: PhoneNumber | None, x: PhoneNumber, decision: MessageDecision
     ) -> MessageDecision:
         """Black and white lists count for messages as for calls."""
-        assert found.application is not None
-        if isinstance(decision, Discard) or not found.has_lists:
+        if isinstance(decision, Discard):
             return decision
-        receiver = decision.receiver if isinstance(decision, Forward) else x
-        asked = Connect(
-            binding=None, application=found.application.key, mode=Mode.X, direction=0, callee=receiver, shown=x
-        )
-        if await self._store.barred(found, sender, asked) is None:
+        receiver = decision.receiver if isinstance(decision, Forward) else None
+        if await self._store.listed(found, sender, receiver) is None:
             return decision
         return Discard(result=SendResult.BLACKLISTED, direction=decision.direction, binding=decision.binding)
 
@@ -125,7 +112,7 @@ class Forwarder:
         elif isinstance(decision, Discard):
             result = decision.result
         binding = decision.binding
-        await self._tell(
+        self._tell(
             {
                 "version": 1,
                 "kind": "sms",
@@ -182,12 +169,3 @@ class Forwarder:
             return False
         finally:
             del self._waiting[id]
-
-    async def _tell(self, payload: dict[str, Any]) -> None:
-        now = time.time()
-        row = {"id": f"{payload['session']}.0", "seq": 0, "kind": "sms", "payload": json.dumps(payload),
-               "created_at": now, "due_at": now, "tries": 0, "state": "waiting"}  # fmt: skip
-        row |= {name: payload[name] for name in ("application", "session")}
-        async with writing(self._engine) as connection:
-            await connection.execute(insert(outbox).values(**row))
-        self._on_written()

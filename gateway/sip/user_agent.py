@@ -269,11 +269,11 @@ class UserAgent:
             return self._settle(session, session.receive_request(transaction, request, now))
         if request.method == "INVITE":
             return self._receive_invite(request, source, now)
+        if not self.accepting and request.method in ("MESSAGE", "OPTIONS"):
+            return self._answer(request, source, 503, None, [RETRY_AFTER])
         if request.method == "MESSAGE":
             return list(self.pager.receive(request, source))
         if request.method == "OPTIONS":
-            if not self.accepting:
-                return self._answer(request, source, 503, None, [RETRY_AFTER])
             return self._answer(request, source, 200, None, [("Allow", ALLOW), ("Accept", SDP)])
         return self._answer(request, source, 481)
 

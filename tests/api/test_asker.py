@@ -86,7 +86,7 @@ async def test_a_good_answer_and_its_row(stage: Stage) -> None:
     async with reading(store._engine) as connection:
         row = (await connection.execute(select(outbox))).one()
         tried = (await connection.execute(select(attempt))).one()
-    assert (row.id, row.kind, row.state, row.tries) == ("s1.0", "callin", "done", 1)
+    assert (row.id, row.kind, row.state, row.tries) == ("s1.0", "question", "done", 1)
     assert json.loads(row.payload)["caller"] == A
     assert tried.status == 200
 

@@ -110,6 +110,13 @@ async def test_modify_shows_the_times_of_the_bind_and_restarts_the_clock(bench: 
     assert await code(bench, "PUT", subscriptionId=name, userData="x") == (403, "1016001")
 
 
+async def test_fields_of_other_modes_do_nothing(bench: Bench) -> None:
+    more = {"maxDuration": 1, "lastMinVoice": "none.wav", "preVoice": {"callerHintTone": "none.wav"}}
+    _, made = await axe(bench, "POST", **WHOLE, **more)
+    _, row = await axe(bench, "GET", subscriptionId=made["subscriptionId"])
+    assert not set(more) & set(row)
+
+
 async def test_a_number_in_two_bindings(bench: Bench) -> None:
     for bound in (C, D):
         assert await code(bench, "POST", bindNum=bound, virtualNum=X2) == (200, "0")

@@ -7,8 +7,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 
 from gateway.api.ledger import Ledger, Wanted, masked_text
+from gateway.database import writing
+from gateway.schema import outbox
 from tests.api.test_outbox import NOW, Bench, Server
 
 MADE = datetime.fromtimestamp(NOW, UTC)
@@ -115,3 +118,12 @@ async def test_what_was_delivered_can_be_sent_again_by_its_id_and_by_time(bench:
 async def test_a_replay_of_everything_is_a_mistake(bench: Bench) -> None:
     with pytest.raises(ValueError, match="needs an id"):
         await Ledger(bench.engine).replay(Wanted(), MADE)
+
+
+async def test_a_question_has_no_second_time(bench: Bench) -> None:
+    await bench.customer("a")
+    async with writing(bench.engine) as connection:
+        row = {"id": "s1.0", "application": "a", "session": "s1", "seq": 0, "kind": "question", "payload": "{}",
+               "created_at": NOW, "due_at": NOW, "tries": 1, "state": "dead"}  # fmt: skip
+        await connection.execute(insert(outbox).values(**row))
+    assert await Ledger(bench.engine).replay(Wanted(application="a"), MADE) == 0

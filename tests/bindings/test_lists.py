@@ -74,3 +74,16 @@ async def test_an_a_that_is_not_registered(store: BindingStore) -> None:
     async with writing(store._engine) as connection:
         await connection.execute(insert(registered_a).values(application="app", number=A.e164))
     assert [await asked(one) for one in (A, B)] == [None, None]
+
+
+async def test_registration_is_about_calls_and_lists_about_messages_too(store: BindingStore) -> None:
+    strict = replace(APP, registered_only=True)
+    await store.seed([strict], [Number(x=X, application="app")])
+    await store.bind_axb(strict, NewAxb(a=A, b=B, x=X), NOW)
+    async with writing(store._engine) as connection:
+        row = {"application": "app", "kind": BLACK, "party": "callee", "number": C.e164, "note": ""}
+        await connection.execute(insert(number_list).values(**row))
+    found = await store.find(A, X, NOW)
+    assert await store.listed(found, A, B) is None
+    assert await store.listed(found, A, C) is Cause.CALLEE_BLACKLISTED
+    assert await store.listed(found, A, None) is None

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.calls.events import Alerting, Answered, CallIn, CallOut, Disconnected, Event
 from gateway.calls.journal import Journal
 from gateway.calls.journal_rows import Rows
-from gateway.calls.outputs import CallAnswered, CallClosed, CallOpened, Publish, RecordingStarted
+from gateway.calls.outputs import CallAnswered, CallClosed, CallOpened, Publish, RecordingStarted, TextClosed
 from gateway.calls.record import CallRecord
 from gateway.causes import Cause
 from gateway.database import migrate, open_engine, reading, writing
@@ -137,6 +137,21 @@ async def test_a_broken_database_is_tried_again_until_it_works(
     await write(engine, call("s", tmp_path / "s.spool"))
     assert len(await rows(engine, outbox)) == 6
     assert next(failures, None) is None
+
+
+async def test_the_notice_of_a_short_message(engine: AsyncEngine) -> None:
+    payload = {"kind": "sms", "session": "m1", "application": "app", "sender": A.e164, "text": "secret"}
+    closed = TextClosed(payload)
+    assert "secret" not in repr(closed)
+    assert A.e164 not in repr(closed)
+    journal = Journal(engine, "node", wall)
+    await journal.start()
+    journal.put(closed)
+    await journal.stop()
+    async with reading(engine) as connection:
+        row = (await connection.execute(select(outbox))).one()
+    assert (row.id, row.application, row.kind, row.state) == ("m1.0", "app", "sms", "waiting")
+    assert json.loads(row.payload) == payload
 
 
 async def test_what_is_there_already_holds_nothing_up(engine: AsyncEngine, tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from gateway.lab.analysis import dominant, seconds_of
 from gateway.lab.checks import heard_between
 from gateway.lab.phone import Phone
 from gateway.lab.script import Script
+from gateway.sip.build import request as build_request
+from gateway.sip.message import Request, parse_message
 from tests.sim.world import CALLEE, CALLER, RECORDED, START, TRUNK, A, B, C, World, X, application
 
 OWNER = application(mode=Mode.AXE)
@@ -74,6 +76,45 @@ def test_digits_by_info_after_an_early_answer() -> None:
     assert world.record.answered is not None
     assert caller.answered_at is not None
     assert world.record.answered > caller.answered_at + 1.0, "the customer pays from the callee's answer on"
+
+
+def test_digits_by_info_before_the_answer() -> None:
+    world = stage()
+    caller, _ = dial(world, Script(tone_hz=700))
+    world.run(2.0)
+    for number, digit in enumerate("1234", 2):
+        world.take(world.exchange.receive_message(info(caller, number, digit), CALLER, world.now))
+        world.run(0.3)
+    world.finish()
+    assert (world.record.cause, world.record.extension) == (Cause.NORMAL, "1234")
+    assert world.kinds == FULL
+
+
+def info(phone: Phone, number: int, digit: str) -> bytes:
+    """An INFO in the early dialog that the phone's INVITE and its 183 have made."""
+    invite = next(parse_message(one.data) for one in phone.traces if one.sent and one.title == "INVITE")
+    ringing = next(parse_message(one.data) for one in phone.traces if one.title.startswith("183"))
+    assert isinstance(invite, Request)
+    made = build_request(
+        "INFO", invite.uri_text, via=f"SIP/2.0/UDP {CALLER.host}:5060;branch=z9hG4bKinfo{number};rport",
+        from_=invite.headers.get("From") or "", to=ringing.headers.get("To") or "", call_id=invite.call_id,
+        cseq=invite.cseq.number + number, body=f"Signal={digit}\r\nDuration=160\r\n".encode(),
+        content_type="application/dtmf-relay",
+    )  # fmt: skip
+    return bytes(made)
+
+
+def test_a_number_that_is_taken_away_while_its_caller_dials() -> None:
+    """The customer who was told of the call is told of its end, and his quota is given back."""
+    world = stage()
+    dial(world, Script(tone_hz=700, digits="1234", early_digits_at=1.0))
+    world.run(0.9)
+    world.lookup.gone = True
+    world.finish()
+    assert world.record.cause is Cause.NUMBER_UNKNOWN_HERE
+    assert world.record.application == "demo"
+    assert {event.application for event in world.events()} == {"demo"}
+    assert not world.exchange._plant.quota.calls
 
 
 def test_hash_ends_a_short_extension_and_star_begins_anew() -> None:

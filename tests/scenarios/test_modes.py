@@ -23,8 +23,10 @@ AXYB = application(mode=Mode.AXYB)
 ASKED = application(mode=Mode.X)
 
 
-def call(world: World, caller: PhoneNumber, called: PhoneNumber = X, **script: object) -> tuple[Phone, Phone]:
-    phones = world.phone(CALLER, Script(tone_hz=700)), world.phone(CALLEE, Script(**({"tone_hz": 1300, "hang_up_after": 3.0} | script)))  # type: ignore[arg-type]  # fmt: skip  # noqa: E501
+def call(world: World, caller: PhoneNumber, called: PhoneNumber = X, lasts: float = 3.0) -> tuple[Phone, Phone]:
+    """A call that the callee answers, and ends after ``lasts`` seconds."""
+    callee = Script(tone_hz=1300, hang_up_after=lasts)
+    phones = world.phone(CALLER, Script(tone_hz=700)), world.phone(CALLEE, callee)
     world.dial(phones[0], caller=caller, called=called)
     return phones
 
@@ -89,7 +91,7 @@ def test_the_customer_says_whom() -> None:
         )  # fmt: skip
 
     world.lookup.answer = answer
-    caller, callee = call(world, A, hang_up_after=9.0)
+    caller, callee = call(world, A, lasts=9.0)
     world.finish()
     (question,) = asked
     assert (question.application, question.caller, question.called) == ("demo", A, X)
@@ -126,9 +128,8 @@ def test_a_bad_answer(cause: Cause) -> None:
 
 
 def test_no_answer_in_time() -> None:
-    world = World(owner=ASKED)
-    world.lookup.seconds = 5.9  # the look-up fails first, then the question does
-    world.exchange._plant.settings = replace(world.exchange._plant.settings, route_timeout=10.0, question_timeout=5.0)
+    world = World(owner=ASKED, question_timeout=3.0)
+    world.lookup.seconds = 4.0  # of the look-up, which has five, and of the answer
     call(world, A)
     world.finish()
     assert world.record.cause is Cause.NO_BINDING

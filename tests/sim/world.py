@@ -104,13 +104,16 @@ class Lookup:
         self.answer: Callable[[Consult], Verdict | None] = lambda asked: None
         """X mode: what the customer's server says; it takes ``seconds`` too."""
         self.fails = False
+        self.gone = False
+        """The X has been taken away."""
         self.seconds = LOOKUP
 
     def find(self, caller: PhoneNumber | None, called: PhoneNumber, extension: str = "") -> Found:
         """As ``BindingStore.find``."""
         if self.fails:
             raise ConnectionError("the database is gone")
-        number = Number(x=called, application=self.application.key) if called in (X, Y) else None
+        known = called in (X, Y) and not self.gone
+        number = Number(x=called, application=self.application.key) if known else None
         member = "#" + extension if extension else caller.e164 if caller else ""
         return Found(
             number=number,

@@ -102,3 +102,12 @@ def test_one_that_is_too_large_for_a_datagram_goes_by_tcp() -> None:
     assert isinstance(request, Request)
     assert request.via.transport == "TCP"
     assert len(large.data) > 1300
+
+
+def test_a_node_that_drains_takes_none() -> None:
+    us = agent()
+    us.accepting = False
+    answer = only(us.receive_message(PAGE, PEER, 0.0))
+    assert isinstance(answer, Transmit)
+    assert isinstance(answer.message, Response)
+    assert (answer.message.status, answer.message.headers.get("Retry-After")) == (503, "10")
