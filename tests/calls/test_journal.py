@@ -144,12 +144,8 @@ async def test_the_notice_of_a_short_message(engine: AsyncEngine) -> None:
     closed = TextClosed(payload)
     assert "secret" not in repr(closed)
     assert A.e164 not in repr(closed)
-    journal = Journal(engine, "node", wall)
-    await journal.start()
-    journal.put(closed)
-    await journal.stop()
-    async with reading(engine) as connection:
-        row = (await connection.execute(select(outbox))).one()
+    await write(engine, [closed])
+    (row,) = await rows(engine, outbox)
     assert (row.id, row.application, row.kind, row.state) == ("m1.0", "app", "sms", "waiting")
     assert json.loads(row.payload) == payload
 
