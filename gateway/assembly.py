@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateway.bindings.models import Application, Mode, Number
+from gateway.bindings.models import Application, Number
 from gateway.calls.settings import ExchangeSettings, ToneFiles, TrunkSettings
 from gateway.calls.switchboard import wall
 from gateway.config.tree import Config, media_advertised
+from gateway.entries import application_of
 from gateway.numbers import NumberRules
 from gateway.tones import SOUNDS, ToneFolder
 
@@ -67,15 +68,7 @@ def exchange_settings(config: Config) -> ExchangeSettings:
 
 def seed_of(config: Config) -> tuple[list[Application], list[Number]]:
     """Applications and X numbers that the configuration gives."""
-    applications = [
-        Application(
-            **entry.model_dump(exclude={"secret", "mode", "allowed_ips"}),
-            secret=entry.secret.get_secret_value(),
-            mode=Mode(entry.mode),
-            allowed_ips=tuple(str(network) for network in entry.allowed_ips),
-        )
-        for entry in config.application
-    ]
+    applications = [application_of(entry) for entry in config.application]
     numbers = [
         Number(x=number, application=entry.application, area_code=entry.area_code, province=entry.province)
         for entry in config.number

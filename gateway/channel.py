@@ -1,8 +1,8 @@
 """The line between the signalling process and the web process: length-prefixed msgspec messages on a socket pair.
 
-Web asks (``StopCall``, ``AskStatus``), signalling asks too (``Question``), and each question gets one reply with its
-``id``; signalling also nudges (``Nudge``: rows wait in the outbox or a recording waits to be rendered). When one end's
-process is gone the other end reads end-of-file, so no process outlives its node.
+Web asks (``StopCall``, ``AskStatus``, ``ListCalls``), signalling asks too (``Question``), and each question gets one
+reply with its ``id``; signalling also nudges (``Nudge``: rows wait in the outbox or a recording waits to be rendered).
+When one end's process is gone the other end reads end-of-file, so no process outlives its node.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from collections.abc import Callable
 import msgspec
 
 from gateway.questions import Question, TextQuestion, TextVerdict, Verdict
+from gateway.standing import StandingCall
 
-_LIMIT = 1 << 20
+_LIMIT = 1 << 23  # ten thousand calls in one list
 
 
 class _Message(msgspec.Struct, frozen=True, tag=True):
@@ -46,6 +47,19 @@ class Reply(_Message, frozen=True):
     calls: int = 0
 
 
+class ListCalls(_Message, frozen=True):
+    """Which calls stand?"""
+
+    id: int
+
+
+class Calls(_Message, frozen=True):
+    """The answer to ListCalls."""
+
+    id: int
+    calls: list[StandingCall]
+
+
 class Nudge(_Message, frozen=True):
     """There may be work: rows in the outbox, recordings to render."""
 
@@ -54,8 +68,8 @@ class Finish(_Message, frozen=True):
     """The node stops: finish what is pending, then end."""
 
 
-Message = StopCall | AskStatus | Reply | Nudge | Finish | Question | Verdict | TextQuestion | TextVerdict
-Answer = Reply | Verdict | TextVerdict
+Answer = Reply | Calls | Verdict | TextVerdict
+Message = StopCall | AskStatus | ListCalls | Nudge | Finish | Question | TextQuestion | Answer
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Message).decode
@@ -89,6 +103,11 @@ class Channel:
         """Send ``make(id)`` and wait for its reply; not answered in time, or the other end gone: ``ok`` False."""
         answer = await self._exchange(make, seconds)
         return answer if isinstance(answer, Reply) else Reply(0, False)
+
+    async def list_calls(self, seconds: float = 5.0) -> list[StandingCall] | None:
+        """The calls that stand; None when the other side does not answer."""
+        answer = await self._exchange(ListCalls, seconds)
+        return answer.calls if isinstance(answer, Calls) else None
 
     async def consult(self, make: Callable[[int], Question], seconds: float) -> Verdict | None:
         """Send a question and wait for its verdict; None when there is none in time."""

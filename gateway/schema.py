@@ -6,8 +6,10 @@
     AX    (X, "")                 one binding on an X
     AXE   (X, A) and (X, "#" E)   one E for an A, one A for an E
     AXYB  (X, ""); for each relation (X, B) and (Y, A)
- ``number_list.kind`` is black or white,
-``party`` caller or callee, ``application`` "" for the whole node. ``outbox.state``: waiting, done, dead.
+
+``origin``: file (the configuration's), out (it was, and is not there any more) or api (made by the management API).
+``number.cause``: why it is UNAVAILABLE (privatenumber.md section 10). ``number_list.kind`` is black or white, ``party``
+caller or callee, ``application`` "" for the whole node. ``outbox.state``: waiting, done, dead.
 ``recording.state``: spooling, pending, ready, empty, failed, erased.
 """
 
@@ -18,19 +20,22 @@ from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, MetaD
 metadata = MetaData()
 
 
-def _text(name: str, length: int = 128, *, null: bool = False) -> Column[str]:
-    return Column(name, String(length), nullable=null)
+def _text(name: str, length: int = 128, *, null: bool = False, index: bool | None = None) -> Column[str]:
+    return Column(name, String(length), nullable=null, index=index)
 
 
 application = Table(
     "application", metadata, Column("key", String(128), primary_key=True), _text("mode", 8),
-    Column("settings", Text, nullable=False),
+    Column("settings", Text, nullable=False), _text("enterprise", 64, null=True, index=True),
+    Column("origin", String(8), nullable=False, server_default="file"),
+    Column("name", String(128), nullable=False, server_default=""),
 )  # fmt: skip
 number = Table(
     "number", metadata, Column("x", String(32), primary_key=True),
     Column("application", ForeignKey("application.key"), nullable=False, index=True),
     _text("area_code", 8), _text("province", 64), Column("status", Integer, nullable=False),
-    Column("sms", Boolean, nullable=False),
+    Column("sms", Boolean, nullable=False), Column("origin", String(8), nullable=False, server_default="file"),
+    Column("cause", Integer),
 )  # fmt: skip
 binding = Table(
     "binding", metadata, Column("id", String(64), primary_key=True), _text("application"), _text("mode", 8),

@@ -32,7 +32,7 @@ from gateway.calls.journal import Journal
 from gateway.calls.media_pool import MediaPool
 from gateway.calls.outputs import TextClosed
 from gateway.calls.switchboard import Switchboard, wall
-from gateway.channel import AskStatus, Channel, Finish, Message, Nudge, Reply, StopCall
+from gateway.channel import AskStatus, Calls, Channel, Finish, ListCalls, Message, Nudge, Reply, StopCall
 from gateway.config.tree import Config, advertised, media_listen
 from gateway.messages.forwarder import Forwarder
 from gateway.questions import Question, TextQuestion, TextVerdict, Verdict
@@ -192,6 +192,8 @@ class Node:
                 self._channel.send(Reply(number, self._board.stop_call(application, session)))
             case AskStatus(number):
                 self._channel.send(Reply(number, self._exchange.ready, self._exchange.active))
+            case ListCalls(number):
+                self._channel.send(Calls(number, self._board.standing()))
             case _:
                 pass
 

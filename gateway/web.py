@@ -19,19 +19,25 @@ from typing import TYPE_CHECKING
 import structlog
 
 from gateway import log
+from gateway.admin.app import create_admin
+from gateway.admin.context import AdminContext, AdminSettings
 from gateway.api.app import create_app
 from gateway.api.asker import Asker
 from gateway.api.callbacks import CallbackClient
 from gateway.api.context import ApiContext, ApiSettings
 from gateway.api.keeper import Keeper
+from gateway.api.ledger import Ledger
 from gateway.api.outbox import Delivery, DeliverySettings
 from gateway.api.server import web_server
+from gateway.assembly import exchange_settings
 from gateway.bindings.purge import keep_purged
 from gateway.bindings.store import BindingStore
 from gateway.channel import AskStatus, Channel, Finish, Message, Nudge, StopCall
 from gateway.config.reading import load
 from gateway.config.tree import Config
 from gateway.database import open_engine
+from gateway.explaining import explain
+from gateway.numbers import PhoneNumber
 from gateway.questions import Question, TextQuestion
 from gateway.start import open_certificate
 from gateway.tones import ToneFolder
@@ -105,8 +111,34 @@ class Web:
                 clock=_now,
                 monotonic=time.monotonic,
                 wake_keeper=self.keeper.wake,
-            )
+            ),
+            {"/v1": create_admin(self._admin_context())},
         )
+
+    def _admin_context(self) -> AdminContext:
+        config, calls = self._config, exchange_settings(self._config)
+
+        async def explained(
+            caller: PhoneNumber | None, called: PhoneNumber, at: datetime, extension: str, masked: bool
+        ) -> list[tuple[str, str, bool | None]]:
+            lines = await explain(self.store, calls, caller, called, at, extension, masked=masked)
+            return [(line.what, line.text, line.good) for line in lines]
+
+        return AdminContext(
+            engine=self.engine,
+            store=self.store,
+            ledger=Ledger(self.engine),
+            settings=AdminSettings(address_delay=config.web.address_delay_seconds),
+            clock=_now,
+            monotonic=time.monotonic,
+            live_calls=self.channel.list_calls,
+            stop_call=self._stop_call,
+            explain=explained,
+            wake=self._wake,
+        )
+
+    def _wake(self) -> None:
+        self.delivery.wake()
 
     def _hear(self, message: Message) -> None:
         match message:

@@ -12,7 +12,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.database import migrate, open_engine, reading, writing
-from gateway.schema import application, metadata
+from gateway.schema import application
+from gateway.tables import metadata
 
 
 async def test_migrations_make_the_tables_that_the_code_speaks_of(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ the spelling of RFC 9110 (``Location``, not ``location``), since deployed PHP cl
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import structlog
@@ -52,8 +52,8 @@ class VendorSpelling:
                 await _failure(ApiError(errors.INTERNAL_ERROR))(scope, receive, spelled)
 
 
-def create_app(context: ApiContext) -> ASGIApp:
-    """The ASGI application."""
+def create_app(context: ApiContext, mounted: Mapping[str, ASGIApp] | None = None) -> ASGIApp:
+    """The ASGI application. ``mounted``: further ones by the path that they answer under."""
     app = FastAPI(title="Maskline", docs_url="/docs", redoc_url=None, redirect_slashes=False)
     gate = Gate(context)
     axb_api, ax_api = axb.AxbApi(context, gate), ax.AxApi(context, gate)
@@ -94,6 +94,8 @@ def create_app(context: ApiContext) -> ASGIApp:
 
     app.add_api_route("/healthz", alive, methods=["GET", "HEAD"], summary="Alive", response_model=None)
     app.add_api_route("/readyz", ready, methods=["GET", "HEAD"], summary="Ready for calls", response_model=None)
+    for path, other in (mounted or {}).items():
+        app.mount(path, other)
     app.add_exception_handler(Exception, _unexpected)
     app.add_exception_handler(ApiError, _api_error)
     app.add_exception_handler(HTTPException, _http_error)

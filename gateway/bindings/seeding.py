@@ -6,9 +6,10 @@
 | yes         | yes              | brought up to date; an X keeps its state, and its owner while it is bound |
 | yes         | taken out before | enabled again; an X is NORMAL                                             |
 | no          | yes              | taken out: the application disabled, the X UNAVAILABLE                    |
+| no          | made by the API  | left alone                                                                |
 
-Nobody else makes a number UNAVAILABLE. Bindings stay as they are, so that what was bound works again when the number is
-put back, and a mistake in the file costs nobody his bindings.
+Bindings stay as they are, so that what was bound works again when the number is put back, and a mistake in the file
+costs nobody his bindings.
 """
 
 from __future__ import annotations
@@ -27,7 +28,11 @@ from gateway.schema import application as applications
 from gateway.schema import binding, number
 
 _log = structlog.get_logger()
-_SET_STATUS = update(number).where(number.c.x == bindparam("of")).values(status=bindparam("new"))
+_TAKE_OUT = (
+    update(number)
+    .where(number.c.x == bindparam("of"))
+    .values(status=int(NumberStatus.UNAVAILABLE), cause=None, origin="out")
+)
 
 
 class SeedStore:
@@ -39,7 +44,7 @@ class SeedStore:
         """Write applications and X numbers; what is there already is brought up to date."""
         async with writing(self._engine) as connection:
             for one in given:
-                values = application_values(one)
+                values = application_values(one) | {"origin": "file"}
                 changed = await connection.execute(
                     update(applications).where(applications.c.key == one.key).values(**values)
                 )
@@ -52,8 +57,8 @@ class SeedStore:
                 if old is None:
                     await connection.execute(insert(number).values(**number_values(x)))
                     continue
-                values = {"area_code": x.area_code, "province": x.province}
-                if old.status == NumberStatus.UNAVAILABLE:
+                values = {"area_code": x.area_code, "province": x.province, "origin": "file"}
+                if old.origin == "out":
                     values["status"] = int(x.status)
                 if old.application != x.application:
                     if await _bound(connection, x):
@@ -72,15 +77,14 @@ class SeedStore:
             gone = 0
             for row in (await connection.execute(select(applications))).all():
                 settings = json.loads(row.settings)
-                if row.key not in keys and settings["enabled"]:
-                    values = {"settings": json.dumps(settings | {"enabled": False})}
+                if row.key not in keys and row.origin == "file":
+                    values = {"settings": json.dumps(settings | {"enabled": False}), "origin": "out"}
                     await connection.execute(update(applications).where(applications.c.key == row.key).values(**values))
                     gone += 1
-            in_use = select(number.c.x).where(number.c.status != int(NumberStatus.UNAVAILABLE))
+            in_use = select(number.c.x).where(number.c.origin == "file")
             out = [x for x in (await connection.execute(in_use)).scalars() if x not in kept]
             if out:
-                new = int(NumberStatus.UNAVAILABLE)
-                await connection.execute(_SET_STATUS, [{"of": x, "new": new} for x in out])
+                await connection.execute(_TAKE_OUT, [{"of": x} for x in out])
         return gone, len(out)
 
 

@@ -111,6 +111,11 @@ class Exchange:
         """Whether a call could be taken: a media worker is there and the node doesn't drain."""
         return self._plant.workers.ready and self._plant.agent.accepting
 
+    @property
+    def standing(self) -> list[tuple[CallRecord, CallState]]:
+        """What is known of the calls that are not closed yet."""
+        return [(call.record, call.phase.state) for call in self._calls.values()]
+
     def admits(self, host: str) -> bool:
         """Whether an address belongs to any trunk: the transport drops all else unread."""
         return self._admission.trunk_of(host) is not None

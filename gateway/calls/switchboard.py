@@ -22,10 +22,12 @@ from gateway.calls.exchange import Exchange
 from gateway.calls.journal import Journal
 from gateway.calls.media_pool import MediaPool
 from gateway.calls.outputs import Consult, Faulted, MediaCommand, Resolve, Talked, TextAnswered, TextReceived
+from gateway.calls.record import CallRecord
 from gateway.calls.verdict import decided
 from gateway.numbers import PhoneNumber
 from gateway.questions import Question, Verdict
 from gateway.sip.endpoint import Endpoint
+from gateway.standing import StandingCall
 from media.control import Report
 
 _log = structlog.get_logger()
@@ -110,6 +112,10 @@ class Switchboard:
         self._endpoint.execute(outputs)
         return found
 
+    def standing(self) -> list[StandingCall]:
+        """The calls that stand, the oldest first."""
+        return [_standing(record, state.name.lower()) for record, state in self.exchange.standing]
+
     def answer_text(self, id: str, status: int) -> None:
         """Answer a short message that came in."""
         self._endpoint.execute(self.exchange.answer_text(id, status, time.monotonic()))
@@ -190,3 +196,21 @@ class Switchboard:
             await self._store.note_talked(talked.decision, talked.caller, talked.called, wall(talked.at))
         except Exception:
             _log.exception("who talked could not be noted", call=talked.call)
+
+
+def _standing(record: CallRecord, state: str) -> StandingCall:
+    return StandingCall(
+        session=record.session,
+        application=record.application,
+        mode=record.mode,
+        state=state,
+        direction=record.direction,
+        x=record.x.e164,
+        caller=record.caller.e164 if record.caller else "",
+        callee=record.callee.e164 if record.callee else "",
+        trunk=record.trunk,
+        binding=record.binding or "",
+        started=wall(record.started).timestamp(),
+        answered=None if record.answered is None else wall(record.answered).timestamp(),
+        recorded=record.recorded,
+    )

@@ -158,6 +158,7 @@ class Web(Section):
     """The REST API. ``public_url`` is what recording links start with (default: the address the client called).
 
     ``certificate`` and ``key``: PEM files; with them the API speaks HTTPS only. ``old_tls``: TLS 1.0 and 1.1 as well.
+    ``address_delay_seconds``: until a callback address that is changed by the management API acts (the vendor: 600).
     """
 
     listen: Annotated[tuple[str, int], BeforeValidator(_web_address)] = ("127.0.0.1", 8080)
@@ -168,6 +169,7 @@ class Web(Section):
     certificate: str = ""
     key: str = ""
     old_tls: bool = False
+    address_delay_seconds: int = Field(0, ge=0, le=86400)
 
 
 class Database(Section):

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from gateway.schema import metadata
+from gateway.tables import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, transactional_ddl=False)
 context.run_migrations()

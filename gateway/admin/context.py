@@ -1,0 +1,73 @@
+"""What the management API is given to work with, and the looks at the database that several topics share."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from gateway.admin.failures import NotFound
+from gateway.admin.roles import Actor, Role
+from gateway.api.ledger import Ledger
+from gateway.bindings.store import BindingStore
+from gateway.numbers import PhoneNumber
+from gateway.schema import application as applications
+from gateway.standing import StandingCall
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdminSettings:
+    """``address_delay``: seconds until a changed callback address acts. Lock-out as in the vendor's API."""
+
+    address_delay: float = 0
+    lockout_failures: int = 10
+    lockout_within: float = 300
+    lockout_seconds: float = 1800
+
+
+# (caller or None, called, at, extension, masked) -> (what, text, good) line by line
+Explain = Callable[
+    [PhoneNumber | None, PhoneNumber, datetime, str, bool], Awaitable[list[tuple[str, str, bool | None]]]
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdminContext:
+    """``live_calls`` (None: no answer) and ``stop_call(application, session)`` ask the signalling process. ``wake``:
+    rows may be due in the outbox or in the mail. ``clock`` gives aware UTC time, ``monotonic`` seconds."""
+
+    engine: AsyncEngine
+    store: BindingStore
+    ledger: Ledger
+    settings: AdminSettings
+    clock: Callable[[], datetime]
+    monotonic: Callable[[], float]
+    live_calls: Callable[[], Awaitable[list[StandingCall] | None]]
+    stop_call: Callable[[str, str], Awaitable[bool]]
+    explain: Explain
+    wake: Callable[[], None]
+
+
+def own_applications(actor: Actor) -> list[ColumnElement[bool]]:
+    """The condition that an application exists for the actor."""
+    return [applications.c.enterprise == actor.enterprise] if actor.role is Role.TENANT else []
+
+
+async def application_row(connection: AsyncConnection, actor: Actor, key: str) -> Row[Any]:
+    """The application's row. NotFound, also when it is another enterprise's."""
+    query = select(applications).where(applications.c.key == key, *own_applications(actor))
+    row = (await connection.execute(query)).first()
+    if row is None:
+        raise NotFound("There is no such application.", "application")
+    return row
+
+
+async def application_keys(connection: AsyncConnection, actor: Actor) -> Collection[str] | None:
+    """The keys of a tenant's applications, or None for who sees all."""
+    if actor.role is not Role.TENANT:
+        return None
+    return list((await connection.execute(select(applications.c.key).where(*own_applications(actor)))).scalars())

@@ -1,0 +1,64 @@
+"""[IO] A request becomes an actor: ``Authorization: Bearer mkl_...``, then the permission that its route names.
+
+Wrong tokens count against their source as wrong signatures do (gateway.api.limits); a locked source is told so before
+anything is looked up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from gateway.admin.context import AdminContext
+from gateway.admin.failures import Forbidden, LockedOut, Unauthenticated
+from gateway.admin.roles import Actor, Permission
+from gateway.admin.tokens import actor_of
+from gateway.api.limits import Lockout
+
+_BEARER = HTTPBearer(auto_error=False, description="A token made by `maskline token create` or by `POST /v1/tokens`.")
+Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
+
+
+def context_of(request: Request) -> AdminContext:
+    """The context that the application was made with."""
+    context: AdminContext = request.app.state.context
+    return context
+
+
+Context = Annotated[AdminContext, Depends(context_of)]
+
+
+async def _actor(request: Request, bearer: Bearer, context: Context) -> Actor:
+    lockout: Lockout = request.app.state.lockout
+    source = request.client.host if request.client else ""
+    if lockout.locked(source, context.monotonic()):
+        raise LockedOut("Too many wrong tokens from this source; try again later.")
+    if bearer is None:
+        raise Unauthenticated("A token is needed: Authorization: Bearer mkl_...")
+    actor = await actor_of(context.engine, bearer.credentials, context.clock(), source)
+    if actor is None:
+        lockout.failed(source, context.monotonic())
+        raise Unauthenticated("The token is unknown, expired or revoked.")
+    return actor
+
+
+def _needing(permission: Permission) -> Callable[[Actor], Awaitable[Actor]]:
+    async def check(actor: Annotated[Actor, Depends(_actor)]) -> Actor:
+        if not actor.may(permission):
+            raise Forbidden(f"The role {actor.role} may not do this.")
+        return actor
+
+    return check
+
+
+Anybody = Annotated[Actor, Depends(_actor)]
+Reader = Annotated[Actor, Depends(_needing(Permission.READ))]
+Manager = Annotated[Actor, Depends(_needing(Permission.MANAGE))]
+Operator = Annotated[Actor, Depends(_needing(Permission.OPERATE))]
+Reviewer = Annotated[Actor, Depends(_needing(Permission.REVIEW))]
+Recorder = Annotated[Actor, Depends(_needing(Permission.RECORDS))]
+Auditor = Annotated[Actor, Depends(_needing(Permission.AUDIT))]
+TokenKeeper = Annotated[Actor, Depends(_needing(Permission.TOKENS))]

@@ -1,0 +1,7 @@
+"""All tables: the schema of the call path, and what single packages add to it. A package with tables is named here."""
+
+from gateway.admin import tables as _admin
+from gateway.schema import metadata
+
+__all__ = ["metadata"]
+PACKAGES = (_admin,)
