@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING
 import structlog
 
 from gateway import log
+from gateway.admin.addresses import keep_applied
 from gateway.admin.app import create_admin
 from gateway.admin.context import AdminContext, AdminSettings
+from gateway.admin.mail import Mailer, MailSettings
 from gateway.api.app import create_app
 from gateway.api.asker import Asker
 from gateway.api.callbacks import CallbackClient
@@ -93,6 +95,14 @@ class Web:
             clock=time.time,
         )
         self._answering: set[asyncio.Task[None]] = set()
+        self.mailer = Mailer(
+            self.engine,
+            MailSettings(
+                **config.mail.model_dump(exclude={"password"}), password=config.mail.password.get_secret_value()
+            ),
+            _now,
+        )
+        self.admin = self._admin_context()
         self.app = create_app(
             ApiContext(
                 store=store,
@@ -112,7 +122,7 @@ class Web:
                 monotonic=time.monotonic,
                 wake_keeper=self.keeper.wake,
             ),
-            {"/v1": create_admin(self._admin_context())},
+            {"/v1": create_admin(self.admin)},
         )
 
     def _admin_context(self) -> AdminContext:
@@ -139,6 +149,7 @@ class Web:
 
     def _wake(self) -> None:
         self.delivery.wake()
+        self.mailer.wake()
 
     def _hear(self, message: Message) -> None:
         match message:
@@ -188,7 +199,9 @@ class Web:
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         self.delivery.start()
         self.keeper.start()
+        self.mailer.start()
         purging = asyncio.create_task(keep_purged(self.store, _now))
+        applying = asyncio.create_task(keep_applied(self.admin))
         told = asyncio.create_task(self.finish.wait())
         await asyncio.wait({serving, gone, told}, return_when=asyncio.FIRST_COMPLETED)
         try:
@@ -200,11 +213,12 @@ class Web:
             _log.warning("work was left for the next start")
         server.should_exit = True
         await asyncio.gather(serving, return_exceptions=True)
-        for task in (gone, told, purging, renewing):
+        for task in (gone, told, purging, applying, renewing):
             task.cancel()
         # A connection that a cancelled task still holds would outlive the engine.
-        await asyncio.gather(purging, renewing, return_exceptions=True)
+        await asyncio.gather(purging, applying, renewing, return_exceptions=True)
         await self.delivery.stop()
+        await self.mailer.stop()
         await self.keeper.stop()
         await self.client.close()
         await self.engine.dispose()

@@ -14,14 +14,28 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from gateway.admin import audit_log, token_routes
+from gateway.admin import (
+    addresses,
+    applications,
+    audit_log,
+    calls,
+    contacts,
+    enterprises,
+    lists,
+    numbers,
+    orders,
+    token_routes,
+)  # fmt: skip
 from gateway.admin.context import AdminContext
 from gateway.admin.failures import AdminError, Failure, Fault
 from gateway.api.limits import Lockout
 
 _BAD: dict[int | str, dict[str, Any]] = {status: {"model": Failure} for status in (400, 401, 403, 404, 409, 429)}
 _CODES = {404: "not_found", 405: "not_allowed", 413: "too_large"}
-ROUTERS: Sequence[APIRouter] = (token_routes.router, audit_log.router)
+ROUTERS: Sequence[APIRouter] = (
+    token_routes.router, audit_log.router, enterprises.router, applications.router, addresses.router, contacts.router,
+    numbers.router, orders.router, lists.router, calls.router,
+)  # fmt: skip
 
 
 def create_admin(context: AdminContext) -> FastAPI:

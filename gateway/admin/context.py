@@ -57,9 +57,11 @@ def own_applications(actor: Actor) -> list[ColumnElement[bool]]:
     return [applications.c.enterprise == actor.enterprise] if actor.role is Role.TENANT else []
 
 
-async def application_row(connection: AsyncConnection, actor: Actor, key: str) -> Row[Any]:
-    """The application's row. NotFound, also when it is another enterprise's."""
+async def application_row(connection: AsyncConnection, actor: Actor, key: str, *, lock: bool = False) -> Row[Any]:
+    """The application's row. ``lock`` it when it is to be changed. NotFound, also when it is another enterprise's."""
     query = select(applications).where(applications.c.key == key, *own_applications(actor))
+    if lock:
+        query = query.with_for_update()
     row = (await connection.execute(query)).first()
     if row is None:
         raise NotFound("There is no such application.", "application")

@@ -35,8 +35,10 @@ def vendor_time(text: str | None) -> str | None:
 
 
 def event_body(payload: Payload) -> dict[str, Any]:
-    """One call event."""
+    """One call event, or the state of X numbers (section 10)."""
     kind = payload["kind"]
+    if kind == "numStatus":
+        return {"eventType": kind, "numInfo": payload["numbers"]}
     info: dict[str, Any] = {"sessionId": payload["session"], "timestamp": vendor_time(payload["at"])}
     if kind == "collectInfo":
         return {"eventType": kind, "statusInfo": info | {"digitInfo": payload["digits"]}}

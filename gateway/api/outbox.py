@@ -67,6 +67,8 @@ class _Batch:
 
 
 def _address(application: Application, kind: str) -> str:
+    if kind == "numStatus":
+        return application.number_status_url or application.status_url
     return {"fee": application.fee_url, "sms": application.sms_url}.get(kind, application.status_url)
 
 

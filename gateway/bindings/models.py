@@ -144,6 +144,8 @@ class Application:
     fee_url: str = ""
     sms_url: str = ""
     sms_control_url: str = ""
+    number_status_url: str = ""
+    push_number_status: bool = False
     signature: str = "WSSE"
     account: str = ""
     private_callbacks: bool = False

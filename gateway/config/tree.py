@@ -216,6 +216,23 @@ class Events(Section):
     service_types: dict[Literal["AXB", "AX", "AXE", "AXYB", "X"], str] = Field(default_factory=dict)
 
 
+class Mail(Section):
+    """The SMTP server by which contacts are told; without ``host`` nobody is."""
+
+    host: str = ""
+    port: int = Field(587, ge=1, le=65535)
+    user: str = ""
+    password: SecretStr = SecretStr("")
+    sender: str = Field("", pattern=r"^([^@\s<>]+@[^@\s<>]+)?$")
+    tls: Literal["starttls", "tls", "none"] = "starttls"
+
+    @model_validator(mode="after")
+    def _has_sender(self) -> Mail:
+        if self.host and not self.sender:
+            raise ValueError("sender: needed, since host is given")
+        return self
+
+
 class Tones(Section):
     """``folder`` holds customers' tones: ``<folder>/<application key>/<name>.wav``."""
 
@@ -232,7 +249,7 @@ def _hours(text: str) -> str:
 def _time_zone(text: str) -> str:
     try:
         ZoneInfo(text)
-    except (ValueError, OSError):
+    except (ValueError, LookupError, OSError):
         raise ValueError("must be a time zone like Asia/Shanghai") from None
     return text
 
@@ -261,6 +278,8 @@ class ApplicationEntry(Section):
     sms: bool = False
     sms_url: HttpUrl = ""
     sms_control_url: HttpUrl = ""
+    number_status_url: HttpUrl = ""
+    push_number_status: bool = False
     sms_content: bool = False
     keywords_required: tuple[str, ...] = ()
     keywords_forbidden: tuple[str, ...] = ()
@@ -303,6 +322,7 @@ class Config(Section):
     calls: Calls = Calls()
     events: Events = Events()
     tones: Tones = Tones()
+    mail: Mail = Mail()
     application: tuple[ApplicationEntry, ...] = ()
     number: tuple[NumberEntry, ...] = ()
 

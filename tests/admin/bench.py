@@ -42,7 +42,7 @@ class Bench:
 
     async def up(self, url: str, **settings: Any) -> Bench:
         await migrate(url)
-        self.engine = open_engine(url)
+        self.engine = open_engine(url, synchronous="OFF")
         self.store = BindingStore(self.engine)
         await self.store.seed(
             [Application(key="file", secret="file secret", mode=Mode.AXB)],
@@ -79,7 +79,8 @@ class Bench:
             clock=self.clock, monotonic=time.monotonic, live_calls=live_calls, stop_call=stop_call, explain=explain,
             wake=self._wake,
         )  # fmt: skip
-        listening = socket.create_server(("127.0.0.1", 0))
+        # Of a socket by its descriptor Python knows that it is TCP, and switches Nagle's wait of 40 ms off.
+        listening = socket.socket(fileno=socket.create_server(("127.0.0.1", 0)).detach())
         self.app = create_admin(context)
         self.server = web_server(self.app)
         self.serving = asyncio.create_task(self.server.serve(sockets=[listening]))

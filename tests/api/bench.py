@@ -48,7 +48,7 @@ class Bench:
     async def up(self, folder: Path, **settings: Any) -> Bench:
         url = f"sqlite+aiosqlite:///{folder}/maskline.db"
         await migrate(url)
-        self.engine = open_engine(url)
+        self.engine = open_engine(url, synchronous="OFF")
         store = BindingStore(self.engine)
         applications = [
             Application(key="axb", secret="s", mode=Mode.AXB, recording=True),
@@ -90,7 +90,8 @@ class Bench:
             tone_exists=lambda application, name: name == "w.wav", clock=self.clock,
             monotonic=time.monotonic, wake_keeper=lambda: self.woken(),
         )  # fmt: skip
-        listening = socket.create_server(("127.0.0.1", 0))
+        # Of a socket by its descriptor Python knows that it is TCP, and switches Nagle's wait of 40 ms off.
+        listening = socket.socket(fileno=socket.create_server(("127.0.0.1", 0)).detach())
         self.port = listening.getsockname()[1]
         self.server = web_server(create_app(context))
         self.serving = asyncio.create_task(self.server.serve(sockets=[listening]))
