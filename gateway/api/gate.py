@@ -60,7 +60,7 @@ class Gate:
     def _check_application(self, application: Application, modes: Collection[Mode]) -> None:
         if not application.enabled:
             raise ApiError(errors.KEY_DISABLED)
-        if application.frozen:
+        if application.frozen or application.suspended:
             raise ApiError(errors.FROZEN)
         if not self._rate.admits(application.key, self._context.monotonic()):
             raise ApiError(errors.FLOW_CONTROL)

@@ -67,7 +67,7 @@ class Receiver:
 
     async def _receive(self, request: web.Request) -> web.Response:
         body = await request.json()
-        rows = body["feeLst"] if request.path == "/fee" else [body.get("statusInfo") or body["smsEvent"]]
+        rows = body.get("feeLst") or body.get("numInfo") or [body.get("statusInfo") or body["smsEvent"]]
         signed = self._is_signed(request.headers.get("X-WSSE", ""))
         for row in rows:
             event = Event(asyncio.get_running_loop().time(), body.get("eventType", "sms"), row, signed)
