@@ -10,7 +10,7 @@ from gateway.calls.switchboard import wall
 from gateway.config.tree import Config, media_advertised
 from gateway.entries import application_of
 from gateway.numbers import NumberRules
-from gateway.tones import SOUNDS, ToneFolder
+from gateway.tones.folder import SOUNDS, ToneFolder
 
 
 def exchange_settings(config: Config) -> ExchangeSettings:
@@ -42,7 +42,7 @@ def exchange_settings(config: Config) -> ExchangeSettings:
             wrong_extension=str(SOUNDS / "wrong_extension.wav"),
             wrong_goodbye=str(SOUNDS / "wrong_goodbye.wav"),
             no_extension=str(SOUNDS / "no_extension.wav"),
-            lookup=ToneFolder(config.tones.folder).find,
+            lookup=ToneFolder(config.tones.folder, config.tones.approved).find,
         ),
         media_host=media_advertised(config),
         spool=str(Path(config.recordings.spool).absolute()),

@@ -2,6 +2,7 @@
 
 from gateway.admin import tables as _admin
 from gateway.schema import metadata
+from gateway.tones import tables as _tones
 
 __all__ = ["metadata"]
-PACKAGES = (_admin,)
+PACKAGES = (_admin, _tones)

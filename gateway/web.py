@@ -42,7 +42,8 @@ from gateway.explaining import explain
 from gateway.numbers import PhoneNumber
 from gateway.questions import Question, TextQuestion
 from gateway.start import open_certificate
-from gateway.tones import ToneFolder
+from gateway.tones.folder import ToneFolder
+from gateway.tones.shelf import Shelf
 from media.recording.store import RecordingStore
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class Web:
             retention_days=config.recordings.retention_days,
             shortest=config.calls.min_recording_seconds,
         )
-        tones = ToneFolder(config.tones.folder)
+        tones = ToneFolder(config.tones.folder, config.tones.approved)
         self.asker = Asker(
             self.engine,
             store,
@@ -102,6 +103,7 @@ class Web:
             ),
             _now,
         )
+        self.shelf = Shelf(self.engine, config.tones.approved)
         self.admin = self._admin_context()
         self.app = create_app(
             ApiContext(
@@ -145,6 +147,7 @@ class Web:
             stop_call=self._stop_call,
             explain=explained,
             wake=self._wake,
+            sync_tones=self.shelf.sync,
         )
 
     def _wake(self) -> None:
@@ -200,6 +203,7 @@ class Web:
         self.delivery.start()
         self.keeper.start()
         self.mailer.start()
+        self.shelf.start()
         purging = asyncio.create_task(keep_purged(self.store, _now))
         applying = asyncio.create_task(keep_applied(self.admin))
         told = asyncio.create_task(self.finish.wait())
@@ -219,6 +223,7 @@ class Web:
         await asyncio.gather(purging, applying, renewing, return_exceptions=True)
         await self.delivery.stop()
         await self.mailer.stop()
+        await self.shelf.stop()
         await self.keeper.stop()
         await self.client.close()
         await self.engine.dispose()

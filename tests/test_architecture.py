@@ -16,7 +16,8 @@ PACKAGES = ("gateway", "media")
 IO = {
     "gateway.__main__", "gateway.cli", "gateway.cli_ledger", "gateway.assembly", "gateway.config", "gateway.service",
     "gateway.start", "gateway.explaining",
-    "gateway.web", "gateway.channel", "gateway.log", "gateway.database", "gateway.tones",
+    "gateway.web", "gateway.channel", "gateway.log", "gateway.database", "gateway.tones.folder", "gateway.tones.store",
+    "gateway.tones.child", "gateway.tones.shelf",
     "gateway.sip.transport", "gateway.sip.stream", "gateway.sip.endpoint",
     "gateway.bindings.store", "gateway.bindings.pool", "gateway.bindings.purge", "gateway.bindings.seeding",
     "gateway.bindings.store_axb", "gateway.bindings.store_ax", "gateway.bindings.store_axe",
@@ -44,7 +45,8 @@ MAY_IMPORT = {
     "gateway.api": LEAVES | {"gateway.bindings", "gateway.calls.payloads", "gateway.schema", "gateway.database",
                              "media.recording"},
     "gateway.admin": LEAVES | {"gateway.bindings", "gateway.schema", "gateway.database", "gateway.entries",
-                               "gateway.api.ledger", "gateway.api.limits", "gateway.config.tree"},
+                               "gateway.api.ledger", "gateway.api.limits", "gateway.tones", "gateway.config.tree"},
+    "gateway.tones": LEAVES | {"gateway.schema", "gateway.database", "media.tones", "media.recording.wav"},
     "gateway.lab": LEAVES | {"gateway.sip", "gateway.sdp", "gateway.config", "gateway.calls.privacy"},
     "media": set(),
 }  # fmt: skip

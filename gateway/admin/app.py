@@ -25,6 +25,7 @@ from gateway.admin import (
     numbers,
     orders,
     token_routes,
+    tones,
 )  # fmt: skip
 from gateway.admin.context import AdminContext
 from gateway.admin.failures import AdminError, Failure, Fault
@@ -34,7 +35,7 @@ _BAD: dict[int | str, dict[str, Any]] = {status: {"model": Failure} for status i
 _CODES = {404: "not_found", 405: "not_allowed", 413: "too_large"}
 ROUTERS: Sequence[APIRouter] = (
     token_routes.router, audit_log.router, enterprises.router, applications.router, addresses.router, contacts.router,
-    numbers.router, orders.router, lists.router, calls.router,
+    numbers.router, orders.router, lists.router, calls.router, tones.router,
 )  # fmt: skip
 
 

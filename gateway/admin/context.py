@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from gateway.bindings.store import BindingStore
 from gateway.numbers import PhoneNumber
 from gateway.schema import application as applications
 from gateway.standing import StandingCall
+from gateway.tones.child import Converter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,8 @@ Explain = Callable[
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdminContext:
     """``live_calls`` (None: no answer) and ``stop_call(application, session)`` ask the signalling process. ``wake``:
-    rows may be due in the outbox or in the mail. ``clock`` gives aware UTC time, ``monotonic`` seconds."""
+    rows may be due in the outbox or in the mail. ``sync_tones``: what is approved is where calls find it from then on.
+    ``clock`` gives aware UTC time, ``monotonic`` seconds."""
 
     engine: AsyncEngine
     store: BindingStore
@@ -50,6 +52,8 @@ class AdminContext:
     stop_call: Callable[[str, str], Awaitable[bool]]
     explain: Explain
     wake: Callable[[], None]
+    sync_tones: Callable[[], Awaitable[None]]
+    converter: Converter = field(default_factory=Converter)
 
 
 def own_applications(actor: Actor) -> list[ColumnElement[bool]]:

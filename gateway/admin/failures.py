@@ -80,6 +80,12 @@ class Conflict(AdminError):
     status, code = 409, "conflict"
 
 
+class TooLarge(AdminError):
+    """413."""
+
+    status, code = 413, "too_large"
+
+
 class LockedOut(AdminError):
     """429."""
 

@@ -234,9 +234,11 @@ class Mail(Section):
 
 
 class Tones(Section):
-    """``folder`` holds customers' tones: ``<folder>/<application key>/<name>.wav``."""
+    """``folder`` holds customers' tones: ``<folder>/<application key>/<name>.wav``. ``approved`` is where we put
+    what was uploaded and approved; nobody else should."""
 
     folder: str = ""
+    approved: str = Field("/var/lib/maskline/tones", min_length=1)
 
 
 def _hours(text: str) -> str:

@@ -83,6 +83,9 @@ url = {text(f"sqlite+aiosqlite:///{folder / 'maskline.db'}")}
 url = {text(f"file://{folder / 'recordings'}")}
 spool = {text(str(folder / "spool"))}
 
+[tones]
+approved = {text(str(folder / "tones"))}
+
 [[application]]
 key = {text(self.key)}
 secret = {text(self.secret)}

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -24,6 +25,7 @@ from gateway.bindings.store import BindingStore
 from gateway.database import migrate, open_engine
 from gateway.numbers import PhoneNumber
 from gateway.standing import StandingCall
+from gateway.tones.shelf import Shelf
 
 X = "+8617000000001"
 A, B = "+8613800000021", "+8613800000023"
@@ -40,7 +42,8 @@ class Bench:
         self.woken = 0
         self.tokens: dict[str, str] = {}
 
-    async def up(self, url: str, **settings: Any) -> Bench:
+    async def up(self, url: str, folder: Path, **settings: Any) -> Bench:
+        """``folder`` is where approved tones are put."""
         await migrate(url)
         self.engine = open_engine(url, synchronous="OFF")
         self.store = BindingStore(self.engine)
@@ -74,10 +77,11 @@ class Bench:
         ) -> list[tuple[str, str, bool | None]]:
             return [("caller", caller.masked if masked else caller.e164, None) if caller else ("caller", "", None)]
 
+        self.shelf = Shelf(self.engine, str(folder))
         context = AdminContext(
             engine=self.engine, store=self.store, ledger=Ledger(self.engine), settings=AdminSettings(**settings),
             clock=self.clock, monotonic=time.monotonic, live_calls=live_calls, stop_call=stop_call, explain=explain,
-            wake=self._wake,
+            wake=self._wake, sync_tones=self.shelf.sync,
         )  # fmt: skip
         # Of a socket by its descriptor Python knows that it is TCP, and switches Nagle's wait of 40 ms off.
         listening = socket.socket(fileno=socket.create_server(("127.0.0.1", 0)).detach())

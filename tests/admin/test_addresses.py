@@ -19,7 +19,7 @@ async def make(bench: Bench) -> str:
 
 @pytest.fixture
 async def slow(tmp_path: Path) -> AsyncIterator[Bench]:
-    made = await Bench().up(f"sqlite+aiosqlite:///{tmp_path}/maskline.db", address_delay=600)
+    made = await Bench().up(f"sqlite+aiosqlite:///{tmp_path}/maskline.db", tmp_path / "tones", address_delay=600)
     yield made
     await made.down()
 

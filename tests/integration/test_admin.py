@@ -1,16 +1,21 @@
-"""The management API on a real node: an enterprise from its first day to a call of its own, seen, explained, hung up."""
+"""The management API on a real node: an enterprise from its first day to a call of its own, seen and hung up."""
 
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 
+from gateway.lab.analysis import seconds_of
+from gateway.lab.checks import heard_between
 from gateway.lab.client import ApiError, CustomerClient
 from gateway.lab.phone import Phase
 from gateway.lab.script import Script
@@ -49,7 +54,7 @@ class AdminStand(Stand):
 
 @pytest.fixture
 async def stand(tmp_path: Path) -> AsyncIterator[AdminStand]:
-    made = AdminStand(tmp_path, Script(tone_hz=700), Script(tone_hz=1300, answer_after=0.2))
+    made = AdminStand(tmp_path, Script(tone_hz=700), Script(tone_hz=1300, answer_after=1.0))
     await made.up()
     yield made
     await made.stack.aclose()
@@ -120,3 +125,24 @@ async def test_what_the_api_made_outlives_a_restart_and_the_file_s_stays_the_fil
     customer = CustomerClient(stand.http, stand.node.plan.base_url, made["key"], made["secret"])
     assert (await customer.bind({"callerNum": A, "calleeNum": B, "relationNum": OURS}))["relationNum"] == OURS
     assert SECRET not in str(await stand.ask(operator, "GET", f"/applications/{KEY}"))
+
+
+async def test_a_tone_approved_a_moment_ago_plays_in_the_next_call(stand: AdminStand) -> None:
+    operator = await stand.terminal("token", "create", "me")
+    bound = {"callerNum": A, "calleeNum": B, "relationNum": X, "preVoice": {"callerHintTone": "ours.wav"}}
+    with pytest.raises(ApiError, match=r"1010002.*ours\.wav does not exist"):
+        await stand.customer.bind(bound)
+    sound = io.BytesIO()
+    soundfile.write(sound, 0.5 * np.sin(2 * np.pi * 1400 * np.arange(3 * 44100) / 44100), 44100, format="FLAC")
+    headers, where = {"Authorization": f"Bearer {operator}"}, {"application": KEY, "name": "ours.wav"}
+    url = stand.node.plan.base_url + "/v1/tones"
+    async with stand.http.put(url, params=where, data=sound.getvalue(), headers=headers) as response:
+        assert response.status == 201
+    with pytest.raises(ApiError, match="does not exist"):
+        await stand.customer.bind(bound)
+    await stand.ask(operator, "POST", "/tones/approve", **where)
+    await stand.customer.bind(bound)
+    stand.dial_x(X)
+    await stand.until(lambda: stand.caller.phone.phase is Phase.TALKING)
+    phone = stand.caller.phone
+    assert seconds_of(heard_between(phone, None, phone.answered_at), 1400) > 0.3

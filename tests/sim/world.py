@@ -52,7 +52,7 @@ from gateway.questions import Verdict
 from gateway.sip.hop import Hop
 from gateway.sip.message import parse_message
 from gateway.sip.user_agent import Transmit, UserAgent, UserAgentSettings
-from gateway.tones import SOUNDS, ToneFolder
+from gateway.tones.folder import SOUNDS, ToneFolder
 from media import control
 from media.outputs import OpenPorts, Reply, SendPacket
 from media.outputs import Output as MediaOutput

@@ -1,0 +1,2 @@
+"""Customers' tones, from the upload to the call: ``names``, ``convert``, ``child``, ``tables``, ``states``, ``store``,
+``shelf``, ``folder``."""
