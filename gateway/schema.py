@@ -10,7 +10,8 @@
 ``origin``: file (the configuration's), out (it was, and is not there any more) or api (made by the management API).
 ``number.cause``: why it is UNAVAILABLE (privatenumber.md section 10). ``number_list.kind`` is black or white, ``party``
 caller or callee, ``application`` "" for the whole node. ``outbox.state``: waiting, done, dead.
-``recording.state``: spooling, pending, ready, empty, failed, erased.
+``recording.state``: spooling, pending, ready, empty, failed, erased. ``cdr.payload`` is the fee's. ``day_count`` holds
+calls by cause (kind call) and short messages by sendResult (kind sms; ``recorded`` is 0, ``seconds`` their parts).
 """
 
 from __future__ import annotations
@@ -94,4 +95,30 @@ recording = Table(
     Column("size", Integer), _text("sha256", 64, null=True), Column("seconds", Float), Column("notice", Text),
     Column("erase_at", Float), Column("created_at", Float, nullable=False),
     Index("ix_recording_state", "state", "erase_at"), Index("ix_recording_session", "session"),
+)  # fmt: skip
+cdr = Table(
+    "cdr", metadata, Column("session", String(256), primary_key=True), _text("application"), _text("mode", 8),
+    _text("x", 32), _text("caller", 32, null=True), _text("callee", 32, null=True), _text("trunk", 64),
+    Column("direction", Integer, nullable=False), Column("started_at", Float, nullable=False),
+    Column("ended_at", Float, nullable=False), Column("answered", Boolean, nullable=False),
+    Column("seconds", Float, nullable=False), Column("cause", Integer, nullable=False),
+    Column("recorded", Boolean, nullable=False), Column("payload", Text, nullable=False),
+    Index("ix_cdr_ended", "ended_at", "session"), Index("ix_cdr_application", "application", "ended_at"),
+    Index("ix_cdr_x", "x", "ended_at"), Index("ix_cdr_caller", "caller", "ended_at"),
+    Index("ix_cdr_callee", "callee", "ended_at"),
+)  # fmt: skip
+sms_record = Table(
+    "sms_record", metadata, Column("id", String(64), primary_key=True), _text("application"), _text("x", 32),
+    _text("sender", 32, null=True), _text("receiver", 32, null=True), Column("at", Float, nullable=False),
+    Column("direction", Integer, nullable=False), Column("parts", Integer, nullable=False),
+    Column("result", Integer, nullable=False), Column("binding", String(64)),
+    Index("ix_sms_at", "at", "id"), Index("ix_sms_application", "application", "at"), Index("ix_sms_x", "x", "at"),
+    Index("ix_sms_sender", "sender", "at"), Index("ix_sms_receiver", "receiver", "at"),
+)  # fmt: skip
+day_count = Table(
+    "day_count", metadata, Column("application", String(128), primary_key=True),
+    Column("day", String(10), primary_key=True), Column("kind", String(8), primary_key=True),
+    Column("result", Integer, primary_key=True), Column("count", Integer, nullable=False),
+    Column("answered", Integer, nullable=False), Column("seconds", Float, nullable=False),
+    Column("recorded", Integer, nullable=False), Index("ix_day_count_day", "day"),
 )  # fmt: skip

@@ -15,6 +15,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -41,6 +42,7 @@ from gateway.database import open_engine
 from gateway.explaining import explain
 from gateway.numbers import PhoneNumber
 from gateway.questions import Question, TextQuestion
+from gateway.records.keeping import KeepingSettings, RecordKeeping
 from gateway.start import open_certificate
 from gateway.tones.folder import ToneFolder
 from gateway.tones.shelf import Shelf
@@ -103,6 +105,10 @@ class Web:
             ),
             _now,
         )
+        keep, zone = config.records, ZoneInfo(config.records.time_zone)
+        self.records = RecordKeeping(
+            self.engine, KeepingSettings(days=keep.days, statistics_days=keep.statistics_days, zone=zone), _now
+        )
         self.shelf = Shelf(self.engine, config.tones.approved)
         self.admin = self._admin_context()
         self.app = create_app(
@@ -140,7 +146,9 @@ class Web:
             engine=self.engine,
             store=self.store,
             ledger=Ledger(self.engine),
-            settings=AdminSettings(address_delay=config.web.address_delay_seconds),
+            settings=AdminSettings(
+                address_delay=config.web.address_delay_seconds, zone=ZoneInfo(config.records.time_zone)
+            ),
             clock=_now,
             monotonic=time.monotonic,
             live_calls=self.channel.list_calls,
@@ -204,6 +212,7 @@ class Web:
         self.keeper.start()
         self.mailer.start()
         self.shelf.start()
+        keeping = asyncio.create_task(self.records.run())
         purging = asyncio.create_task(keep_purged(self.store, _now))
         applying = asyncio.create_task(keep_applied(self.admin))
         told = asyncio.create_task(self.finish.wait())
@@ -217,10 +226,10 @@ class Web:
             _log.warning("work was left for the next start")
         server.should_exit = True
         await asyncio.gather(serving, return_exceptions=True)
-        for task in (gone, told, purging, applying, renewing):
+        for task in (gone, told, purging, applying, keeping, renewing):
             task.cancel()
         # A connection that a cancelled task still holds would outlive the engine.
-        await asyncio.gather(purging, applying, renewing, return_exceptions=True)
+        await asyncio.gather(purging, applying, keeping, renewing, return_exceptions=True)
         await self.delivery.stop()
         await self.mailer.stop()
         await self.shelf.stop()

@@ -21,9 +21,11 @@ from gateway.admin import (
     calls,
     contacts,
     enterprises,
+    ledger,
     lists,
     numbers,
     orders,
+    records,
     token_routes,
     tones,
 )  # fmt: skip
@@ -36,6 +38,7 @@ _CODES = {404: "not_found", 405: "not_allowed", 413: "too_large"}
 ROUTERS: Sequence[APIRouter] = (
     token_routes.router, audit_log.router, enterprises.router, applications.router, addresses.router, contacts.router,
     numbers.router, orders.router, lists.router, calls.router, tones.router,
+    records.router, ledger.router,
 )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, select
@@ -22,9 +22,11 @@ from gateway.tones.child import Converter
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdminSettings:
-    """``address_delay``: seconds until a changed callback address acts. Lock-out as in the vendor's API."""
+    """``address_delay``: seconds until a changed callback address acts. ``zone``: whose days statistics
+    count. Lock-out as in the vendor's API."""
 
     address_delay: float = 0
+    zone: tzinfo = UTC
     lockout_failures: int = 10
     lockout_within: float = 300
     lockout_seconds: float = 1800

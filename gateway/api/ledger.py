@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, select, update
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.database import reading, writing
 from gateway.numbers import PhoneNumber
@@ -101,7 +101,7 @@ class Ledger:
         order = (outbox.c.created_at.desc(), outbox.c.session, outbox.c.seq.desc())
         query = select(outbox).where(*wanted.conditions()).order_by(*order).limit(limit)
         async with reading(self._engine) as connection:
-            return [_entry(row, (), masked) for row in await connection.execute(query)]
+            return [read_entry(row, (), masked) for row in await connection.execute(query)]
 
     async def entry(self, id: str, *, masked: bool = True) -> Entry | None:
         """One with all its attempts, the first one first."""
@@ -111,7 +111,7 @@ class Ledger:
                 return None
             tries = select(attempt).where(attempt.c.outbox == id).order_by(attempt.c.id)
             found = tuple(_attempt(one, masked) for one in await connection.execute(tries))
-        return _entry(row, found, masked)
+        return read_entry(row, found, masked)
 
     async def dead(self) -> list[Dead]:
         """What has been given up, by application."""
@@ -131,9 +131,18 @@ class Ledger:
 
     async def replay(self, wanted: Wanted, at: datetime) -> int:
         """Push rows again from now on, with the whole retry plan before them; how many. ValueError: for all rows."""
+        async with writing(self._engine) as connection:
+            return await self.replay_in(connection, wanted, at)
+
+    async def replay_in(
+        self, connection: AsyncConnection, wanted: Wanted, at: datetime, keys: Collection[str] | None = None
+    ) -> int:
+        """The same in the caller's transaction; ``keys``: rows of these applications only."""
         where = wanted.conditions()
         if not where:
             raise ValueError("a replay needs an id, an application, a session or a time")
+        if keys is not None:
+            where.append(outbox.c.application.in_(keys))
         # A waiting row is on its way already; the blocking question of X mode has no second time.
         some = (
             select(outbox.c.id)
@@ -141,11 +150,10 @@ class Ledger:
             .limit(REPLAY_LIMIT)
         )
         again = {"state": "waiting", "tries": 0, "due_at": at.timestamp()}
-        async with writing(self._engine) as connection:
-            ids = list((await connection.execute(some)).scalars())
-            for start in range(0, len(ids), 500):
-                part = ids[start : start + 500]
-                await connection.execute(update(outbox).where(outbox.c.id.in_(part)).values(**again))
+        ids = list((await connection.execute(some)).scalars())
+        for start in range(0, len(ids), 500):
+            part = ids[start : start + 500]
+            await connection.execute(update(outbox).where(outbox.c.id.in_(part)).values(**again))
         return len(ids)
 
 
@@ -159,7 +167,8 @@ def _masked(name: str, value: object) -> object:
     return masked_text(value) if isinstance(value, str) and name not in _OURS else value
 
 
-def _entry(row: Any, attempts: tuple[Attempt, ...], masked: bool) -> Entry:
+def read_entry(row: Any, attempts: tuple[Attempt, ...], masked: bool) -> Entry:
+    """A row of the outbox as a value."""
     payload = json.loads(row.payload)
     if masked:
         payload = {name: _masked(name, value) for name, value in payload.items()}

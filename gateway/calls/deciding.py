@@ -21,16 +21,32 @@ def decide(call: Call, decision: Decision, now: float) -> Decision:
     decision = call.decision = _barred(call, decision, now)
     known: dict[str, Any] = {}
     if isinstance(decision, Connect):
-        known = {"direction": decision.direction, "shown": decision.shown, "callee": decision.callee}
+        known = {"direction": decision.direction, "shown": decision.shown, "callee": decision.callee,
+                 "way": call.outgoing.name}  # fmt: skip
     # Once its application is known a call stays its: whoever was told of the call is told of its end.
     call.change(
         application=decision.application or call.record.application,
         mode=str(decision.mode or call.record.mode),
         binding=decision.binding,
         user_data=decision.user_data,
+        rule=decision.rule,
+        tones=_tones(decision),
         **known,
     )
     return decision
+
+
+def _tones(decision: Decision) -> str:
+    """The tones that belong to it, for who asks afterwards."""
+    match decision:
+        case Connect():
+            named = {"waiting": decision.waiting_tone, "notice": decision.notice if decision.record else "",
+                     "callee": decision.callee_tone, "last minute": decision.last_minute}  # fmt: skip
+        case Reject():
+            named = {"refusal": decision.file or decision.tone}
+        case _:
+            named = {}
+    return ", ".join(f"{use}: {name}" for use, name in named.items() if name)
 
 
 def _barred(call: Call, decision: Decision, now: float) -> Decision:

@@ -8,8 +8,8 @@ large batches and an idle one small ones at once; a database that is locked or g
     CallOpened        an ``open_call`` row with the record: found again after a crash
     RecordingStarted  a ``recording`` row, spooling; the open call knows of it
     CallAnswered      the open call's record
-    CallClosed        the fee's ``outbox`` row; ``recording`` pending or empty; the open call goes
-    TextClosed        an ``outbox`` row: the notice of a short message
+    CallClosed        the fee's ``outbox`` row and ``cdr``; ``recording`` pending or empty; the open call goes
+    TextClosed        an ``outbox`` row, the notice of a short message, and its ``sms_record``
 
 ``Publish(Disconnected)`` and ``CallClosed`` follow each other in the queue and are never put into two transactions, so
 there is a disconnect exactly when there is a CDR. ``seq`` is fixed for each kind, so that recovery needs no look
@@ -38,12 +38,12 @@ from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.calls.events import Disconnected
-from gateway.calls.journal_rows import Rows, event_row
+from gateway.calls.journal_rows import Rows, cdr_row, epoch_of, event_row, message_row
 from gateway.calls.outputs import CallAnswered, CallClosed, CallOpened, Publish, RecordingStarted, TextClosed
 from gateway.calls.payloads import event_payload, fee_payload, open_payload, recovered_payloads
 from gateway.calls.record import CallRecord
 from gateway.database import writing
-from gateway.schema import open_call, outbox, recording
+from gateway.schema import cdr, open_call, outbox, recording
 
 _log = structlog.get_logger()
 Wall = Callable[[float], datetime]
@@ -131,11 +131,12 @@ class Journal:
                 for payload in (disconnect, fee) if fee["application"] else ():
                     if payload["kind"] not in kinds:
                         await connection.execute(insert(outbox).values(**event_row(payload, time.time())))
+                await connection.execute(insert(cdr).values(**cdr_row(fee)))
                 state = "pending" if fee["recorded"] else "empty"
                 await connection.execute(
                     update(recording)
                     .where(recording.c.session == row.session, recording.c.state == "spooling")
-                    .values(state=state, answered_at=_epoch_of(fee["answered"]), ended_at=_epoch_of(fee["ended"]))
+                    .values(state=state, answered_at=epoch_of(fee["answered"]), ended_at=epoch_of(fee["ended"]))
                 )
                 await connection.execute(delete(open_call).where(open_call.c.session == row.session))
         if rows:
@@ -244,9 +245,12 @@ class Journal:
                 rows.change(record.session, self._opened(record), now)
             case TextClosed(payload):
                 rows.outbox.append(event_row(payload, now))
+                rows.messages.append(message_row(payload))
             case CallClosed(_, record):
+                fee = fee_payload(record, self._wall)
+                rows.cdrs.append(cdr_row(fee))
                 if record.application:
-                    rows.outbox.append(event_row(fee_payload(record, self._wall), now))
+                    rows.outbox.append(event_row(fee, now))
                 rows.close(record.session)
                 rows.ends.append(self._end(record))
 
@@ -282,10 +286,6 @@ def _parts(batch: list[Entry]) -> Iterator[list[Entry]]:
             part = []
     if part:
         yield part
-
-
-def _epoch_of(text: str | None) -> float | None:
-    return None if text is None else datetime.fromisoformat(text).timestamp()
 
 
 def _written_at(spool: str | None) -> float:

@@ -1,19 +1,20 @@
 """[IO] What a batch of the journal comes to in rows.
 
-Every statement costs a way to the database's thread and back, so a batch is six at most, whatever is in it. The fixed
+Every statement costs a way to the database's thread and back, so a batch is eight at most, whatever is in it. The fixed
 ``seq`` of each kind gives an event its place in its call and its stable id.
 """
 
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.calls.payloads import Payload
-from gateway.schema import open_call, outbox, recording
+from gateway.schema import cdr, open_call, outbox, recording, sms_record
 
 SEQ = {"callin": 0, "collectInfo": 1, "callout": 2, "alerting": 3, "answer": 4, "disconnect": 90, "fee": 91, "sms": 0}
 _CHANGE = (
@@ -35,11 +36,13 @@ _END = (
 
 
 class Rows:
-    """What a batch comes to: at most six statements, since each costs a way to the database's thread and back."""
+    """What a batch comes to: at most eight statements, since each costs a way to the database's thread and back."""
 
     def __init__(self, node: str) -> None:
         self._node = node
         self.outbox: list[dict[str, Any]] = []
+        self.cdrs: list[dict[str, Any]] = []
+        self.messages: list[dict[str, Any]] = []
         self.recordings: list[dict[str, Any]] = []
         self.ends: list[dict[str, Any]] = []
         self._opened: dict[str, dict[str, Any]] = {}
@@ -74,6 +77,8 @@ class Rows:
         """Within the caller's transaction."""
         for statement, rows in (
             (insert(outbox), self.outbox),
+            (insert(cdr), self.cdrs),
+            (insert(sms_record), self.messages),
             (insert(open_call), list(self._opened.values())),
             (_CHANGE, list(self._changed.values())),
             (_CLOSE, self._closed),
@@ -99,3 +104,35 @@ def event_row(payload: Payload, now: float) -> dict[str, Any]:
         "tries": 0,
         "state": "waiting",
     }
+
+
+def cdr_row(fee: Payload) -> dict[str, Any]:
+    """The ``cdr`` row of a fee."""
+    return {
+        "session": fee["session"],
+        "application": fee["application"],
+        "mode": fee["mode"],
+        "x": fee["x"],
+        "caller": fee["caller"],
+        "callee": fee["callee"],
+        "trunk": fee["trunk"],
+        "direction": fee["direction"],
+        "started_at": epoch_of(fee["started"]),
+        "ended_at": epoch_of(fee["ended"]),
+        "answered": fee["answered"] is not None,
+        "seconds": fee["talk_seconds"],
+        "cause": fee["cause"],
+        "recorded": fee["recorded"],
+        "payload": json.dumps(fee),
+    }
+
+
+def message_row(notice: Payload) -> dict[str, Any]:
+    """The ``sms_record`` row of a short message's notice; its text is not kept."""
+    names = ("application", "x", "sender", "receiver", "direction", "parts", "result", "binding")
+    return {"id": notice["session"], "at": epoch_of(notice["at"]), **{name: notice[name] for name in names}}
+
+
+def epoch_of(text: str | None) -> float | None:
+    """A payload's time as epoch seconds."""
+    return None if text is None else datetime.fromisoformat(text).timestamp()

@@ -14,7 +14,7 @@ Fee (outbox kind ``fee``, the CDR):
     direction (0, 1, 2), x, caller (null), shown (null), callee (null),
     started, forwarded, rang, answered, ended, record_started (times),
     cause (int), cause_text, sip_status (int), q850 (int), talk_seconds (float),
-    recorded (bool), recording (object name or null), extension (AXE, or ""),
+    recorded (bool), recording (object name or null), extension (AXE, or ""), rule, way (trunk to the callee), tones,
     notice: [caller, callee], each null or [first, last] as times
     recovered (bool): the node died in the call, and ``ended`` is the last instant it was known to be up
 """
@@ -151,6 +151,9 @@ def _record_payload(record: CallRecord, wall: Wall, recovered: bool) -> Payload:
         "recording": record.recording,
         "notice": [_span(span, wall) for span in record.notice],
         "extension": record.extension,
+        "rule": record.rule,
+        "way": record.way,
+        "tones": record.tones,
         "recovered": recovered,
     }
 

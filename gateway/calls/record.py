@@ -28,7 +28,7 @@ class CallRecord:
     second leg failed; both 0 for an answered call. ``recorded`` and ``recording`` (object name) speak of a recording
     that will exist: at the end of a call too short to keep they are False and None. ``notice`` holds, for the caller
     and the callee, when the recording notice was heard from its first to its last packet. ``extension``:
-    AXE, as dialled.
+    AXE, as dialled. ``rule``, ``way`` (the trunk to the callee) and ``tones`` tell afterwards why it went as it did.
     """
 
     session: str
@@ -55,6 +55,9 @@ class CallRecord:
     record_started: float | None = None
     notice: tuple[Span | None, Span | None] = (None, None)
     extension: str = ""
+    rule: str = ""
+    way: str = ""
+    tones: str = ""
 
     @property
     def talk_seconds(self) -> float:

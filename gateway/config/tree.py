@@ -78,6 +78,21 @@ def _database_url(text: str) -> str:
     return text
 
 
+def _hours(text: str) -> str:
+    """``08:00-22:00``; the end may lie on the next day."""
+    if text and not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]", text):
+        raise ValueError("must look like 08:00-22:00")
+    return text
+
+
+def _time_zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ValueError, LookupError, OSError):
+        raise ValueError("must be a time zone like Asia/Shanghai") from None
+    return text
+
+
 HopField = Annotated[Hop, BeforeValidator(_hop)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Address = Annotated[str, AfterValidator(_address)]
@@ -233,27 +248,20 @@ class Mail(Section):
         return self
 
 
+class Records(Section):
+    """For how many days CDRs and short messages can be searched, and statistics asked for; whose days these are."""
+
+    days: int = Field(31, ge=1, le=3650)
+    statistics_days: int = Field(731, ge=31, le=3650)
+    time_zone: Annotated[str, AfterValidator(_time_zone)] = "Asia/Shanghai"
+
+
 class Tones(Section):
     """``folder`` holds customers' tones: ``<folder>/<application key>/<name>.wav``. ``approved`` is where we put
     what was uploaded and approved; nobody else should."""
 
     folder: str = ""
     approved: str = Field("/var/lib/maskline/tones", min_length=1)
-
-
-def _hours(text: str) -> str:
-    """``08:00-22:00``; the end may lie on the next day."""
-    if text and not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]", text):
-        raise ValueError("must look like 08:00-22:00")
-    return text
-
-
-def _time_zone(text: str) -> str:
-    try:
-        ZoneInfo(text)
-    except (ValueError, LookupError, OSError):
-        raise ValueError("must be a time zone like Asia/Shanghai") from None
-    return text
 
 
 TONE_USES = (
@@ -325,6 +333,7 @@ class Config(Section):
     events: Events = Events()
     tones: Tones = Tones()
     mail: Mail = Mail()
+    records: Records = Records()
     application: tuple[ApplicationEntry, ...] = ()
     number: tuple[NumberEntry, ...] = ()
 

@@ -24,7 +24,7 @@ from gateway.calls.record import CallRecord
 from gateway.causes import Cause
 from gateway.database import migrate, open_engine, reading, writing
 from gateway.numbers import PhoneNumber
-from gateway.schema import open_call, outbox, recording
+from gateway.schema import cdr, open_call, outbox, recording, sms_record
 
 A, B, X = PhoneNumber("+8613800000021"), PhoneNumber("+8613800000023"), PhoneNumber("+8617000000001")
 START = 1_700_000_000.0
@@ -99,6 +99,10 @@ async def test_a_call_in_rows(engine: AsyncEngine, tmp_path: Path) -> None:
     assert [row.kind for row in events] == ["callin", "callout", "alerting", "answer", "disconnect", "fee"]
     assert {(row.application, row.session, row.state, row.tries) for row in events} == {("app", "s", "waiting", 0)}
     assert json.loads(events[-1].payload)["talk_seconds"] == 19.0
+    (record,) = await rows(engine, cdr)
+    assert (record.session, record.application, record.caller, record.callee) == ("s", "app", A.e164, B.e164)
+    assert (record.answered, record.seconds, record.cause, record.recorded) == (True, 19.0, 0, True)
+    assert (record.started_at, record.ended_at, record.payload) == (START, START + 20, events[-1].payload)
     (kept,) = await rows(engine, recording)
     assert (kept.name, kept.state, kept.spool) == ("s.wav", "pending", str(tmp_path / "s.spool"))
     assert (kept.answered_at, kept.ended_at) == (START + 1, START + 20)
@@ -119,6 +123,7 @@ async def test_nobodys_call_tells_nobody(engine: AsyncEngine, tmp_path: Path) ->
     await write(engine, call("s", tmp_path / "s.spool", application=""))
     assert await rows(engine, outbox) == []
     assert await rows(engine, open_call) == []
+    assert [row.application for row in await rows(engine, cdr)] == [""]
 
 
 async def test_a_broken_database_is_tried_again_until_it_works(
@@ -140,7 +145,9 @@ async def test_a_broken_database_is_tried_again_until_it_works(
 
 
 async def test_the_notice_of_a_short_message(engine: AsyncEngine) -> None:
-    payload = {"kind": "sms", "session": "m1", "application": "app", "sender": A.e164, "text": "secret"}
+    payload = {"kind": "sms", "session": "m1", "application": "app", "sender": A.e164, "text": "secret",
+               "receiver": None, "x": "+8617000000001", "at": "2026-11-24T10:00:00.000000Z", "direction": 1, "parts": 2,
+               "result": 8, "binding": None}  # fmt: skip
     closed = TextClosed(payload)
     assert "secret" not in repr(closed)
     assert A.e164 not in repr(closed)
@@ -148,6 +155,10 @@ async def test_the_notice_of_a_short_message(engine: AsyncEngine) -> None:
     (row,) = await rows(engine, outbox)
     assert (row.id, row.application, row.kind, row.state) == ("m1.0", "app", "sms", "waiting")
     assert json.loads(row.payload) == payload
+    (record,) = await rows(engine, sms_record)
+    assert (record.id, record.sender, record.receiver, record.parts, record.result) == ("m1", A.e164, None, 2, 8)
+    assert record.at == 1795514400.0
+    assert "secret" not in str(record)
 
 
 async def test_what_is_there_already_holds_nothing_up(engine: AsyncEngine, tmp_path: Path) -> None:

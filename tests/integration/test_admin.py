@@ -7,8 +7,10 @@ import io
 import os
 import sys
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -98,6 +100,16 @@ async def test_from_the_first_token_to_a_call(stand: AdminStand) -> None:
     assert fee is not None, stand.node.log_tail()
     assert (fee.fields["ulFailReason"], fee.fields["sessionId"]) == (8017, call["session"])
     assert (await stand.ask(operator, "GET", "/calls"))["items"] == []
+    (record,) = (await stand.ask(tenant, "GET", "/cdrs", number=B))["items"]
+    assert (record["session"], record["caller"], record["cause"], record["way"]) == (call["session"], A, 8017, "demo")
+    past = (await stand.ask(auditor, "GET", f"/explain/{call['session']}"))["lines"]
+    assert "8017" in past[-1]["text"]
+    assert {"rule", "binding", "trunk"} <= {line["what"] for line in past}
+    assert A not in str(past)
+    today = datetime.now(ZoneInfo("Asia/Shanghai")).date().isoformat()
+    (day,) = (await stand.ask(tenant, "GET", "/statistics", first=today, last=today))["periods"]
+    assert (day["calls"], day["answered"], day["causes"]) == (1, 1, {"8017": 1})
+    assert (await stand.ask(auditor, "GET", "/ledger", kind="fee"))["items"][0]["state"] == "done"
 
     await stand.ask(operator, "POST", "/numbers/status", {"numbers": [OURS], "status": "unavailable", "cause": 3})
     told = await stand.receiver.wait_for("numStatus", 10)
