@@ -81,7 +81,9 @@ outbox = Table(
     Column("seq", Integer, nullable=False), _text("kind", 16), Column("payload", Text, nullable=False),
     Column("created_at", Float, nullable=False), Column("due_at", Float, nullable=False),
     Column("tries", Integer, nullable=False), _text("state", 8),
-    Index("ix_outbox_due", "state", "due_at"), Index("uq_outbox_order", "session", "seq", unique=True),
+    Index("ix_outbox_due", "state", "application", "due_at"),
+    Index("ix_outbox_kind", "state", "application", "kind", "due_at"),
+    Index("uq_outbox_order", "session", "seq", unique=True),
 )  # fmt: skip
 attempt = Table(
     "attempt", metadata, Column("id", Integer, primary_key=True, autoincrement=True),

@@ -2,6 +2,6 @@
 
 ``errors`` ``auth`` ``limits`` ``fields`` ``context`` ``gate`` ``links`` ``policy``   what every request goes through
 ``axb`` ``ax`` ``call_stop`` ``recordings`` ``app`` ``server``                 the routes, and all of them as one server
-``events`` ``callbacks`` ``attempts`` ``outbox``                             events and CDRs on their way out
+``events`` ``callbacks`` ``breaker`` ``due`` ``attempts`` ``outbox``             events and CDRs on their way out
 ``keeper``                                                                       recordings rendered and erased
 """

@@ -2,7 +2,7 @@
 
 A customer names the address, so it is hostile input (SSRF): names are resolved here, every address is checked, and the
 connection goes to the checked address. Redirects are failures, the environment's proxies are not used, and of the
-answer only its status and first bytes are kept.
+answer only its status and first bytes are kept, as they came: a few kilobytes of gzip may hold gigabytes.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 BODY_LIMIT = 64 * 1024
+POST_LIMIT = 4 * 1024
+"""Bytes read of an answer of which nothing but the status counts; one that is longer costs its connection."""
 SHOWN = 256
 """Bytes of an answer that the ledger keeps."""
 # Besides what ipaddress calls not global: IETF protocol assignments, and the ranges that lead to IPv4 by translation.
@@ -74,10 +76,10 @@ class Outcome:
         return self.status is not None and 200 <= self.status < 300
 
 
-async def _first(content: aiohttp.StreamReader) -> bytes:
-    """All of a body, or its first ``BODY_LIMIT`` bytes."""
+async def _first(content: aiohttp.StreamReader, limit: int) -> bytes:
+    """All of a body, or its first bytes."""
     parts, size = [], 0
-    while size < BODY_LIMIT and (part := await content.read(BODY_LIMIT - size)):
+    while size < limit and (part := await content.read(limit - size)):
         parts.append(part)
         size += len(part)
     return b"".join(parts)
@@ -92,12 +94,17 @@ class CallbackClient:
 
     async def post(self, url: str, body: bytes, headers: dict[str, str], *, private: bool) -> Outcome:
         """POST and wait for the status. Never raises but when cancelled."""
-        return (await self.ask(url, body, headers, private=private))[0]
+        return (await self._exchange(url, body, headers, private, None, POST_LIMIT))[0]
 
     async def ask(
         self, url: str, body: bytes, headers: dict[str, str], *, private: bool, seconds: float | None = None
     ) -> tuple[Outcome, bytes]:
         """POST and wait for the answer, of which the first ``BODY_LIMIT`` bytes are given. Never raises likewise."""
+        return await self._exchange(url, body, headers, private, seconds, BODY_LIMIT)
+
+    async def _exchange(
+        self, url: str, body: bytes, headers: dict[str, str], private: bool, seconds: float | None, limit: int
+    ) -> tuple[Outcome, bytes]:
         host = urlsplit(url).hostname or ""
         try:
             if not private and forbidden(host):
@@ -109,7 +116,7 @@ class CallbackClient:
                 asyncio.timeout(seconds),
                 self._pool(private).post(url, data=body, headers=headers, allow_redirects=False) as response,
             ):
-                answer = await _first(response.content)
+                answer = await _first(response.content, limit)
                 return Outcome(response.status, answer=answer[:SHOWN].decode("utf-8", "replace")), answer
         except TimeoutError:
             return Outcome(None, "time-out"), b""
@@ -127,6 +134,7 @@ class CallbackClient:
             # No limit here: a pool that one dead server fills would hold up all others. Who posts keeps the count.
             connector = aiohttp.TCPConnector(resolver=resolver, limit=0, use_dns_cache=private)
             self._pools[private] = aiohttp.ClientSession(
-                connector=connector, timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
-            )
+                connector=connector, timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False,
+                headers={"Accept-Encoding": "identity"}, auto_decompress=False,
+            )  # fmt: skip
         return self._pools[private]

@@ -2,10 +2,12 @@
 
 A row is ``waiting`` until its POST got a 2xx (``done``) or the retry plan is used up (``dead``). Every call has one
 task at a time, which walks its rows in ``seq`` order and stops at the first that fails, so events never overtake. An
-application has at most ``IN_HAND`` such tasks and ``PARALLEL`` messages under way, so a dead target costs others
-nothing. What became of rows is written in groups (``attempts``). CDRs of one application that are
-due within ``merge_seconds`` go in one message. State lives in the table: a restart goes on where it was, and the worst
-that it does is to send a row twice, with the same ``X-Event-Id``.
+application has at most ``IN_HAND`` such tasks and ``PARALLEL`` messages under way, an address that fails is left alone
+and probed (``breaker``), and what waits for it costs no look at the table (``due``): so a dead target costs others
+nothing. Rows that wait for such an address longer than the retry plan lasts are given up. What became of rows is
+written in groups (``attempts``). CDRs of one application that are due within ``merge_seconds`` go in one message. State
+lives in the table: a restart goes on where it was, and the worst that it does is to send a row twice, with the same
+``X-Event-Id``.
 """
 
 from __future__ import annotations
@@ -20,29 +22,30 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from itertools import groupby
-from operator import attrgetter
 from typing import Any, Literal, cast
 
 import structlog
-from sqlalchemy import Row, exists, select
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.api.attempts import AttemptLog
 from gateway.api.auth import signature_headers
+from gateway.api.breaker import Breakers
 from gateway.api.callbacks import CallbackClient, Outcome
+from gateway.api.due import due_calls, overdue_rows, put_off, waiting_applications
 from gateway.api.events import JSON_TYPE, MERGE_LIMIT, CdrFacts, encoded, event_body, fee_body
 from gateway.api.sms import notify_body
 from gateway.bindings.models import Application
 from gateway.bindings.store import BindingStore
 from gateway.database import reading
-from gateway.schema import outbox
 
 _log = structlog.get_logger()
 PARALLEL = 32
 IN_HAND = 512  # more than MERGE_LIMIT: each CDR of a message has its call's task
+PROBES = 8
 SCAN_PACE = 0.02
 DAY = 86400.0
+SHORTEST_LIFE = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +94,9 @@ class Delivery:
         self._wake = asyncio.Event()
         plan = [60 * minutes for minutes in settings.retry_minutes]
         self._notes = AttemptLog(engine, plan, DAY * settings.retention_days, clock, self._wake.set)
-        self._calls: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._life = max(sum(plan), SHORTEST_LIFE)
+        self._breakers = Breakers()
+        self._calls: defaultdict[str, dict[str, asyncio.Task[None]]] = defaultdict(dict)
         self._slots: defaultdict[str, asyncio.Semaphore] = defaultdict(partial(asyncio.Semaphore, PARALLEL))
         self._batches: dict[str, _Batch] = {}
         self._batch_tasks: set[asyncio.Task[None]] = set()
@@ -109,7 +114,7 @@ class Delivery:
 
     async def stop(self) -> None:
         """Stop; what is under way is given up and sent again by the next start."""
-        tasks = [*self._calls.values(), *self._batch_tasks, *([self._task] if self._task else [])]
+        tasks = [*self._under_way(), *self._batch_tasks, *([self._task] if self._task else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -122,7 +127,10 @@ class Delivery:
             await self._scan()
             if not self._calls and not self._notes.held:
                 return
-            await asyncio.gather(*self._calls.values(), return_exceptions=True)
+            await asyncio.gather(*self._under_way(), return_exceptions=True)
+
+    def _under_way(self) -> list[asyncio.Task[None]]:
+        return [task for calls in self._calls.values() for task in calls.values()]
 
     async def _run(self) -> None:
         while True:
@@ -145,39 +153,54 @@ class Delivery:
     async def _look(self) -> None:
         now = self._clock()
         self._scans += 1
-        before = outbox.alias()
-        overtakes = exists().where(
-            before.c.session == outbox.c.session, before.c.seq < outbox.c.seq, before.c.state == "waiting"
-        )
-        due = (outbox.c.state == "waiting", outbox.c.due_at <= now)
         # Asked before the snapshot is taken: what is written down afterwards still looks due in it.
-        under_way, held = list(self._calls), set(self._notes.held)
+        under_way, held = {key: set(calls) for key, calls in self._calls.items()}, set(self._notes.held)
+        blocked: list[tuple[str, float]] = []
         async with reading(self._engine) as connection:
-            keys = (await connection.execute(select(outbox.c.application).where(*due).distinct())).scalars().all()
-            for key in keys:
-                busy = {session for application, session in under_way if application == key}
-                room = IN_HAND - len(busy)
-                if room <= 0:
-                    continue
-                first = select(outbox.c.session).where(outbox.c.application == key, *due, ~overtakes)
-                first = first.where(outbox.c.session.not_in(busy | held))
-                rows = select(outbox).where(
-                    outbox.c.session.in_(first.order_by(outbox.c.due_at).limit(room)), outbox.c.state == "waiting"
-                )
-                found = (await connection.execute(rows.order_by(outbox.c.session, outbox.c.seq))).all()
-                for session, of_call in groupby(found, attrgetter("session")):
-                    self._begin(key, session, list(of_call))
+            for key in await waiting_applications(connection, now):
+                blocked += await self._look_at(connection, key, now, under_way.get(key, set()), held)
+        await put_off(self._engine, blocked)
 
-    def _begin(self, key: str, session: str, rows: list[Row[Any]]) -> None:
+    async def _look_at(
+        self, connection: AsyncConnection, key: str, now: float, busy: set[str], held: set[str]
+    ) -> list[tuple[str, float]]:
+        """Begin an application's calls; what is to be put off."""
+        without, resting, failing = busy | held, self._breakers.resting_kinds(key, now), self._breakers.open_kinds(key)
+        room = IN_HAND - len(busy)
+        if failing:
+            before = now - self._life
+            for row in await overdue_rows(connection, key, before, without=without, kinds=failing):
+                self._notes.put(row, Outcome(None, "the address kept failing"), forever=True)
+                held.add(row.session)
+            # What follows them may have an address that is well.
+            late = await due_calls(connection, key, before, room=PROBES, without=busy | held, kinds=failing)
+            for call in late.calls:
+                self._begin(key, call)
+            without = busy | held | {call[0].session for call in late.calls}
+            room = min(room, PROBES)
+        if room <= 0:
+            return []
+        due = await due_calls(connection, key, now, room=room, without=without, kinds=resting)
+        for call in due.calls:
+            self._begin(key, call)
+        if due.more and len(self._calls[key]) < IN_HAND:
+            self._wake.set()
+        return due.blocked
+
+    def _begin(self, key: str, rows: list[Row[Any]]) -> None:
+        session = rows[0].session
         task = asyncio.get_running_loop().create_task(self._call(key, session, rows))
-        self._calls[key, session] = task
-        task.add_done_callback(partial(self._finished, (key, session), self._scans))
+        self._calls[key][session] = task
+        task.add_done_callback(partial(self._finished, key, session, self._scans))
 
-    def _finished(self, name: tuple[str, str], scan: int, _task: asyncio.Task[None]) -> None:
-        del self._calls[name]
-        if self._scans != scan or sum(1 for key, _ in self._calls if key == name[0]) == IN_HAND - 1:
+    def _finished(self, key: str, session: str, scan: int, _task: asyncio.Task[None]) -> None:
+        calls = self._calls[key]
+        del calls[session]
+        if self._scans != scan or len(calls) == IN_HAND - 1:
             # A scan that came meanwhile has passed this call over, and may have passed over a new row of it.
             self._wake.set()
+        if not calls:
+            del self._calls[key]
 
     async def _call(self, key: str, session: str, rows: list[Row[Any]]) -> None:
         """Walk one call's rows until one fails or isn't due."""
@@ -201,8 +224,8 @@ class Delivery:
             body = encoded(notify_body(payload) if row.kind == "sms" else event_body(payload))
         except (ValueError, LookupError, TypeError):
             return self._give_up(row)
-        outcome, seconds = await self._post(application, url, body, row.id)
-        return self._notes.put(row, outcome, seconds)
+        outcome, seconds = await self._post(application, url, body, row)
+        return outcome is not None and self._notes.put(row, outcome, seconds)
 
     async def _join_batch(self, application: Application, url: str, row: Row[Any]) -> bool:
         batch = self._batches.get(application.key)
@@ -232,8 +255,9 @@ class Delivery:
                         finished.add(row.id)
             if good:
                 body = encoded(fee_body([(row.id, json.loads(row.payload)) for row in good], facts))
-                outcome, seconds = await self._post(application, url, body, good[0].id)
-                finished |= {row.id for row in good if self._notes.put(row, outcome, seconds)}
+                outcome, seconds = await self._post(application, url, body, good[0])
+                if outcome is not None:
+                    finished |= {row.id for row in good if self._notes.put(row, outcome, seconds)}
             batch.done.set_result(finished)
         except Exception:
             _log.exception("CDRs could not be delivered", application=application.key)
@@ -241,14 +265,30 @@ class Delivery:
             if not batch.done.done():
                 batch.done.set_result(set())
 
-    async def _post(self, application: Application, url: str, body: bytes, event_id: str) -> tuple[Outcome, float]:
-        headers = {"Content-Type": JSON_TYPE, "X-Event-Id": event_id}
-        now = datetime.fromtimestamp(self._clock(), UTC)
-        form = cast(Literal["WSSE", "AKSK", "both"], application.signature)
-        headers |= dict(signature_headers(form, application.key, application.secret, secrets.token_hex(16), now))
+    async def _post(
+        self, application: Application, url: str, body: bytes, row: Row[Any]
+    ) -> tuple[Outcome | None, float]:
+        """What became of it and for how many seconds it went on; None: the address is left alone, nothing was sent."""
+        breaker = self._breakers.of(application.key, row.kind)
         async with self._slots[application.key]:
+            if not breaker.allows(self._clock()):
+                return None, 0.0
+            headers = {"Content-Type": JSON_TYPE, "X-Event-Id": row.id}
+            now = datetime.fromtimestamp(self._clock(), UTC)
+            form = cast(Literal["WSSE", "AKSK", "both"], application.signature)
+            headers |= dict(signature_headers(form, application.key, application.secret, secrets.token_hex(16), now))
+            breaker.begin()
             began = time.monotonic()
-            outcome = await self._client.post(url, body, headers, private=application.private_callbacks)
+            try:
+                outcome = await self._client.post(url, body, headers, private=application.private_callbacks)
+            except BaseException:
+                breaker.abandon()
+                raise
+            if breaker.note(outcome.ok, self._clock()):
+                _log.warning(
+                    "a customer's address is tried again" if outcome.ok else "a customer's address is left alone",
+                    application=application.key, kind=row.kind,
+                )  # fmt: skip
             return outcome, time.monotonic() - began
 
     def _give_up(self, row: Row[Any]) -> bool:

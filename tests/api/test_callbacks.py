@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+import gzip
+import tracemalloc
 
-from gateway.api.callbacks import CallbackClient, forbidden
+import pytest
+from aiohttp import web
+
+from gateway.api.callbacks import BODY_LIMIT, SHOWN, CallbackClient, forbidden
+from tests.bench.customers import serve
 
 
 @pytest.mark.parametrize(
@@ -48,3 +53,45 @@ async def test_no_spelling_of_loopback_is_reached(host: str) -> None:
         "InvalidUrlClientError",
     )
     assert outcome.error != "ClientConnectorError", "a connection was tried"
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [("well", 200), ("500", 500), ("redirects", 302), ("endless", 200), ("dead", None), ("hangs", None),
+     ("headers", None), ("trickles", None)],
+)  # fmt: skip
+async def test_no_server_costs_more_than_its_time_and_a_few_bytes(kind: str, status: int | None) -> None:
+    address, server = await serve(kind, "127.0.0.1")
+    client = CallbackClient(1.0)
+    tracemalloc.start()
+    try:
+        outcomes = [await client.post(f"{address}/status", b"{}", {}, private=True) for _ in range(2)]
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        await client.close()
+        server.close()
+    assert [outcome.status for outcome in outcomes] == [status] * 2
+    assert all(len(outcome.answer) <= SHOWN for outcome in outcomes)
+    assert most < 4_000_000
+
+
+async def test_an_answer_is_not_unpacked() -> None:
+    """A few kilobytes of gzip may hold gigabytes."""
+
+    async def bomb(request: web.Request) -> web.Response:
+        assert request.headers["Accept-Encoding"] == "identity"
+        return web.Response(body=gzip.compress(bytes(50_000_000)), headers={"Content-Encoding": "gzip"})
+
+    application = web.Application()
+    application.router.add_post("/", bomb)
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    client = CallbackClient(5.0)
+    outcome, answer = await client.ask(f"http://127.0.0.1:{runner.addresses[0][1]}/", b"", {}, private=True)
+    await client.close()
+    await runner.cleanup()
+    assert outcome.ok
+    assert len(answer) <= BODY_LIMIT
+    assert answer.startswith(b"\x1f\x8b")

@@ -13,8 +13,9 @@ import pytest
 from aiohttp import web
 from sqlalchemy import AdaptedConnection, Connection, event, insert, select
 
+from gateway.api.breaker import FAILURES, PAUSES
 from gateway.api.callbacks import CallbackClient
-from gateway.api.outbox import Delivery, DeliverySettings
+from gateway.api.outbox import IN_HAND, PARALLEL, Delivery, DeliverySettings
 from gateway.bindings.models import Application, Mode
 from gateway.bindings.store import BindingStore
 from gateway.database import migrate, open_engine, reading, writing
@@ -45,6 +46,7 @@ class Server:
 
     def __init__(self) -> None:
         self.answer: int | str = 200
+        self.answers: dict[str, int] = {}
         self.got: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.waiting = asyncio.Event()
@@ -69,7 +71,8 @@ class Server:
             self.waiting.set()
             await asyncio.Event().wait()
         assert isinstance(self.answer, int)
-        return web.Response(status=self.answer, headers={"Location": "/elsewhere"}, text="thanks")
+        status = self.answers.get(request.path, self.answer)
+        return web.Response(status=status, headers={"Location": "/elsewhere"}, text="thanks")
 
     def kinds(self) -> list[str]:
         return [body["eventType"] for body in self.got]
@@ -151,13 +154,13 @@ async def test_what_is_written_while_the_table_is_looked_at_is_not_sent_again(be
 
     async def finish(_driver: Any) -> None:
         server.gate.set()
-        await asyncio.gather(*bench.delivery._calls.values())
+        await asyncio.gather(*bench.delivery._under_way())
         await bench.delivery._notes.flush()
 
     looks: list[Connection] = []
 
     def executed(connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
-        if not looks and "DISTINCT" in statement:
+        if not looks and "RECURSIVE" in statement:
             looks.append(connection)
             cast(AdaptedConnection, connection.connection.dbapi_connection).run_async(finish)
         elif connection in looks:
@@ -273,3 +276,86 @@ async def test_loopback_is_refused_unless_the_operator_allows_it(bench: Bench) -
     await bench.delivery.settle()
     assert server.got == []
     assert (await bench.states("s"))[0] == ("callin", "waiting", 1)
+
+
+async def test_an_address_that_fails_is_left_alone_and_then_gets_everything_at_once(bench: Bench) -> None:
+    server = await bench.customer("app")
+    server.answer = 500
+    for number in range(3 * PARALLEL):
+        await bench.add("app", f"s{number}", "callin", "disconnect", "fee")
+    await bench.delivery.settle()
+    tried = len(server.got)
+    assert FAILURES <= tried < FAILURES + PARALLEL, "those under way when it was given up, and no more"
+    await bench.add("app", "late", "callin")
+    await bench.delivery.settle()
+    assert len(server.got) == tried
+    bench.now += PAUSES[0]
+    await bench.delivery.settle()
+    assert len(server.got) == tried + 1, "one probe"
+    server.answer = 200
+    bench.now += 60
+    await bench.delivery.settle()
+    done = [await bench.states(f"s{number}") for number in range(3 * PARALLEL)]
+    assert all([state for _, state, _ in call] == ["done"] * 3 for call in done)
+    assert await bench.states("late") == [("callin", "done", 1)]
+    assert max(tries for call in done for _, _, tries in call) <= 3
+
+
+async def test_a_dead_address_for_cdrs_holds_no_events_up(bench: Bench) -> None:
+    server = await bench.customer("app", fee_url="http://127.0.0.1:1/fee")
+    for number in range(3 * FAILURES):
+        await bench.add("app", f"s{number}", "fee")
+        await bench.delivery.settle()
+    tried = [tries for number in range(3 * FAILURES) for _, _, tries in await bench.states(f"s{number}")]
+    assert sum(tried) == FAILURES
+    await bench.add("app", "new", "callin", "disconnect", "fee")
+    await bench.delivery.settle()
+    assert server.kinds() == ["callin", "disconnect"]
+    assert await bench.states("new") == [("callin", "done", 1), ("disconnect", "done", 1), ("fee", "waiting", 0)]
+
+
+async def test_what_waits_for_a_dead_address_longer_than_the_plan_is_given_up(bench: Bench) -> None:
+    server = await bench.customer("app")
+    server.answer = 500
+    for number in range(FAILURES):
+        await bench.add("app", f"s{number}", "callin")
+    await bench.delivery.settle()
+    await bench.add("app", "waits", "callin", "disconnect", "fee")
+    await bench.delivery.settle()
+    assert {tries for _, _, tries in await bench.states("waits")} == {0}
+    server.answer = 200
+    server.answers = {"/status": 500}
+    bench.now += 60 * sum(bench.settings.retry_minutes) + 1
+    await bench.delivery.settle()
+    await bench.delivery.settle()
+    states = await bench.states("waits")
+    assert [state for _, state, _ in states] == ["dead", "dead", "done"], "the CDR's address is well"
+    async with reading(bench.engine) as connection:
+        query = select(attempt.c.error).where(attempt.c.outbox == "waits.0")
+        assert (await connection.execute(query)).scalars().all() == ["the address kept failing"]
+
+
+async def test_calls_that_wait_for_their_second_try_stand_in_nobodys_way(bench: Bench) -> None:
+    """More of them than an application may have in hand, all with rows that have been due for longer than the new."""
+    server = await bench.customer("app")
+    async with writing(bench.engine) as connection:
+        for number in range(IN_HAND + 10):
+            for seq, kind, due in ((0, "callin", NOW + 60), (2, "callout", NOW - 10)):
+                await connection.execute(
+                    insert(outbox).values(
+                        id=f"b{number}.{seq}", application="app", session=f"b{number}", seq=seq, kind=kind,
+                        payload=json.dumps(payload(kind, f"b{number}", "app")), created_at=NOW, due_at=due,
+                        tries=1 - seq // 2, state="waiting",
+                    )
+                )  # fmt: skip
+    await bench.add("app", "new", "callin", "disconnect")
+    bench.delivery.start()
+    async with asyncio.timeout(20):
+        while len(server.got) < 2:
+            await server.arrived.wait()
+            server.arrived.clear()
+    assert server.kinds() == ["callin", "disconnect"]
+    await bench.delivery.settle()
+    async with reading(bench.engine) as connection:
+        due = (await connection.execute(select(outbox.c.due_at).where(outbox.c.state == "waiting"))).scalars().all()
+    assert set(due) == {NOW + 60}

@@ -1,0 +1,99 @@
+"""[IO] Which calls have rows of the outbox to deliver, for one application after the other.
+
+What a look costs must not grow with what a dead server leaves behind, for it is taken many times a second on behalf of
+all customers. So it walks an index (state, application, due_at): from one application that waits to the next, and in
+each over as many rows as there is room for. Rows that wait behind an earlier one of their call, which will be tried
+again later, would stand at the front of each look; they are put off to that row's time, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row, bindparam, func, select, union_all, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from gateway.database import writing
+from gateway.schema import outbox
+
+KINDS = ("callin", "collectInfo", "callout", "alerting", "answer", "disconnect", "fee", "sms", "numStatus")
+OVERDUE = 200
+_PUT_OFF = update(outbox).where(
+    outbox.c.session == bindparam("of"), outbox.c.state == "waiting", outbox.c.due_at < bindparam("at")
+).values(due_at=bindparam("at"))  # fmt: skip
+
+
+class Due(NamedTuple):
+    """``calls``: their waiting rows in order, the first of them due. ``blocked``: calls whose first row is due later,
+    and when. ``more``: there may be others."""
+
+    calls: list[list[Row[Any]]]
+    blocked: list[tuple[str, float]]
+    more: bool
+
+
+async def waiting_applications(connection: AsyncConnection, now: float) -> Sequence[str]:
+    """Applications with rows that are due: one step in the index for each that has waiting rows."""
+    waiting = outbox.c.state == "waiting"
+    first = select(func.min(outbox.c.application).label("key")).where(waiting).cte("keys", recursive=True)
+    following = select(func.min(outbox.c.application)).where(waiting, outbox.c.application > first.c.key)
+    keys = first.union_all(select(following.scalar_subquery()).where(first.c.key.is_not(None)))
+    earliest = select(func.min(outbox.c.due_at)).where(waiting, outbox.c.application == keys.c.key)
+    query = select(keys.c.key).where(keys.c.key.is_not(None), earliest.scalar_subquery() <= now)
+    return (await connection.execute(query)).scalars().all()
+
+
+async def due_calls(
+    connection: AsyncConnection, key: str, now: float, *, room: int, without: Collection[str], kinds: Collection[str]
+) -> Due:
+    """Calls of an application with due rows, the longest due first: as many as ``room`` rows stand for.
+
+    ``without``: calls that are left out. ``kinds``: rows that don't count as due.
+    """
+    due = select(outbox.c.session, outbox.c.due_at).where(
+        outbox.c.state == "waiting", outbox.c.application == key, outbox.c.due_at <= now
+    )
+    if without:
+        due = due.where(outbox.c.session.not_in(without))
+    due = due.order_by(outbox.c.due_at).limit(room)
+    if kinds:
+        # To pass over what rests would take the longer the longer it rests: each other kind has its part of an index.
+        arms = [select(due.where(outbox.c.kind == kind).subquery()) for kind in KINDS if kind not in kinds]
+        if not arms:
+            return Due([], [], more=False)
+        together = union_all(*arms).subquery()
+        due = select(together).order_by(together.c.due_at).limit(room)
+    found = [row.session for row in await connection.execute(due)]
+    if not found:
+        return Due([], [], more=False)
+    # The state is looked at here: as a condition it would lead into the index of all that waits.
+    query = select(outbox).where(outbox.c.session.in_(set(found))).order_by(outbox.c.session, outbox.c.seq)
+    rows = [row for row in await connection.execute(query) if row.state == "waiting"]
+    calls = [list(of_call) for _, of_call in groupby(rows, attrgetter("session"))]
+    return Due(
+        [call for call in calls if call[0].due_at <= now],
+        [(call[0].session, call[0].due_at) for call in calls if call[0].due_at > now],
+        more=len(found) == room,
+    )
+
+
+async def overdue_rows(
+    connection: AsyncConnection, key: str, before: float, *, without: Collection[str], kinds: Collection[str]
+) -> Sequence[Row[Any]]:
+    """Some waiting rows of certain kinds that have been due since before a moment, whatever they wait for."""
+    query = select(outbox).where(
+        outbox.c.state == "waiting", outbox.c.application == key, outbox.c.due_at < before, outbox.c.kind.in_(kinds)
+    )
+    if without:
+        query = query.where(outbox.c.session.not_in(without))
+    return (await connection.execute(query.order_by(outbox.c.due_at).limit(OVERDUE))).all()
+
+
+async def put_off(engine: AsyncEngine, blocked: Sequence[tuple[str, float]]) -> None:
+    """All waiting rows of calls wait until a moment."""
+    if blocked:
+        async with writing(engine) as connection:
+            await connection.execute(_PUT_OFF, [{"of": session, "at": at} for session, at in blocked])
