@@ -140,8 +140,8 @@ async def stage(sipp: str) -> AsyncIterator[Stage]:
             sipp, "-sn", "uas", "-i", HOST, "-p", str(callee_port), "-nostdin",
             stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
-        stack.push_async_callback(_end, callees)
-        yield Stage(sipp, plan, counter, _processes(node.pid))
+        stack.push_async_callback(end, callees)
+        yield Stage(sipp, plan, counter, processes(node.pid))
 
 
 def _last_row(path: Path) -> dict[str, str]:
@@ -149,13 +149,13 @@ def _last_row(path: Path) -> dict[str, str]:
         return list(csv.DictReader(file, delimiter=";"))[-1]
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
+async def end(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         process.kill()
     await process.wait()
 
 
-def _processes(node: int) -> dict[str, int]:
+def processes(node: int) -> dict[str, int]:
     """The node's processes by what they do."""
     found = {"signalling": node}
     children = Path(f"/proc/{node}/task/{node}/children").read_text(encoding="ascii").split()
