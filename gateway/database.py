@@ -4,25 +4,29 @@ SQLite is used by two processes at once (web binds, signalling looks up and jour
 writer, writers take the lock when they begin (BEGIN IMMEDIATE, so that none fails half way), and wait for each other.
 ``synchronous=FULL`` makes a commit survive a power cut: a binding is answered only after it. Errors name statements but
 no values: those are people's numbers.
+
+PostgreSQL lets writers work beside each other, so what a statement has seen may be out of date by the next one: who
+decides by what he read locks it first (``with_for_update``, which SQLite needs not and SQLAlchemy leaves out there).
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from alembic import command
 from alembic.config import Config as AlembicConfig
-from sqlalchemy import Connection, event, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, Table, event, insert, make_url, text, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_MS = 5000
 _WRITES = "maskline_writes"
 _ASKS = "maskline_asks"
+_START_LOCK = 0x6D61736B  # any number, the same in every node
 
 
 def open_engine(url: str, *, synchronous: str = "FULL") -> AsyncEngine:
@@ -66,6 +70,8 @@ async def asking(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """A connection for a few SELECTs of one snapshot."""
     async with engine.connect() as connection:
+        if engine.dialect.name != "sqlite":
+            await connection.execution_options(isolation_level="REPEATABLE READ")
         yield connection
 
 
@@ -78,20 +84,41 @@ async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
             yield connection
 
 
-async def migrate(url: str) -> None:
+async def one_after_the_other(connection: AsyncConnection) -> None:
+    """Let no two nodes be here at once until the transaction's end. SQLite's BEGIN IMMEDIATE does the same."""
+    if connection.dialect.name == "postgresql":
+        await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _START_LOCK})
+
+
+async def upsert(connection: AsyncConnection, table: Table, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    """Change the row of ``key``, or make it; whoever else makes it at the same moment."""
+    change = update(table).where(*(table.c[name] == value for name, value in key.items())).values(**values)
+    if (await connection.execute(change)).rowcount:
+        return
+    try:
+        # In a transaction of its own, since PostgreSQL does nothing more in one that had an error.
+        async with connection.begin_nested():
+            await connection.execute(insert(table).values(**key, **values))
+    except IntegrityError:
+        await connection.execute(change)
+
+
+async def migrate(url: str, version: str = "head") -> None:
     """Bring the tables to this version, from nothing or from any earlier one. OSError when they can't be reached."""
     engine = open_engine(url)
     try:
         async with writing(engine) as connection:
-            await connection.run_sync(_upgrade)
-    except OperationalError as error:
+            # Nodes that start at once: the second finds the tables made.
+            await one_after_the_other(connection)
+            await connection.run_sync(_upgrade, version)
+    except DBAPIError as error:
         raise OSError(str(error.orig)) from None
     finally:
         await engine.dispose()
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, version: str) -> None:
     config = AlembicConfig()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, version)

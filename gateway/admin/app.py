@@ -10,6 +10,7 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import IntegrityError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -51,6 +52,7 @@ def create_admin(context: AdminContext) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     app.add_exception_handler(AdminError, _admin_error)
+    app.add_exception_handler(IntegrityError, _crossed)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _unexpected)
@@ -61,6 +63,11 @@ async def _admin_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, AdminError)
     headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
     return JSONResponse(error.body, status_code=error.status, headers=headers)
+
+
+async def _crossed(request: Request, error: Exception) -> Response:
+    """Two requests made the same thing in the same moment; this one came second and has changed nothing."""
+    return _reply(409, "conflict", "Somebody else has just changed the same thing; try again.")
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

@@ -17,6 +17,7 @@ from gateway.bindings.models import Application, NumberStatus
 from gateway.bindings.requests import NewAx, NewAxb, NewAxe, NewAxyb
 from gateway.bindings.rows import read_number
 from gateway.numbers import PhoneNumber
+from gateway.schema import application as applications
 from gateway.schema import binding, binding_member, number
 
 
@@ -33,6 +34,14 @@ def present() -> datetime:
 def live(at: datetime) -> ColumnElement[bool]:
     """The condition that a binding counts at ``at``."""
     return or_(binding.c.expires_at.is_(None), binding.c.expires_at > at.timestamp())
+
+
+async def lock(connection: AsyncConnection, application: Application) -> None:
+    """Let nobody else bind or unbind for the application until the transaction's end: who decides by what he has read
+    (a free X, a free E, how many) must be alone with it. SQLite's writers are one after the other anyway."""
+    if connection.dialect.name != "sqlite":
+        mine = select(applications.c.key).where(applications.c.key == application.key)
+        await connection.execute(mine.with_for_update(key_share=True))
 
 
 async def check_owned(connection: AsyncConnection, application: Application, x: PhoneNumber) -> NumberStatus:

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.bindings.allocation import Candidate, choose
 from gateway.bindings.errors import NoFreeNumber
 from gateway.bindings.models import Application, Binding, Mode, NumberStatus
-from gateway.bindings.pool import live, new_id
+from gateway.bindings.pool import live, lock, new_id
 from gateway.bindings.rows import binding_values, read_binding, read_number
 from gateway.database import writing
 from gateway.numbers import PhoneNumber
@@ -50,6 +50,7 @@ async def allocate_y(
     for _ in range(TRIES):
         try:
             async with writing(engine) as connection:
+                await lock(connection, application)
                 found = await _relation(connection, ax, b, at)
                 if found is not None:
                     return found

@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.bindings.models import Application, Number, NumberStatus
 from gateway.bindings.rows import application_values, number_values
-from gateway.database import writing
+from gateway.database import one_after_the_other, writing
 from gateway.schema import application as applications
 from gateway.schema import binding, number
 
@@ -43,6 +43,7 @@ class SeedStore:
     async def seed(self, given: Iterable[Application], numbers: Iterable[Number]) -> None:
         """Write applications and X numbers; what is there already is brought up to date."""
         async with writing(self._engine) as connection:
+            await one_after_the_other(connection)
             for one in given:
                 values = application_values(one) | {"origin": "file"}
                 changed = await connection.execute(

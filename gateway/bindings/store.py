@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.bindings.decisions import Connect, Decision, Found
@@ -15,7 +15,7 @@ from gateway.bindings.errors import BindingNotFound, NotBound
 from gateway.bindings.lists import barred, listed
 from gateway.bindings.lookup import look_up
 from gateway.bindings.models import Application, Binding, Mode
-from gateway.bindings.pool import check_owned, live, present
+from gateway.bindings.pool import check_owned, live, lock, present
 from gateway.bindings.relations import allocate_y
 from gateway.bindings.rows import read_application
 from gateway.bindings.seeding import SeedStore
@@ -24,7 +24,7 @@ from gateway.bindings.store_axb import AxbStore
 from gateway.bindings.store_axe import AxeStore
 from gateway.bindings.store_axyb import AxybStore
 from gateway.causes import Cause
-from gateway.database import asking, reading, writing
+from gateway.database import asking, reading, upsert, writing
 from gateway.numbers import PhoneNumber
 from gateway.schema import application as applications
 from gateway.schema import binding as table
@@ -80,6 +80,7 @@ class BindingStore(AxbStore, AxStore, AxeStore, AxybStore, SeedStore):
         """End one binding by id (BindingNotFound), else all of an X (AXB: NumberNotOwned; NotBound); how many."""
         where = [table.c.application == application.key, live(at or present())]
         async with writing(self._engine) as connection:
+            await lock(connection, application)
             if binding is not None:
                 where.append(table.c.id == binding)
             else:
@@ -109,9 +110,8 @@ class BindingStore(AxbStore, AxStore, AxeStore, AxybStore, SeedStore):
                 exists = select(table.c.id).where(table.c.id == decision.binding)
                 if (await connection.execute(exists)).first() is None:
                     return
-                await connection.execute(delete(last_caller).where(last_caller.c.binding == decision.binding))
-                values = {"binding": decision.binding, "caller": caller.e164, "at": at.timestamp()}
-                await connection.execute(insert(last_caller).values(**values))
+                values = {"caller": caller.e164, "at": at.timestamp()}
+                await upsert(connection, last_caller, {"binding": decision.binding}, values)
 
     async def purge_expired(self, at: datetime) -> int:
         """Delete what has expired, a few hundred rows at a time so that nobody waits long; how many bindings."""

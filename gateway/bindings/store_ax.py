@@ -24,7 +24,7 @@ from gateway.bindings.errors import (
     TooManyNumbers,
 )
 from gateway.bindings.models import Application, Binding, Mode, NumberStatus
-from gateway.bindings.pool import check_number, new_id
+from gateway.bindings.pool import check_number, lock, new_id
 from gateway.bindings.requests import AxChanges, NewAx, changed_policy, given
 from gateway.bindings.rows import binding_values, read_binding, read_number
 from gateway.database import reading, writing
@@ -46,6 +46,7 @@ class AxStore:
         if wanted.a == wanted.x:
             raise SameNumber
         async with writing(self._engine) as connection:
+            await lock(connection, application)
             if wanted.x is not None:
                 await check_number(connection, application, wanted.x)
                 await _free(connection, wanted.x, wanted.a)
@@ -91,6 +92,7 @@ class AxStore:
         """Change a binding found by id or by X; ``a``, when given, must be its A. BindingNotFound, NotBound,
         NoLimit."""
         async with writing(self._engine) as connection:
+            await lock(connection, application)
             old = await _find(connection, application, binding, x, a)
             names = ("direction", "sms", "switched_on", "show_caller", "user_data")
             new = replace(old, policy=changed_policy(old.policy, changes.policy), **given(changes, *names))
@@ -131,6 +133,7 @@ class AxStore:
     ) -> None:
         """Whom A's next call to X reaches, for ``seconds``. BindingNotFound, NotBound, SameNumber."""
         async with writing(self._engine) as connection:
+            await lock(connection, application)
             found = await _find(connection, application, binding, x, a)
             if callee in (found.a, found.x):
                 raise SameNumber

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.bindings.errors import AlreadyBound, BindingNotFound, NoFreeNumber, SameNumber
 from gateway.bindings.models import Application, Binding, Mode
-from gateway.bindings.pool import check_number, choose_number, live, new_id, present
+from gateway.bindings.pool import check_number, choose_number, live, lock, new_id, present
 from gateway.bindings.requests import UNSET, AxbChanges, NewAxb, changed_policy, given
 from gateway.bindings.rows import binding_values, read_binding
 from gateway.database import reading, writing
@@ -37,6 +37,7 @@ class AxbStore:
         if wanted.a == wanted.b or wanted.x in (wanted.a, wanted.b):
             raise SameNumber
         async with writing(self._engine) as connection:
+            await lock(connection, application)
             x = wanted.x
             if x is None:
                 members = (wanted.a.e164, wanted.b.e164)
@@ -69,6 +70,7 @@ class AxbStore:
     async def modify_axb(self, application: Application, binding_id: str, changes: AxbChanges, at: datetime) -> Binding:
         """Change a binding. BindingNotFound, AlreadyBound, SameNumber, NoLimit."""
         async with writing(self._engine) as connection:
+            await lock(connection, application)
             query = select(table).where(table.c.id == binding_id, table.c.application == application.key, live(at))
             row = (await connection.execute(query)).first()
             if row is None:

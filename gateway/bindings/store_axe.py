@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.bindings.errors import BindingNotFound, NoFreeExtension, NoFreeNumber, PairExists, SameNumber
 from gateway.bindings.models import Application, Binding, Callback, Mode
-from gateway.bindings.pool import check_number, check_owned, choose_number, live, new_id
+from gateway.bindings.pool import check_number, check_owned, choose_number, live, lock, new_id
 from gateway.bindings.requests import UNSET, AxeChanges, NewAxe, changed_policy, given
 from gateway.bindings.rows import binding_values, read_binding
 from gateway.database import reading, writing
@@ -42,6 +42,7 @@ class AxeStore:
         for _ in range(TRIES):
             try:
                 async with writing(self._engine) as connection:
+                    await lock(connection, application)
                     return await _bind(connection, application, wanted, at)
             except IntegrityError:
                 continue  # somebody else took the same place in the same moment
@@ -59,6 +60,7 @@ class AxeStore:
     ) -> Binding:
         """Change a binding; a new duration starts the clock again. BindingNotFound, NumberNotOwned."""
         async with writing(self._engine) as connection:
+            await lock(connection, application)
             old = await _find(connection, application, binding, x, extension, at)
             new = replace(
                 old,
@@ -83,6 +85,7 @@ class AxeStore:
     ) -> None:
         """End a binding by id, or by X and E. BindingNotFound, NumberNotOwned."""
         async with writing(self._engine) as connection:
+            await lock(connection, application)
             found = await _find(connection, application, binding, x, extension, at)
             await _remove(connection, [found.id])
 

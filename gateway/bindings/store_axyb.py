@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.bindings.errors import BindingNotFound, NoFreeNumber, SameNumber, TooManyNumbers
 from gateway.bindings.models import Application, Binding, Mode
-from gateway.bindings.pool import choose_number, live, new_id
+from gateway.bindings.pool import choose_number, live, lock, new_id
 from gateway.bindings.relations import TRIES, allocate_y, remove
 from gateway.bindings.requests import NewAxyb, NewRelation
 from gateway.bindings.rows import binding_values, read_binding
@@ -36,6 +36,7 @@ class AxybStore:
         for _ in range(TRIES):
             try:
                 async with writing(self._engine) as connection:
+                    await lock(connection, application)
                     return await _bind(connection, application, wanted, at)
             except IntegrityError:
                 continue  # another A was given the same X in the same moment
@@ -71,6 +72,7 @@ class AxybStore:
     ) -> None:
         """End an A-X binding with all its relations, or the one of ``y`` (else of ``b``). BindingNotFound."""
         async with writing(self._engine) as connection:
+            await lock(connection, application)
             ax = await _find(connection, application, binding, None, at)
             where = [table.c.parent == ax.id]
             if y is not None:

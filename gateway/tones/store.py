@@ -6,9 +6,10 @@ import hashlib
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.database import upsert
 from gateway.tones.convert import Sound
 from gateway.tones.states import CANDIDATE, LIVE, State
 from gateway.tones.tables import tone
@@ -37,13 +38,10 @@ async def upload(connection: AsyncConnection, application: str, name: str, sound
         "seconds": sound.seconds, "sha256": hashlib.sha256(sound.wav).hexdigest(), "converted": int(sound.converted),
         "uploaded_at": at.timestamp(), "reviewed_at": None,
     }  # fmt: skip
-    if await _find(connection, application, name, CANDIDATE) is not None:
-        await connection.execute(update(tone).where(*_is(application, name, CANDIDATE)).values(**values))
-        return
     count = select(func.count()).select_from(tone).where(tone.c.application == application)
     if (await connection.execute(count)).scalar_one() >= AT_MOST:
         raise ToneStateError(f"there are {AT_MOST} tones already")
-    await connection.execute(insert(tone).values(application=application, name=name, slot=CANDIDATE, **values))
+    await upsert(connection, tone, {"application": application, "name": name, "slot": CANDIDATE}, values)
 
 
 async def approve(connection: AsyncConnection, application: str, name: str, at: datetime) -> None:

@@ -22,7 +22,7 @@ from gateway.api.ledger import Ledger
 from gateway.api.server import web_server
 from gateway.bindings.models import Application, Mode, Number
 from gateway.bindings.store import BindingStore
-from gateway.database import migrate, open_engine
+from gateway.database import open_engine
 from gateway.numbers import PhoneNumber
 from gateway.standing import StandingCall
 from gateway.tones.shelf import Shelf
@@ -44,7 +44,6 @@ class Bench:
 
     async def up(self, url: str, folder: Path, **settings: Any) -> Bench:
         """``folder`` is where approved tones are put."""
-        await migrate(url)
         self.engine = open_engine(url, synchronous="OFF")
         self.store = BindingStore(self.engine)
         await self.store.seed(

@@ -9,7 +9,7 @@ from tests.admin.bench import Bench
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    made = await Bench().up(f"sqlite+aiosqlite:///{tmp_path}/maskline.db", tmp_path / "tones")
+async def bench(tmp_path: Path, database_url: str) -> AsyncIterator[Bench]:
+    made = await Bench().up(database_url, tmp_path / "tones")
     yield made
     await made.down()

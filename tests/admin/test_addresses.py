@@ -18,8 +18,8 @@ async def make(bench: Bench) -> str:
 
 
 @pytest.fixture
-async def slow(tmp_path: Path) -> AsyncIterator[Bench]:
-    made = await Bench().up(f"sqlite+aiosqlite:///{tmp_path}/maskline.db", tmp_path / "tones", address_delay=600)
+async def slow(tmp_path: Path, database_url: str) -> AsyncIterator[Bench]:
+    made = await Bench().up(database_url, tmp_path / "tones", address_delay=600)
     yield made
     await made.down()
 

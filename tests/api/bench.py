@@ -1,4 +1,4 @@
-"""The API on a real uvicorn and SQLite, and a customer's client to it."""
+"""The API on a real uvicorn and database, and a customer's client to it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gateway.api.context import ApiContext, ApiSettings
 from gateway.api.server import web_server
 from gateway.bindings.models import Application, Mode, Number, NumberStatus
 from gateway.bindings.store import BindingStore
-from gateway.database import migrate, open_engine
+from gateway.database import open_engine
 from gateway.lab.client import signature
 from gateway.numbers import PhoneNumber
 from media.recording.store import RecordingStore
@@ -45,10 +45,8 @@ def _values(method: str, values: dict[str, Any]) -> dict[str, Any]:
 
 
 class Bench:
-    async def up(self, folder: Path, **settings: Any) -> Bench:
-        url = f"sqlite+aiosqlite:///{folder}/maskline.db"
-        await migrate(url)
-        self.engine = open_engine(url, synchronous="OFF")
+    async def up(self, folder: Path, database_url: str, **settings: Any) -> Bench:
+        self.engine = open_engine(database_url, synchronous="OFF")
         store = BindingStore(self.engine)
         applications = [
             Application(key="axb", secret="s", mode=Mode.AXB, recording=True),

@@ -9,7 +9,7 @@ from tests.api.bench import Bench
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    made = await Bench().up(tmp_path)
+async def bench(tmp_path: Path, database_url: str) -> AsyncIterator[Bench]:
+    made = await Bench().up(tmp_path, database_url)
     yield made
     await made.down()

@@ -6,7 +6,6 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +16,7 @@ from gateway.api.asker import Asker
 from gateway.api.callbacks import CallbackClient
 from gateway.bindings.models import Application, Mode, Number
 from gateway.bindings.store import BindingStore
-from gateway.database import migrate, open_engine, reading
+from gateway.database import open_engine, reading
 from gateway.numbers import PhoneNumber
 from gateway.questions import Question
 from gateway.schema import attempt, outbox
@@ -43,10 +42,8 @@ class Customer:
 
 
 @pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[tuple[Asker, Customer, BindingStore]]:
-    url = f"sqlite+aiosqlite:///{tmp_path}/maskline.db"
-    await migrate(url)
-    engine = open_engine(url)
+async def stage(database_url: str) -> AsyncIterator[tuple[Asker, Customer, BindingStore]]:
+    engine = open_engine(database_url, synchronous="OFF")
     store, customer, client = BindingStore(engine), Customer(), CallbackClient(10)
     server = web.Application()
     server.router.add_post("/{tail:.*}", customer.handle)

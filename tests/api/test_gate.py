@@ -53,8 +53,8 @@ async def test_created_too_far_away(bench: Bench, hours: int) -> None:
     assert await bench.code("GET", AXB, params={"relationNum": X}) == (403, "1012007")
 
 
-async def test_flow_control_is_a_403_and_each_application_s_own(tmp_path: Path) -> None:
-    bench = await Bench().up(tmp_path, requests_per_second=0.01)
+async def test_flow_control_is_a_403_and_each_application_s_own(tmp_path: Path, database_url: str) -> None:
+    bench = await Bench().up(tmp_path, database_url, requests_per_second=0.01)
     stop = {"sessionid": "live", "signal": "call_stop"}
     try:
         assert await bench.code("POST", STOP, json=stop) == (200, "0")

@@ -13,7 +13,7 @@ from sqlalchemy import insert, select
 
 from gateway.api import keeper as keeper_module
 from gateway.api.keeper import Keeper
-from gateway.database import migrate, open_engine, reading, writing
+from gateway.database import open_engine, reading, writing
 from gateway.schema import recording
 from media.recording.render import Rendered
 from media.recording.spool import SpoolFlusher
@@ -28,11 +28,9 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.now = NOW
-        self.url = f"sqlite+aiosqlite:///{folder}/maskline.db"
 
-    async def up(self) -> Bench:
-        await migrate(self.url)
-        self.engine = open_engine(self.url)
+    async def up(self, database_url: str) -> Bench:
+        self.engine = open_engine(database_url, synchronous="OFF")
         self.store = RecordingStore(f"file://{self.folder}/recordings")
         self.keeper = Keeper(self.engine, self.store, retention_days=7, clock=lambda: self.now)
         return self
@@ -63,8 +61,8 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    made = await Bench(tmp_path).up()
+async def bench(tmp_path: Path, database_url: str) -> AsyncIterator[Bench]:
+    made = await Bench(tmp_path).up(database_url)
     yield made
     await made.keeper.stop()
     await made.engine.dispose()

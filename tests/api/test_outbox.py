@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -18,7 +17,7 @@ from gateway.api.callbacks import CallbackClient
 from gateway.api.outbox import IN_HAND, PARALLEL, Delivery, DeliverySettings
 from gateway.bindings.models import Application, Mode
 from gateway.bindings.store import BindingStore
-from gateway.database import migrate, open_engine, reading, writing
+from gateway.database import open_engine, reading, writing
 from gateway.schema import attempt, outbox, recording
 
 NOW = 1_800_000_000.0
@@ -79,11 +78,9 @@ class Server:
 
 
 class Bench:
-    async def up(self, folder: Path) -> Bench:
+    async def up(self, database_url: str) -> Bench:
         self.now = NOW
-        url = f"sqlite+aiosqlite:///{folder}/maskline.db"
-        await migrate(url)
-        self.engine = open_engine(url)
+        self.engine = open_engine(database_url, synchronous="OFF")
         self.store = BindingStore(self.engine)
         self.client = CallbackClient(2.0)
         self.servers: dict[str, Server] = {}
@@ -127,8 +124,8 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    made = await Bench().up(tmp_path)
+async def bench(database_url: str) -> AsyncIterator[Bench]:
+    made = await Bench().up(database_url)
     yield made
     await made.down()
 

@@ -1,25 +1,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from gateway.bindings.store import BindingStore
-from gateway.database import migrate, open_engine
+from gateway.database import open_engine
 
 
 @pytest.fixture
-async def url(tmp_path: Path) -> str:
-    url = f"sqlite+aiosqlite:///{tmp_path}/maskline.db"
-    await migrate(url)
-    return url
-
-
-@pytest.fixture
-async def stores(url: str) -> AsyncIterator[tuple[BindingStore, BindingStore]]:
+async def stores(database_url: str) -> AsyncIterator[tuple[BindingStore, BindingStore]]:
     """Two processes' views of one database."""
-    engines = [open_engine(url, synchronous="OFF") for _ in range(2)]
+    engines = [open_engine(database_url, synchronous="OFF") for _ in range(2)]
     yield BindingStore(engines[0]), BindingStore(engines[1])
     for engine in engines:
         await engine.dispose()

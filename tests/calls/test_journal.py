@@ -1,4 +1,4 @@
-"""The journal on a real SQLite file: what is written, what a broken database costs, what a crash leaves."""
+"""The journal on real databases: what is written, what a broken database costs, what a crash leaves."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from gateway.calls.journal_rows import Rows
 from gateway.calls.outputs import CallAnswered, CallClosed, CallOpened, Publish, RecordingStarted, TextClosed
 from gateway.calls.record import CallRecord
 from gateway.causes import Cause
-from gateway.database import migrate, open_engine, reading, writing
+from gateway.database import open_engine, reading, writing
 from gateway.numbers import PhoneNumber
 from gateway.schema import cdr, open_call, outbox, recording, sms_record
 
@@ -35,10 +35,8 @@ def wall(at: float) -> datetime:
 
 
 @pytest.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
-    url = f"sqlite+aiosqlite:///{tmp_path}/maskline.db"
-    await migrate(url)
-    engine = open_engine(url, synchronous="OFF")
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    engine = open_engine(database_url, synchronous="OFF")
     yield engine
     await engine.dispose()
 

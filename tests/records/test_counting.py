@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,7 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.causes import Cause
-from gateway.database import migrate, open_engine, reading, writing
+from gateway.database import open_engine, reading, writing
 from gateway.records.counting import Period, count_day, day_of, statistics
 from gateway.records.keeping import KeepingSettings, RecordKeeping
 from gateway.schema import cdr, day_count, sms_record
@@ -25,10 +24,8 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
-    url = f"sqlite+aiosqlite:///{tmp_path}/maskline.db"
-    await migrate(url)
-    made = open_engine(url, synchronous="OFF")
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    made = open_engine(database_url, synchronous="OFF")
     yield made
     await made.dispose()
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.database import migrate, open_engine, writing
+from gateway.database import open_engine, writing
 from gateway.tones import store
 from gateway.tones.child import Converter
 from gateway.tones.convert import Sound, SoundError
@@ -29,10 +29,8 @@ def sound(level: float) -> Sound:
 
 
 @pytest.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
-    url = f"sqlite+aiosqlite:///{tmp_path}/maskline.db"
-    await migrate(url)
-    made = open_engine(url, synchronous="OFF")
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    made = open_engine(database_url, synchronous="OFF")
     yield made
     await made.dispose()
 
