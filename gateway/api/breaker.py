@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 FAILURES = 10
 PAUSES = (5.0, 10.0, 20.0, 40.0, 60.0)
+LOOK_SECONDS = 1.0
 
 
 @dataclass(slots=True)
@@ -68,6 +69,7 @@ class Breakers:
 
     def __init__(self) -> None:
         self._all: dict[tuple[str, str], Breaker] = {}
+        self._looked: dict[str, float] = {}
 
     def of(self, application: str, kind: str) -> Breaker:
         """The one that rows of a kind go by."""
@@ -91,6 +93,15 @@ class Breakers:
                 found += kinds
         # A CDR follows its call's events, so while those rest there are more and more that can't go.
         return [*found, "fee"] if EVENTS[0] in found and "fee" not in found else found
+
+    def rests(self, application: str, now: float) -> bool:
+        """Whether next to nothing can go to an application, and it has just been looked at: many such would cost."""
+        if EVENTS[0] not in self.resting_kinds(application, now):
+            return False
+        recent = 0 <= now - self._looked.get(application, 0.0) < LOOK_SECONDS
+        if not recent:
+            self._looked[application] = now
+        return recent
 
 
 _TOPICS = {"events": EVENTS, "fee": ("fee",), "sms": ("sms",), "numStatus": ("numStatus",)}

@@ -66,17 +66,15 @@ async def due_calls(
             return Due([], [], more=False)
         together = union_all(*arms).subquery()
         due = select(together).order_by(together.c.due_at).limit(room)
-    found = [row.session for row in await connection.execute(due)]
-    if not found:
-        return Due([], [], more=False)
     # The state is looked at here: as a condition it would lead into the index of all that waits.
-    query = select(outbox).where(outbox.c.session.in_(set(found))).order_by(outbox.c.session, outbox.c.seq)
-    rows = [row for row in await connection.execute(query) if row.state == "waiting"]
+    query = select(outbox).where(outbox.c.session.in_(select(due.subquery().c.session)))
+    found = (await connection.execute(query.order_by(outbox.c.session, outbox.c.seq))).all()
+    rows = [row for row in found if row.state == "waiting"]
     calls = [list(of_call) for _, of_call in groupby(rows, attrgetter("session"))]
     return Due(
         [call for call in calls if call[0].due_at <= now],
         [(call[0].session, call[0].due_at) for call in calls if call[0].due_at > now],
-        more=len(found) == room,
+        more=sum(row.due_at <= now and row.kind not in kinds for row in rows) >= room,
     )
 
 

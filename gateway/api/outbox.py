@@ -158,7 +158,8 @@ class Delivery:
         blocked: list[tuple[str, float]] = []
         async with reading(self._engine) as connection:
             for key in await waiting_applications(connection, now):
-                blocked += await self._look_at(connection, key, now, under_way.get(key, set()), held)
+                if not self._breakers.rests(key, now):
+                    blocked += await self._look_at(connection, key, now, under_way.get(key, set()), held)
         await put_off(self._engine, blocked)
 
     async def _look_at(

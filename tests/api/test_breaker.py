@@ -91,3 +91,16 @@ def test_addresses_are_judged_each_by_itself(kind: str, open_kinds: set[str], re
     assert set(breakers.resting_kinds("app", 0.0)) == resting
     assert breakers.resting_kinds("app", PAUSES[0]) == []
     assert breakers.open_kinds("other") == breakers.resting_kinds("other", 0.0) == []
+
+
+def test_an_application_whose_events_rest_is_looked_at_now_and_then() -> None:
+    breakers = Breakers()
+    assert not breakers.rests("app", 100.0)
+    for _ in range(FAILURES):
+        breakers.of("app", "fee").note(False, 100.0)
+    assert [breakers.rests("app", 100.0) for _ in range(3)] == [False] * 3, "its events go on"
+    for _ in range(FAILURES):
+        breakers.of("app", "callin").note(False, 100.0)
+    looks = [at for at in range(100, 105) for _ in range(5) if not breakers.rests("app", float(at))]
+    assert looks == [100, 101, 102, 103, 104]
+    assert not breakers.rests("app", 50.0), "a clock that was set back"

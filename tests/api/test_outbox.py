@@ -324,6 +324,7 @@ async def test_what_waits_for_a_dead_address_longer_than_the_plan_is_given_up(be
     server.answers = {"/status": 500}
     bench.now += 60 * sum(bench.settings.retry_minutes) + 1
     await bench.delivery.settle()
+    bench.now += 1
     await bench.delivery.settle()
     states = await bench.states("waits")
     assert [state for _, state, _ in states] == ["dead", "dead", "done"], "the CDR's address is well"

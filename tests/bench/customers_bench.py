@@ -131,7 +131,7 @@ class Stage:
                 rows(),
             )
         with closing(sqlite3.connect(self._database, timeout=30)) as database:
-            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # no half an hour leaves so much behind at one blow
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # half an hour would not come at one blow
 
 
 def _script(folder: Path, numbers: list[str]) -> list[str]:
