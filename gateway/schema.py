@@ -85,6 +85,10 @@ outbox = Table(
     Index("ix_outbox_kind", "state", "application", "kind", "due_at"),
     Index("uq_outbox_order", "session", "seq", unique=True),
 )  # fmt: skip
+delivery_lease = Table(
+    "delivery_lease", metadata, Column("application", String(128), primary_key=True), _text("node"),
+    Column("until", Float, nullable=False),
+)  # fmt: skip
 attempt = Table(
     "attempt", metadata, Column("id", Integer, primary_key=True, autoincrement=True),
     Column("outbox", ForeignKey("outbox.id", ondelete="CASCADE"), nullable=False, index=True),

@@ -78,6 +78,7 @@ class Web:
                 record_domain=(config.web.public_url or f"{config.web.listen[0]}:{config.web.listen[1]}")[:128],
                 retry_minutes=config.events.retry_minutes,
                 merge_seconds=config.events.merge_seconds,
+                timeout_seconds=config.events.timeout_seconds,
                 retention_days=config.recordings.retention_days,
                 service_types={str(mode): text for mode, text in config.events.service_types.items()},
             ),

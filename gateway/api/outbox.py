@@ -7,7 +7,7 @@ and probed (``breaker``), and what waits for it costs no look at the table (``du
 nothing. Rows that wait for such an address longer than the retry plan lasts are given up. What became of rows is
 written in groups (``attempts``). CDRs of one application that are due within ``merge_seconds`` go in one message. State
 lives in the table: a restart goes on where it was, and the worst that it does is to send a row twice, with the same
-``X-Event-Id``.
+``X-Event-Id``. Of several nodes on one database one delivers an application's rows (``leases``).
 """
 
 from __future__ import annotations
@@ -34,10 +34,11 @@ from gateway.api.breaker import Breakers
 from gateway.api.callbacks import CallbackClient, Outcome
 from gateway.api.due import due_calls, overdue_rows, put_off, waiting_applications
 from gateway.api.events import JSON_TYPE, MERGE_LIMIT, CdrFacts, encoded, event_body, fee_body
+from gateway.api.leases import Leases
 from gateway.api.sms import notify_body
 from gateway.bindings.models import Application
 from gateway.bindings.store import BindingStore
-from gateway.database import reading
+from gateway.database import asking, reading
 
 _log = structlog.get_logger()
 PARALLEL = 32
@@ -50,7 +51,8 @@ SHORTEST_LIFE = 3600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliverySettings:
-    """``retry_minutes``: waits after each failure (section 6). ``poll_seconds``: a net under ``wake``."""
+    """``retry_minutes``: waits after each failure (section 6). ``poll_seconds``: a net under ``wake``.
+    ``timeout_seconds``: the client's, for one message."""
 
     host_name: str
     record_domain: str
@@ -59,6 +61,7 @@ class DeliverySettings:
     retention_days: float = 7
     poll_seconds: float = 5.0
     service_types: Mapping[str, str] = field(default_factory=dict)
+    timeout_seconds: float = 10.0
 
 
 @dataclass(slots=True, eq=False)
@@ -96,6 +99,7 @@ class Delivery:
         self._notes = AttemptLog(engine, plan, DAY * settings.retention_days, clock, self._wake.set)
         self._life = max(sum(plan), SHORTEST_LIFE)
         self._breakers = Breakers()
+        self._leases = Leases(engine, settings.host_name, settings.timeout_seconds, clock)
         self._calls: defaultdict[str, dict[str, asyncio.Task[None]]] = defaultdict(dict)
         self._slots: defaultdict[str, asyncio.Semaphore] = defaultdict(partial(asyncio.Semaphore, PARALLEL))
         self._batches: dict[str, _Batch] = {}
@@ -119,6 +123,10 @@ class Delivery:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._notes.stop()
+        try:
+            await self._leases.release()
+        except Exception:
+            _log.warning("other nodes wait until this one's leases have run out")
 
     async def settle(self) -> None:
         """Wait until all that is due has been tried, and what became of it is written."""
@@ -156,8 +164,12 @@ class Delivery:
         # Asked before the snapshot is taken: what is written down afterwards still looks due in it.
         under_way, held = {key: set(calls) for key, calls in self._calls.items()}, set(self._notes.held)
         blocked: list[tuple[str, float]] = []
+        async with asking(self._engine) as connection:
+            waiting = set(await waiting_applications(connection, now))
+        # Before the snapshot: what another node has delivered until now must be seen in it.
+        waiting = await self._leases.hold(waiting)
         async with reading(self._engine) as connection:
-            for key in await waiting_applications(connection, now):
+            for key in sorted(waiting):
                 if not self._breakers.rests(key, now):
                     blocked += await self._look_at(connection, key, now, under_way.get(key, set()), held)
         await put_off(self._engine, blocked)
@@ -269,10 +281,11 @@ class Delivery:
     async def _post(
         self, application: Application, url: str, body: bytes, row: Row[Any]
     ) -> tuple[Outcome | None, float]:
-        """What became of it and for how many seconds it went on; None: the address is left alone, nothing was sent."""
+        """What became of it and for how many seconds it went on; None: nothing was sent, since the address is left
+        alone or the lease is about to end."""
         breaker = self._breakers.of(application.key, row.kind)
         async with self._slots[application.key]:
-            if not breaker.allows(self._clock()):
+            if not breaker.allows(self._clock()) or not self._leases.covers(application.key):
                 return None, 0.0
             headers = {"Content-Type": JSON_TYPE, "X-Event-Id": row.id}
             now = datetime.fromtimestamp(self._clock(), UTC)
