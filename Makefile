@@ -35,7 +35,7 @@ interop: $(STAMP) ## calls with SIPp and baresip (Debian packages, installed whe
 	@$(BIN)/python -m pytest -q -m interop tests/interop
 
 bench: $(STAMP)  ## processor time a packet beside the peers, and a call; calls a second; also into bench.txt
-	@($(BIN)/python -m tests.bench.relay_bench 6; echo; $(BIN)/python -m tests.bench.call_bench 4; echo; $(BIN)/python -m tests.bench.parts_bench; echo; $(BIN)/python -m tests.bench.customers_bench 8) | tee bench.txt
+	@($(BIN)/python -m tests.bench.relay_bench 6; echo; $(BIN)/python -m tests.bench.call_bench 4; echo; $(BIN)/python -m tests.bench.parts_bench; echo; $(BIN)/python -m tests.bench.customers_bench 8; echo; $(BIN)/python -m tests.bench.lookup_bench) | tee bench.txt
 
 clean:           ## remove what the targets above made
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis var bench.txt

@@ -32,6 +32,7 @@ from gateway.admin import (
 )  # fmt: skip
 from gateway.admin.context import AdminContext
 from gateway.admin.failures import AdminError, Failure, Fault
+from gateway.api.docs_page import docs_page
 from gateway.api.limits import Lockout
 
 _BAD: dict[int | str, dict[str, Any]] = {status: {"model": Failure} for status in (400, 401, 403, 404, 409, 429)}
@@ -45,12 +46,13 @@ ROUTERS: Sequence[APIRouter] = (
 
 def create_admin(context: AdminContext) -> FastAPI:
     """The ASGI application for ``/v1``."""
-    app = FastAPI(title="Maskline management API", version="1", redoc_url=None, responses=_BAD)
+    app = FastAPI(title="Maskline management API", version="1", docs_url=None, redoc_url=None, responses=_BAD)
     app.state.context = context
     settings = context.settings
     app.state.lockout = Lockout(settings.lockout_failures, settings.lockout_within, settings.lockout_seconds)
     for router in ROUTERS:
         app.include_router(router)
+    app.add_route("/docs", docs_page, include_in_schema=False)
     app.add_exception_handler(AdminError, _admin_error)
     app.add_exception_handler(IntegrityError, _crossed)
     app.add_exception_handler(RequestValidationError, _invalid)

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.api import ax, axb, axe, axyb, call_stop, errors, recordings
 from gateway.api.context import ApiContext, JsonReply
+from gateway.api.docs_page import docs_page
 from gateway.api.errors import ApiError
 from gateway.api.gate import Gate
 
@@ -54,7 +55,7 @@ class VendorSpelling:
 
 def create_app(context: ApiContext, mounted: Mapping[str, ASGIApp] | None = None) -> ASGIApp:
     """The ASGI application. ``mounted``: further ones by the path that they answer under."""
-    app = FastAPI(title="Maskline", docs_url="/docs", redoc_url=None, redirect_slashes=False)
+    app = FastAPI(title="Maskline", docs_url=None, redoc_url=None, redirect_slashes=False)
     gate = Gate(context)
     axb_api, ax_api = axb.AxbApi(context, gate), ax.AxApi(context, gate)
     axe_api, axyb_api = axe.AxeApi(context, gate), axyb.AxybApi(context, gate)
@@ -92,10 +93,12 @@ def create_app(context: ApiContext, mounted: Mapping[str, ASGIApp] | None = None
             return JsonReply({"status": "ready"})
         return JsonReply({"status": "not ready"}, status_code=503)
 
-    app.add_api_route("/healthz", alive, methods=["GET", "HEAD"], summary="Alive", response_model=None)
-    app.add_api_route("/readyz", ready, methods=["GET", "HEAD"], summary="Ready for calls", response_model=None)
+    for path, endpoint, title in (("/healthz", alive, "Alive"), ("/readyz", ready, "Ready for calls")):
+        app.add_api_route(path, endpoint, methods=["GET"], summary=title, response_model=None)
+        app.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False, response_model=None)
     for path, other in (mounted or {}).items():
         app.mount(path, other)
+    app.add_route("/docs", docs_page, include_in_schema=False)
     app.add_exception_handler(Exception, _unexpected)
     app.add_exception_handler(ApiError, _api_error)
     app.add_exception_handler(HTTPException, _http_error)

@@ -47,7 +47,7 @@ async def stage(database_url: str) -> AsyncIterator[tuple[Asker, Customer, Bindi
     store, customer, client = BindingStore(engine), Customer(), CallbackClient(10)
     server = web.Application()
     server.router.add_post("/{tail:.*}", customer.handle)
-    runner = web.AppRunner(server)
+    runner = web.AppRunner(server, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import insert
@@ -18,8 +17,8 @@ MADE = datetime.fromtimestamp(NOW, UTC)
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    made = await Bench().up(tmp_path)
+async def bench(database_url: str) -> AsyncIterator[Bench]:
+    made = await Bench().up(database_url)
     yield made
     await made.down()
 
