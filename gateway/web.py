@@ -89,12 +89,12 @@ class Web:
             retention_days=config.recordings.retention_days,
             shortest=config.calls.min_recording_seconds,
         )
-        tones = ToneFolder(config.tones.folder, config.tones.approved)
+        self._tones = ToneFolder(config.tones.folder, config.tones.approved)
         self.asker = Asker(
             self.engine,
             store,
             self.client,
-            lambda application, name: tones.find(application, name) is not None,
+            self._tone_exists,
             seconds=config.events.question_seconds,
             clock=time.time,
         )
@@ -126,7 +126,7 @@ class Web:
                 ),
                 stop_call=self._stop_call,
                 ready=self._ready,
-                tone_exists=lambda application, name: tones.find(application, name) is not None,
+                tone_exists=self._tone_exists,
                 clock=_now,
                 monotonic=time.monotonic,
                 wake_keeper=self.keeper.wake,
@@ -156,8 +156,12 @@ class Web:
             stop_call=self._stop_call,
             explain=explained,
             wake=self._wake,
+            tone_exists=self._tone_exists,
             sync_tones=self.shelf.sync,
         )
+
+    def _tone_exists(self, application: str, name: str) -> bool:
+        return self._tones.find(application, name) is not None
 
     def _wake(self) -> None:
         self.delivery.wake()

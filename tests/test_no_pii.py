@@ -1,18 +1,23 @@
 """No real number where it has no business: calls of every mode on a real node, then all that it left is searched.
 
 Searched are the node's log, every byte that either phone received (it may see its own number and X), the ledger as it
-is shown without the right to see numbers, names of files, and the answers of the web process to strangers.
+is shown without the right to see numbers, names of files, all that an auditor reads by /v1, and the answers of the web
+process to strangers.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.admin.audit import changing
+from gateway.admin.roles import Actor, Role
+from gateway.admin.tokens import make_token
 from gateway.api.ledger import Ledger, Wanted
 from gateway.database import open_engine
 from gateway.lab.checks import everything_received, forms_found
@@ -76,6 +81,7 @@ async def test_no_real_number_is_left_behind(here: ModeStand, mode: str) -> None
     assert cdr["ulFailReason"] == 0
     _search_phones(here, PhoneNumber(caller), PhoneNumber(callee))
     await _search_ledger(here)
+    await _search_management(here, cdr["sessionId"], caller, called)
     assert await here.node.stop() == 0
     log = (here.folder / "node.log").read_bytes()
     names = "\n".join(str(path) for path in here.folder.rglob("*")).encode()
@@ -98,6 +104,36 @@ async def _numbers_bound(here: ModeStand) -> set[str]:
 def _search_phones(here: ModeStand, caller: PhoneNumber, callee: PhoneNumber) -> None:
     assert not forms_found(everything_received(here.caller.phone), callee)
     assert not forms_found(everything_received(here.callee.phone), caller)
+
+
+async def _search_management(here: ModeStand, session: str, caller: str, called: str) -> None:
+    """Everything that an auditor may read by /v1; the tokens' own words are searched as well."""
+    engine = open_engine(f"sqlite+aiosqlite:///{here.folder / 'maskline.db'}")
+    by = Actor(token="", name="test", role=Role.OPERATOR)
+    try:
+        async with changing(engine, by, datetime.now(UTC)) as change:
+            _, token = await make_token(change.connection, name="reader", role=Role.AUDITOR, enterprise_id=None,
+                                        by="test", at=change.at)  # fmt: skip
+            change.note("token.create", "token")
+    finally:
+        await engine.dispose()
+    base, headers = here.node.plan.base_url + "/v1", {"Authorization": f"Bearer {token}"}
+    async with here.http.get(f"{base}/openapi.json") as response:
+        described = (await response.json())["paths"]
+    plain = [path for path, methods in described.items() if "get" in methods and "{" not in path]
+    today = {"first": "2026-11-01", "last": "2026-11-02"}
+    asked = [(path, {"called": called, "caller": caller} if path == "/explain" else today) for path in plain]
+    asked += [(path, {}) for path in (f"/cdrs/{session}", f"/explain/{session}", f"/ledger/{session}.91")]
+    read = 0
+    for path, query in asked:
+        async with here.http.get(base + path, params=query, headers=headers) as response:
+            told = await response.read()
+            read += response.status == 200
+            assert response.status == 200 or path in ("/lists", "/registered", "/contacts", "/mails", "/stock",
+                                                      "/tokens", "/tones/sound"), (path, told)  # fmt: skip
+        for number in NUMBERS:
+            assert not forms_found(told, number), path
+    assert read >= 15
 
 
 async def _search_ledger(here: ModeStand) -> None:

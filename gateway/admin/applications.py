@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal, Optional
 
@@ -20,7 +21,7 @@ from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.admin.audit import Change, changing
-from gateway.admin.context import application_row, own_applications
+from gateway.admin.context import AdminContext, application_row, own_applications
 from gateway.admin.door import Context, Manager, Operator, Reader
 from gateway.admin.enterprises import Id
 from gateway.admin.failures import Conflict, Forbidden, Invalid, NotFound
@@ -44,7 +45,8 @@ _FIXED = {"key", "secret", "mode", *ADDRESSES}
 
 
 class NewApplication(ApplicationEntry):
-    """An application; ``key`` and ``secret`` are made when they are not given. Addresses have a route of their own."""
+    """An application; ``key`` and ``secret`` are made when they are not given; changes of addresses have a route of
+    their own."""
 
     key: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,128}$")
     secret: SecretStr = SecretStr("")
@@ -120,8 +122,18 @@ def changed(row: Row[Any], values: dict[str, Any]) -> Application:
     except ValidationError as error:
         first = error.errors()[0]
         raise Invalid(str(first["msg"]), ".".join(str(part) for part in first["loc"])) from None
-    states = {name: values.get(name, getattr(now, name)) for name in ("enabled", "frozen")}
+    states = {name: getattr(now, name) for name in ("enabled", "frozen")}
+    states |= {name: values[name] for name in states if values.get(name) is not None}
     return replace(application_of(entry), suspended=now.suspended, **states)
+
+
+def check_tones(context: AdminContext, key: str, settings: Mapping[str, Any]) -> None:
+    """Only approved names may be named (privatenumber.md section 11). Invalid."""
+    named = {field: settings.get(field) for field in ("notice", "waiting")}
+    named |= {f"tones.{use}": name for use, name in (settings.get("tones") or {}).items()}
+    for field, name in named.items():
+        if name and not context.tone_exists(key, name):
+            raise Invalid(f"{name} does not exist.", field)
 
 
 async def store(change: Change, application: Application, **columns: Any) -> None:
@@ -161,6 +173,7 @@ async def create(actor: Operator, context: Context, wanted: NewApplication) -> W
     """The answer holds the secret; it can't be had again, only replaced."""
     secret = wanted.secret.get_secret_value() or secrets.token_hex(16)
     entry = wanted.model_copy(update={"key": wanted.key or secrets.token_hex(14), "secret": SecretStr(secret)})
+    check_tones(context, entry.key, wanted.model_dump())
     application = application_of(ApplicationEntry.model_validate(entry.model_dump(exclude={"name", "enterprise"})))
     try:
         async with changing(context.engine, actor, context.clock()) as change:
@@ -197,6 +210,7 @@ async def modify(
     async with changing(context.engine, actor, context.clock()) as change:
         row = await application_row(change.connection, actor, key, lock=True)
         changeable(row)
+        check_tones(context, key, values)
         application, columns = changed(row, values), {"name": values.get("name") or row.name}
         if values.get("enterprise", row.enterprise) != row.enterprise:
             columns["enterprise"] = values["enterprise"]

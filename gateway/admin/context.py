@@ -41,7 +41,8 @@ Explain = Callable[
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdminContext:
     """``live_calls`` (None: no answer) and ``stop_call(application, session)`` ask the signalling process. ``wake``:
-    rows may be due in the outbox or in the mail. ``sync_tones``: what is approved is where calls find it from then on.
+    rows may be due in the outbox or in the mail. ``tone_exists(application,
+    name)``: an approved one. ``sync_tones``: what is approved is where calls find it from then on.
     ``clock`` gives aware UTC time, ``monotonic`` seconds."""
 
     engine: AsyncEngine
@@ -54,6 +55,7 @@ class AdminContext:
     stop_call: Callable[[str, str], Awaitable[bool]]
     explain: Explain
     wake: Callable[[], None]
+    tone_exists: Callable[[str, str], bool]
     sync_tones: Callable[[], Awaitable[None]]
     converter: Converter = field(default_factory=Converter)
 

@@ -145,11 +145,13 @@ class Mailer:
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(row.body)
         try:
-            await aiosmtplib.send(
-                message, hostname=settings.host, port=settings.port, username=settings.user or None,
-                password=settings.password or None, use_tls=settings.tls == "tls",
-                start_tls=settings.tls == "starttls", timeout=SECONDS,
-            )  # fmt: skip
+            # The library's time-out is for each step; the whole must end before the lease does.
+            async with asyncio.timeout(LEASE / 2):
+                await aiosmtplib.send(
+                    message, hostname=settings.host, port=settings.port, username=settings.user or None,
+                    password=settings.password or None, use_tls=settings.tls == "tls",
+                    start_tls=settings.tls == "starttls", timeout=SECONDS,
+                )  # fmt: skip
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             return f"{type(error).__name__}: {' '.join(str(error).split())}"
         return ""

@@ -46,7 +46,6 @@ AreaCode = Annotated[str, Field(pattern=r"^(0[0-9]{2,3})?$", description="As dia
 Batch = Annotated[list[X], Field(min_length=1, max_length=5000)]
 State = Literal["normal", "suspended", "unavailable", "frozen"]
 Outcome = Literal["done", "unknown", "bound", "exists", "file", "same"]
-CAUSES = (1, 2, 3, 5, 6, 7, 8, 9)
 
 
 class ImportedNumber(BaseModel):
@@ -342,7 +341,7 @@ async def set_sms(actor: Operator, context: Context, wanted: NewSms) -> Results:
 
 async def _movable(change: Change, wanted: list[str], *, force: bool) -> tuple[dict[str, Row[Any]], dict[str, Outcome]]:
     """The rows of those that are the actor's, and for each wanted number what will become of it."""
-    rows = await stock.owned(change.connection, wanted, await application_keys(change.connection, change.actor))
+    rows = await stock.owned_alone(change.connection, wanted, await application_keys(change.connection, change.actor))
     outcomes: dict[str, Outcome] = {x: "done" if x in rows else "unknown" for x in wanted}
     outcomes |= {x: "file" for x, row in rows.items() if row.origin == "file"}
     if not force:

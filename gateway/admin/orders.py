@@ -115,7 +115,7 @@ async def _move(change: Change, row: Row[Any], to: State, reason: str = "", **va
     await change.connection.execute(
         update(number_order)
         .where(number_order.c.id == row.id)
-        .values(state=to, reason=reason, decided_at=change.at.timestamp(), **values)
+        .values(state=to, reason=reason, decided_at=None if to == "review" else change.at.timestamp(), **values)
     )
     change.note(f"order.{to}", f"order/{row.id}", {"from": row.state, "reason": reason}, enterprise=row.enterprise)
     text = f"The order of numbers for {row.application} made on {when(row.created_at):%Y-%m-%d} is {to}. {reason}"

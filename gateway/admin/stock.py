@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.admin.tables import stock_number
 from gateway.bindings.models import NumberStatus
-from gateway.bindings.pool import live
+from gateway.bindings.pool import live, lock
 from gateway.schema import binding, number
 
 PART = 500
@@ -91,12 +91,28 @@ async def owned(
     connection: AsyncConnection, wanted: Collection[str], keys: Collection[str] | None
 ) -> dict[str, Row[Any]]:
     """The rows of numbers that belong to applications (``keys``: to one of these), locked."""
+    return await _rows(connection, wanted, keys, lock_them=True)
+
+
+async def owned_alone(
+    connection: AsyncConnection, wanted: Collection[str], keys: Collection[str] | None
+) -> dict[str, Row[Any]]:
+    """The same, alone with their applications: nobody binds one of them until the transaction's end."""
+    owners = {row.application for row in (await _rows(connection, wanted, keys, lock_them=False)).values()}
+    await lock(connection, *owners)
+    # Another transaction may have moved some of them before it let go.
+    return await owned(connection, wanted, owners)
+
+
+async def _rows(
+    connection: AsyncConnection, wanted: Collection[str], keys: Collection[str] | None, *, lock_them: bool
+) -> dict[str, Row[Any]]:
     found: dict[str, Row[Any]] = {}
     for some in parts(sorted(wanted)):
         query = select(number).where(number.c.x.in_(some))
         if keys is not None:
             query = query.where(number.c.application.in_(keys))
-        found |= {row.x: row for row in await connection.execute(query.with_for_update())}
+        found |= {row.x: row for row in await connection.execute(query.with_for_update() if lock_them else query)}
     return found
 
 

@@ -36,11 +36,11 @@ def live(at: datetime) -> ColumnElement[bool]:
     return or_(binding.c.expires_at.is_(None), binding.c.expires_at > at.timestamp())
 
 
-async def lock(connection: AsyncConnection, application: Application) -> None:
-    """Let nobody else bind or unbind for the application until the transaction's end: who decides by what he has read
-    (a free X, a free E, how many) must be alone with it. SQLite's writers are one after the other anyway."""
+async def lock(connection: AsyncConnection, *keys: str) -> None:
+    """Let nobody else bind or unbind for these applications until the transaction's end: who decides by what he has
+    read (a free X, a free E, how many) must be alone with it. SQLite's writers are one after the other anyway."""
     if connection.dialect.name != "sqlite":
-        mine = select(applications.c.key).where(applications.c.key == application.key)
+        mine = select(applications.c.key).where(applications.c.key.in_(keys)).order_by(applications.c.key)
         await connection.execute(mine.with_for_update(key_share=True))
 
 

@@ -50,7 +50,7 @@ async def allocate_y(
     for _ in range(TRIES):
         try:
             async with writing(engine) as connection:
-                await lock(connection, application)
+                await lock(connection, application.key)
                 found = await _relation(connection, ax, b, at)
                 if found is not None:
                     return found

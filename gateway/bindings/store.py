@@ -80,7 +80,7 @@ class BindingStore(AxbStore, AxStore, AxeStore, AxybStore, SeedStore):
         """End one binding by id (BindingNotFound), else all of an X (AXB: NumberNotOwned; NotBound); how many."""
         where = [table.c.application == application.key, live(at or present())]
         async with writing(self._engine) as connection:
-            await lock(connection, application)
+            await lock(connection, application.key)
             if binding is not None:
                 where.append(table.c.id == binding)
             else:

@@ -46,7 +46,7 @@ class AxStore:
         if wanted.a == wanted.x:
             raise SameNumber
         async with writing(self._engine) as connection:
-            await lock(connection, application)
+            await lock(connection, application.key)
             if wanted.x is not None:
                 await check_number(connection, application, wanted.x)
                 await _free(connection, wanted.x, wanted.a)
@@ -92,7 +92,7 @@ class AxStore:
         """Change a binding found by id or by X; ``a``, when given, must be its A. BindingNotFound, NotBound,
         NoLimit."""
         async with writing(self._engine) as connection:
-            await lock(connection, application)
+            await lock(connection, application.key)
             old = await _find(connection, application, binding, x, a)
             names = ("direction", "sms", "switched_on", "show_caller", "user_data")
             new = replace(old, policy=changed_policy(old.policy, changes.policy), **given(changes, *names))
@@ -133,7 +133,7 @@ class AxStore:
     ) -> None:
         """Whom A's next call to X reaches, for ``seconds``. BindingNotFound, NotBound, SameNumber."""
         async with writing(self._engine) as connection:
-            await lock(connection, application)
+            await lock(connection, application.key)
             found = await _find(connection, application, binding, x, a)
             if callee in (found.a, found.x):
                 raise SameNumber

@@ -37,7 +37,7 @@ class AxbStore:
         if wanted.a == wanted.b or wanted.x in (wanted.a, wanted.b):
             raise SameNumber
         async with writing(self._engine) as connection:
-            await lock(connection, application)
+            await lock(connection, application.key)
             x = wanted.x
             if x is None:
                 members = (wanted.a.e164, wanted.b.e164)
@@ -70,7 +70,7 @@ class AxbStore:
     async def modify_axb(self, application: Application, binding_id: str, changes: AxbChanges, at: datetime) -> Binding:
         """Change a binding. BindingNotFound, AlreadyBound, SameNumber, NoLimit."""
         async with writing(self._engine) as connection:
-            await lock(connection, application)
+            await lock(connection, application.key)
             query = select(table).where(table.c.id == binding_id, table.c.application == application.key, live(at))
             row = (await connection.execute(query)).first()
             if row is None:

@@ -42,7 +42,7 @@ class AxeStore:
         for _ in range(TRIES):
             try:
                 async with writing(self._engine) as connection:
-                    await lock(connection, application)
+                    await lock(connection, application.key)
                     return await _bind(connection, application, wanted, at)
             except IntegrityError:
                 continue  # somebody else took the same place in the same moment
@@ -60,7 +60,7 @@ class AxeStore:
     ) -> Binding:
         """Change a binding; a new duration starts the clock again. BindingNotFound, NumberNotOwned."""
         async with writing(self._engine) as connection:
-            await lock(connection, application)
+            await lock(connection, application.key)
             old = await _find(connection, application, binding, x, extension, at)
             new = replace(
                 old,
@@ -85,7 +85,7 @@ class AxeStore:
     ) -> None:
         """End a binding by id, or by X and E. BindingNotFound, NumberNotOwned."""
         async with writing(self._engine) as connection:
-            await lock(connection, application)
+            await lock(connection, application.key)
             found = await _find(connection, application, binding, x, extension, at)
             await _remove(connection, [found.id])
 

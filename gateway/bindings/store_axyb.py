@@ -36,7 +36,7 @@ class AxybStore:
         for _ in range(TRIES):
             try:
                 async with writing(self._engine) as connection:
-                    await lock(connection, application)
+                    await lock(connection, application.key)
                     return await _bind(connection, application, wanted, at)
             except IntegrityError:
                 continue  # another A was given the same X in the same moment
@@ -72,7 +72,7 @@ class AxybStore:
     ) -> None:
         """End an A-X binding with all its relations, or the one of ``y`` (else of ``b``). BindingNotFound."""
         async with writing(self._engine) as connection:
-            await lock(connection, application)
+            await lock(connection, application.key)
             ax = await _find(connection, application, binding, None, at)
             where = [table.c.parent == ax.id]
             if y is not None:

@@ -249,7 +249,8 @@ class Mail(Section):
 
 
 class Records(Section):
-    """For how many days CDRs and short messages can be searched, and statistics asked for; whose days these are."""
+    """For how many days CDRs, short messages and the ledger can be searched, and statistics asked for; whose days these
+    are."""
 
     days: int = Field(31, ge=1, le=3650)
     statistics_days: int = Field(731, ge=31, le=3650)

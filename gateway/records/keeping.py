@@ -1,4 +1,6 @@
-"""[IO] Counts days that are over and deletes records whose time has come, once an hour."""
+"""[IO] Counts days that are over and deletes what has had its time, once an hour: CDRs, messages, the ledger's rows
+(what was pushed or given up, with its attempts: both hold real numbers), statistics.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +11,12 @@ from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 import structlog
-from sqlalchemy import delete, func, select
+from sqlalchemy import and_, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.database import reading, writing
 from gateway.records.counting import count_day, day_of, last_counted
-from gateway.schema import cdr, day_count, sms_record
+from gateway.schema import application, cdr, day_count, outbox, sms_record
 
 _log = structlog.get_logger()
 EVERY_SECONDS = 3600.0
@@ -81,6 +83,13 @@ class RecordKeeping:
         until = datetime(first.year, first.month, first.day, tzinfo=settings.zone).timestamp()
         for table, at, key in ((cdr, cdr.c.ended_at, cdr.c.session), (sms_record, sms_record.c.at, sms_record.c.id)):
             await self._delete_some(table, key, at < until)
+        async with reading(self._engine) as connection:
+            keys = (await connection.execute(select(application.c.key))).scalars().all()
+        for key in keys:
+            # One step in the index for each; a row that waits is never too old.
+            for state in ("done", "dead"):
+                mine = and_(outbox.c.state == state, outbox.c.application == key, outbox.c.due_at < until)
+                await self._delete_some(outbox, outbox.c.id, mine)
         last = day_of(now - timedelta(days=settings.statistics_days), settings.zone).isoformat()
         async with writing(self._engine) as connection:
             await connection.execute(delete(day_count).where(day_count.c.day < last))

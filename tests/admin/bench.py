@@ -25,6 +25,7 @@ from gateway.bindings.store import BindingStore
 from gateway.database import open_engine
 from gateway.numbers import PhoneNumber
 from gateway.standing import StandingCall
+from gateway.tones.folder import ToneFolder
 from gateway.tones.shelf import Shelf
 
 X = "+8617000000001"
@@ -76,11 +77,13 @@ class Bench:
         ) -> list[tuple[str, str, bool | None]]:
             return [("caller", caller.masked if masked else caller.e164, None) if caller else ("caller", "", None)]
 
+        tones = ToneFolder("", str(folder))
         self.shelf = Shelf(self.engine, str(folder))
         context = AdminContext(
             engine=self.engine, store=self.store, ledger=Ledger(self.engine), settings=AdminSettings(**settings),
             clock=self.clock, monotonic=time.monotonic, live_calls=live_calls, stop_call=stop_call, explain=explain,
             wake=self._wake, sync_tones=self.shelf.sync,
+            tone_exists=lambda application, name: tones.find(application, name) is not None,
         )  # fmt: skip
         # Of a socket by its descriptor Python knows that it is TCP, and switches Nagle's wait of 40 ms off.
         listening = socket.socket(fileno=socket.create_server(("127.0.0.1", 0)).detach())

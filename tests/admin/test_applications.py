@@ -73,6 +73,24 @@ async def test_settings_are_checked_as_the_file_s(bench: Bench) -> None:
         assert field is None or named == field, body
 
 
+async def test_null_is_no_state(bench: Bench) -> None:
+    key = (await make(bench))["key"]
+    shown = await bench.ok("operator", "PATCH", f"/applications/{key}", {"enabled": None, "frozen": None, "name": None})
+    assert (shown["enabled"], shown["frozen"]) == (True, False)
+
+
+async def test_only_tones_that_exist_may_be_named(bench: Bench) -> None:
+    key = (await make(bench, notice="notice.wav"))["key"]
+    for body, field in (
+        ({"notice": "ours.wav"}, "notice"), ({"waiting": "ours.wav"}, "waiting"),
+        ({"tones": {"no_binding": "ours.wav"}}, "tones.no_binding"),
+    ):  # fmt: skip
+        assert await bench.refused("tenant", "PATCH", f"/applications/{key}", body) == (400, "invalid", field)
+        refused = await bench.refused("operator", "POST", "/applications", {"mode": "AXB", **body})
+        assert refused == (400, "invalid", field)
+    await bench.ok("tenant", "PATCH", f"/applications/{key}", {"waiting": "waiting.wav", "tones": {}})
+
+
 async def test_a_new_secret_takes_the_old_one_s_place(bench: Bench) -> None:
     made = await make(bench)
     fresh = await bench.ok("tenant", "POST", f"/applications/{made['key']}/secret")

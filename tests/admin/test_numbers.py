@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import select
 
 from gateway.api.events import event_body
+from gateway.bindings.errors import NumberNotOwned
 from gateway.bindings.requests import NewAxb
 from gateway.database import reading
 from gateway.numbers import PhoneNumber
@@ -95,6 +96,21 @@ async def test_a_released_number_brings_no_binding_to_its_next_owner(bench: Benc
     await bench.ok("operator", "POST", "/numbers/give", {"application": second, "numbers": [x(0)]})
     found = await bench.store.find(PhoneNumber(A), PhoneNumber(x(0)), bench.clock())
     assert (found.application.key if found.application else None, found.bindings) == (second, ())
+
+
+async def test_a_bind_that_races_a_release_is_refused_or_makes_the_number_stay(bench: Bench) -> None:
+    """Whichever comes first: nobody is bound to a number that is nobody's."""
+    key = await make(bench)
+    await bring(bench, 12, key)
+    binds = [bind(bench, key, index) for index in range(12)]
+    body = {"numbers": [x(index) for index in range(12)]}
+    released, *bound = await asyncio.gather(
+        bench.ok("tenant", "POST", "/numbers/release", body), *binds, return_exceptions=True
+    )
+    assert isinstance(released, dict)
+    for index, outcome in enumerate(bound):
+        assert outcomes(released)[x(index)] == ("bound" if outcome is None else "done")
+        assert outcome is None or isinstance(outcome, NumberNotOwned)
 
 
 async def test_transfer_within_the_enterprise(bench: Bench) -> None:

@@ -50,7 +50,7 @@ async def test_rejected_and_submitted_again(bench: Bench) -> None:
     rejected = await bench.ok("reviewer", "POST", f"{path}/reject", {"reason": "Too many."})
     assert (rejected["state"], rejected["reason"]) == ("rejected", "Too many.")
     again = await bench.ok("tenant", "PATCH", path, {"count": 5})
-    assert (again["state"], again["reason"], again["count"]) == ("review", "", 5)
+    assert (again["state"], again["reason"], again["count"], again["decided_at"]) == ("review", "", 5, None)
 
 
 async def test_numbers_that_carry_short_messages(bench: Bench) -> None:

@@ -3,12 +3,11 @@
     python -m tests.bench.lookup_bench [BINDINGS]
 
 AXB pairs, 5000 on each X, written in bulk; then calls of known and of unknown callers, one after the other, as the
-signalling process looks them up (BindingStore.find).
+signalling process looks them up (BindingStore.find, on its event loop).
 """
 
 from __future__ import annotations
 
-import asyncio
 import random
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import uvloop
 from sqlalchemy import insert, text
 
 from gateway.bindings.models import Application, Binding, Mode, Number
@@ -109,4 +109,4 @@ def show(name: str, took: list[float]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000))
+    uvloop.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000))

@@ -8,14 +8,14 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.causes import Cause
 from gateway.database import open_engine, reading, writing
 from gateway.records.counting import Period, count_day, day_of, statistics
 from gateway.records.keeping import KeepingSettings, RecordKeeping
-from gateway.schema import cdr, day_count, sms_record
+from gateway.schema import application, attempt, cdr, day_count, outbox, sms_record
 from tests.records.bench import fee, notice, put
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -142,3 +142,22 @@ async def test_two_nodes_count_a_day_once(engine: AsyncEngine) -> None:
             await count_day(connection, (NOON - DAY).date(), SHANGHAI)
     async with reading(engine) as connection:
         assert len((await connection.execute(select(day_count))).all()) == 1
+
+
+async def test_the_ledger_s_rows_go_with_their_attempts_but_for_those_that_wait(engine: AsyncEngine) -> None:
+    old, young = (NOON - 40 * DAY).timestamp(), (NOON - 30 * DAY).timestamp()
+    rows = [
+        {"id": f"{state}-{at}", "application": "a", "session": f"{state}-{at}", "seq": 0, "kind": "fee",
+         "payload": "{}", "created_at": at, "due_at": at, "tries": 1, "state": state}
+        for state in ("done", "dead", "waiting") for at in (old, young)
+    ]  # fmt: skip
+    async with writing(engine) as connection:
+        await connection.execute(insert(application).values(key="a", mode="AXB", settings="{}"))
+        await connection.execute(insert(outbox), rows)
+        tries = [{"outbox": row["id"], "at": row["due_at"], "seconds": 0.1} for row in rows]
+        await connection.execute(insert(attempt), tries)
+    await keeping(engine, NOON).work()
+    left = {f"done-{young}", f"dead-{young}", f"waiting-{old}", f"waiting-{young}"}
+    async with reading(engine) as connection:
+        assert set((await connection.execute(select(outbox.c.id))).scalars()) == left
+        assert set((await connection.execute(select(attempt.c.outbox))).scalars()) == left
