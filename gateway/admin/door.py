@@ -16,7 +16,7 @@ from gateway.admin.context import AdminContext
 from gateway.admin.failures import Forbidden, LockedOut, Unauthenticated
 from gateway.admin.roles import Actor, Permission
 from gateway.admin.tokens import actor_of
-from gateway.api.limits import Lockout
+from gateway.api.limits import Lockout, counted_source
 
 _BEARER = HTTPBearer(auto_error=False, description="A token made by `maskline token create` or by `POST /v1/tokens`.")
 Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
@@ -34,13 +34,14 @@ Context = Annotated[AdminContext, Depends(context_of)]
 async def _actor(request: Request, bearer: Bearer, context: Context) -> Actor:
     lockout: Lockout = request.app.state.lockout
     source = request.client.host if request.client else ""
-    if lockout.locked(source, context.monotonic()):
+    counted = counted_source(source)
+    if lockout.locked(counted, context.monotonic()):
         raise LockedOut("Too many wrong tokens from this source; try again later.")
     if bearer is None:
         raise Unauthenticated("A token is needed: Authorization: Bearer mkl_...")
     actor = await actor_of(context.engine, bearer.credentials, context.clock(), source)
     if actor is None:
-        lockout.failed(source, context.monotonic())
+        lockout.failed(counted, context.monotonic())
         raise Unauthenticated("The token is unknown, expired or revoked.")
     return actor
 

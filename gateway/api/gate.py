@@ -21,7 +21,7 @@ from starlette.requests import Request
 from gateway.api import auth, errors
 from gateway.api.context import ApiContext
 from gateway.api.errors import ApiError
-from gateway.api.limits import Lockout, RateLimit
+from gateway.api.limits import Lockout, RateLimit, counted_source
 from gateway.bindings.models import Application, Mode
 
 
@@ -38,7 +38,7 @@ class Gate:
         """The application that signed ``request``. ApiError says why not."""
         credentials = auth.read_credentials(request.headers)
         source = request.client.host if request.client else ""
-        block = _block(source)
+        block = counted_source(source)
         if self._lockout.locked(block, self._context.monotonic()):
             raise ApiError(errors.LOCKED_OUT)
         application = await self._context.store.application(credentials.key)
@@ -79,13 +79,3 @@ def _allowed(source: str, networks: Collection[str]) -> bool:
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
     return any(address in ip_network(network, strict=False) for network in networks)
-
-
-def _block(source: str) -> str:
-    try:
-        address = ip_address(source)
-    except ValueError:
-        return source
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
-        return str(ip_network((address, 64), strict=False))
-    return source

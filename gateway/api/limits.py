@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from ipaddress import IPv6Address, ip_address, ip_network
 
 
 @dataclass(slots=True)
@@ -60,3 +61,14 @@ class RateLimit:
         admitted = tokens >= 1.0
         self._buckets[key] = (tokens - 1.0 if admitted else tokens, now)
         return admitted
+
+
+def counted_source(source: str) -> str:
+    """What failures count against: an address, but of an IPv6 source its /64, which is one customer's."""
+    try:
+        address = ip_address(source)
+    except ValueError:
+        return source
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
+        return str(ip_network((address, 64), strict=False))
+    return source

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from gateway.api.limits import Lockout, RateLimit
+import pytest
+
+from gateway.api.limits import Lockout, RateLimit, counted_source
 
 
 def test_ten_failures_in_five_minutes_lock_for_thirty() -> None:
@@ -36,3 +38,12 @@ def test_rate() -> None:
     assert [rate.admits("k", 0), rate.admits("k", 0), rate.admits("k", 0)] == [True, True, False]
     assert rate.admits("other", 0)
     assert [rate.admits("k", 0.5), rate.admits("k", 0.5)] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("source", "counted"),
+    [("192.0.2.1", "192.0.2.1"), ("2001:db8::1", "2001:db8::/64"), ("2001:db8::ffff:1", "2001:db8::/64"),
+     ("::ffff:192.0.2.1", "::ffff:192.0.2.1"), ("", "")],
+)  # fmt: skip
+def test_what_failures_count_against(source: str, counted: str) -> None:
+    assert counted_source(source) == counted
