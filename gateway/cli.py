@@ -1,4 +1,4 @@
-"""The command line ``maskline``: serve, demo, explain, ledger, token, version."""
+"""The command line ``maskline``: serve, demo, explain, ledger, token, vault, version."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from gateway import cli_ledger, cli_token
+from gateway import cli_ledger, cli_token, cli_vault
 from gateway.config.reading import open_config
 from gateway.numbers import NumberError, PhoneNumber
 
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_ledger.app, name="ledger")
 app.add_typer(cli_token.app, name="token")
+app.add_typer(cli_vault.app, name="vault")
 
 
 @app.command()
@@ -65,17 +66,14 @@ def explain(
         raise typer.Exit(2) from None
     from gateway.assembly import exchange_settings
     from gateway.bindings.store import BindingStore
-    from gateway.database import open_engine
+    from gateway.cli_database import opened
     from gateway.explaining import explain as explained
 
     async def ask() -> bool:
-        engine = open_engine(settings.database.url)
-        try:
+        async with opened(settings) as engine:
             moment = at.replace(tzinfo=UTC) if at else datetime.now(UTC)
             store = BindingStore(engine)
             lines = await explained(store, exchange_settings(settings), *parties, moment, extension, masked=not numbers)
-        finally:
-            await engine.dispose()
         console = Console(highlight=False, soft_wrap=True)
         for line in lines:
             colour = {True: "green", False: "red", None: "default"}[line.good]

@@ -109,16 +109,13 @@ def replay(
 
 def _run(config: Path, ask: Callable[..., Awaitable[None]]) -> None:
     from gateway.api.ledger import Ledger
-    from gateway.database import open_engine
+    from gateway.cli_database import opened
 
     settings = open_config(config)
 
     async def run() -> None:
-        engine = open_engine(settings.database.url)
-        try:
+        async with opened(settings) as engine:
             await ask(Ledger(engine))
-        finally:
-            await engine.dispose()
 
     asyncio.run(run())
 

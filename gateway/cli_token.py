@@ -99,17 +99,13 @@ def _me() -> Actor:
 
 
 def _run(config: Path, work: Callable[[AsyncEngine], Awaitable[None]]) -> None:
-    from gateway.database import migrate, open_engine
+    from gateway.cli_database import opened
 
     settings = open_config(config)
 
     async def run() -> None:
         # The first token is often made before the first start.
-        await migrate(settings.database.url)
-        engine = open_engine(settings.database.url)
-        try:
+        async with opened(settings, made=True) as engine:
             await work(engine)
-        finally:
-            await engine.dispose()
 
     asyncio.run(run())

@@ -7,10 +7,15 @@ no values: those are people's numbers.
 
 PostgreSQL lets writers work beside each other, so what a statement has seen may be out of date by the next one: who
 decides by what he read locks it first (``with_for_update``, which SQLite needs not and SQLAlchemy leaves out there).
+
+A URL with ``?key_file=`` opens an engine with a vault (gateway.vault): real numbers and secrets are sealed on their way
+into the database and opened on their way out; no statement knows of it.
 """
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,20 +23,44 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config as AlembicConfig
-from sqlalchemy import Connection, Table, event, insert, make_url, text, update
+from sqlalchemy import URL, Connection, Table, event, insert, make_url, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from gateway.tables import metadata
+from gateway.vault.columns import give_vault, sealed_columns
+from gateway.vault.guard import before_reading, before_writing, claim
+from gateway.vault.keys import Vault
+
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_MS = 5000
+KEY_FILE = "key_file"
 _WRITES = "maskline_writes"
 _ASKS = "maskline_asks"
+_AGAIN_SECONDS = 0.02
 _START_LOCK = 0x6D61736B  # any number, the same in every node
 
 
 def open_engine(url: str, *, synchronous: str = "FULL") -> AsyncEngine:
-    """An engine for ``url``. ``synchronous`` is SQLite's: FULL survives a power cut, NORMAL a crash of the process."""
+    """An engine for ``url``; VaultError when its key file can't be used.
+
+    ``synchronous`` is SQLite's: FULL survives a power cut, NORMAL a crash of the process.
+    """
+    parsed, key_file = split_url(url)
+    engine = _engine(parsed, synchronous)
+    if key_file is not None:
+        give_vault(engine.dialect, Vault(key_file))
+    return engine
+
+
+def split_url(url: str) -> tuple[URL, Path | None]:
+    """The database's address, and the key file that goes with it."""
     parsed = make_url(url)
+    named = parsed.query.get(KEY_FILE)
+    return parsed.difference_update_query([KEY_FILE]), None if named is None else Path(str(named))
+
+
+def _engine(parsed: URL, synchronous: str) -> AsyncEngine:
     if parsed.get_backend_name() != "sqlite":
         return create_async_engine(parsed, pool_pre_ping=True, hide_parameters=True)
     if parsed.database and parsed.database != ":memory:":
@@ -42,8 +71,9 @@ def open_engine(url: str, *, synchronous: str = "FULL") -> AsyncEngine:
     def prepare(connection: Any, _record: Any) -> None:
         # Transactions are begun below, not by the driver's guess.
         connection.isolation_level = None
+        connection.run_async(_ask_for_wal)
         cursor = connection.cursor()
-        for pragma in (f"busy_timeout={BUSY_MS}", "journal_mode=WAL", f"synchronous={synchronous}", "foreign_keys=ON"):
+        for pragma in (f"busy_timeout={BUSY_MS}", f"synchronous={synchronous}", "foreign_keys=ON"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
@@ -56,6 +86,18 @@ def open_engine(url: str, *, synchronous: str = "FULL") -> AsyncEngine:
     return engine
 
 
+async def _ask_for_wal(connection: Any) -> None:
+    """SQLite's busy_timeout does not count for this one: of two processes that ask at once, the second is refused."""
+    async with asyncio.timeout(BUSY_MS / 1000):
+        while True:
+            try:
+                return await (await connection.execute("PRAGMA journal_mode=WAL")).close()  # type: ignore[no-any-return]
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    raise
+            await asyncio.sleep(_AGAIN_SECONDS)
+
+
 @asynccontextmanager
 async def asking(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """A connection for one SELECT, which needs no transaction: two round trips less."""
@@ -63,6 +105,7 @@ async def asking(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         # SQLAlchemy's AUTOCOMMIT would cost SQLite three round trips to set and to take back.
         options = {_ASKS: True} if engine.dialect.name == "sqlite" else {"isolation_level": "AUTOCOMMIT"}
         await connection.execution_options(**options)
+        await before_reading(connection)
         yield connection
 
 
@@ -72,6 +115,7 @@ async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     async with engine.connect() as connection:
         if engine.dialect.name != "sqlite":
             await connection.execution_options(isolation_level="REPEATABLE READ")
+        await before_reading(connection)
         yield connection
 
 
@@ -81,6 +125,7 @@ async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     async with engine.connect() as connection:
         await connection.execution_options(**{_WRITES: True})
         async with connection.begin():
+            await before_writing(connection)
             yield connection
 
 
@@ -103,14 +148,21 @@ async def upsert(connection: AsyncConnection, table: Table, key: Mapping[str, An
         await connection.execute(change)
 
 
-async def migrate(url: str, version: str = "head") -> None:
-    """Bring the tables to this version, from nothing or from any earlier one. OSError when they can't be reached."""
-    engine = open_engine(url)
+async def migrate(url: str, version: str = "head", *, claiming: bool = True) -> None:
+    """Bring the tables to this version, from nothing or any earlier one; see that the key file is the database's.
+
+    OSError when the database can't be reached, or opened with this key file (VaultError; not looked at without
+    ``claiming``).
+    """
+    plain, key_file = split_url(url)
+    engine = _engine(plain, "FULL")
     try:
         async with writing(engine) as connection:
             # Nodes that start at once: the second finds the tables made.
             await one_after_the_other(connection)
             await connection.run_sync(_upgrade, version)
+            if version == "head" and claiming:
+                await claim(connection, key_file, sealed_columns(metadata))
     except DBAPIError as error:
         raise OSError(str(error.orig)) from None
     finally:

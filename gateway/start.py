@@ -3,6 +3,7 @@
 | key            | what is tried                                                                        |
 |----------------|--------------------------------------------------------------------------------------|
 | database.url   | driver there, database reached, tables brought up to date, configuration written to it |
+| database.key_file | read by its owner only, goes with what the database is sealed under             |
 | recordings.url | the folder is made, a file is written                                                |
 | recordings.spool | likewise                                                                           |
 | media.listen   | a UDP socket on the address                                                          |
@@ -30,6 +31,7 @@ from gateway.bindings.store import BindingStore
 from gateway.calls.journal import Journal
 from gateway.config.tree import Config, media_listen
 from gateway.database import migrate, open_engine
+from gateway.vault.cipher import VaultError
 from media.recording.store import RecordingStore
 
 if TYPE_CHECKING:
@@ -49,6 +51,8 @@ def needed(key: str, *others: type[Exception], value: object = "") -> Iterator[N
     expected: tuple[type[Exception], ...] = (OSError, *others)
     try:
         yield
+    except VaultError as error:
+        raise StartError(f"database.key_file: {error}") from None
     except expected as error:
         raise StartError(": ".join(filter(None, (key, str(value), _words(error))))) from None
 
@@ -57,14 +61,14 @@ def open_database(config: Config) -> AsyncEngine:
     """The engine; nothing is reached yet."""
     # A driver that isn't installed, a URL that can't be read, a folder that can't be made: each library has its own.
     with needed("database.url", Exception):
-        return open_engine(config.database.url)
+        return open_engine(config.database.location)
 
 
 async def prepare_database(config: Config, engine: AsyncEngine, store: BindingStore, journal: Journal) -> None:
     """Tables of this version; the configuration's applications and numbers, and no others; calls of a crash closed."""
     # Printed, the engine's URL has its password starred.
     with needed("database.url", Exception, value=engine.url):
-        await migrate(config.database.url)
+        await migrate(config.database.location)
         given = seed_of(config)
         await store.seed(*given)
         applications, numbers = await store.take_out(*given)

@@ -65,7 +65,7 @@ class Web:
         """The node's first word: the tables are there."""
         self.finish = asyncio.Event()
         self.channel = Channel(self._hear)
-        self.engine = open_engine(config.database.url)
+        self.engine = open_engine(config.database.location)
         store = self.store = BindingStore(self.engine)
         recordings = RecordingStore(config.recordings.url)
         self.client = CallbackClient(config.events.timeout_seconds)

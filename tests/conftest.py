@@ -80,7 +80,8 @@ async def database_url(
         shutil.copyfile(sqlite_template, tmp_path / "maskline.db")
         yield f"sqlite+aiosqlite:///{tmp_path}/maskline.db"
         return
-    async with request.getfixturevalue("postgres").database() as url:
+    # What runs on both kinds runs plain on one and encrypted on the other.
+    async with request.getfixturevalue("postgres").database(sealed=True) as url:
         yield url
 
 

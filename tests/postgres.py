@@ -21,11 +21,13 @@ from pathlib import Path
 import asyncpg
 
 from gateway.database import migrate
+from gateway.vault.keys import add_key
 
 PACKAGE = "postgresql"
 USER = "postgres"
 OWNER = "maskline"
 _MIGRATED = "migrated"
+_SEALED = "sealed"
 _SETTINGS = {
     "listen_addresses": "",
     "fsync": "off",
@@ -118,9 +120,17 @@ class Postgres:
         """The address of a database."""
         return f"postgresql+asyncpg://{OWNER}@/{name}?host={self._folder}"
 
+    def sealed(self, name: str) -> str:
+        """The address of a database with a key file, which is made."""
+        keys = self._folder / "keys"
+        if not keys.exists():
+            add_key(keys)
+        return f"{self.url(name)}&key_file={keys}"
+
     @asynccontextmanager
-    async def database(self, *, migrated: bool = True) -> AsyncIterator[str]:
-        """The address of a database with the tables of this version, or none; gone at the end."""
+    async def database(self, *, migrated: bool = True, sealed: bool = False) -> AsyncIterator[str]:
+        """The address of a database with the tables of this version, or none; gone at the end. ``sealed``: encrypted
+        at rest, with the key file in the address."""
         connection = await asyncpg.connect(user=OWNER, database="postgres", host=str(self._folder))
         self._made += 1
         name = f"test{self._made}"
@@ -128,9 +138,12 @@ class Postgres:
             if migrated and not self._has_template:
                 await connection.execute(f"CREATE DATABASE {_MIGRATED}")
                 await migrate(self.url(_MIGRATED))
+                await connection.execute(f"CREATE DATABASE {_SEALED} TEMPLATE {_MIGRATED}")
+                await migrate(self.sealed(_SEALED))
                 self._has_template = True
-            await connection.execute(f"CREATE DATABASE {name} TEMPLATE {_MIGRATED if migrated else 'template0'}")
-            yield self.url(name)
+            template = (_SEALED if sealed else _MIGRATED) if migrated else "template0"
+            await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+            yield self.sealed(name) if sealed else self.url(name)
             # A test that failed may have left a connection.
             with contextlib.suppress(asyncpg.PostgresError):
                 await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

@@ -40,8 +40,8 @@ async def ask(folder: Path, mode: Mode, wanted: Any, caller: PhoneNumber | None,
     path = folder / "maskline.toml"
     path.write_text(CONFIG.format(folder=folder), encoding="utf-8")
     config = load(path, {})
-    await migrate(config.database.url)
-    engine = open_engine(config.database.url)
+    await migrate(config.database.location)
+    engine = open_engine(config.database.location)
     store = BindingStore(engine)
     application = replace(Application(key="app", secret="s", mode=mode, recording=True), **more.pop("application", {}))
     await store.seed([application], [Number(x=X, application="app", area_code="0755")])

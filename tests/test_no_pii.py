@@ -2,7 +2,7 @@
 
 Searched are the node's log, every byte that either phone received (it may see its own number and X), the ledger as it
 is shown without the right to see numbers, names of files, all that an auditor reads by /v1, and the answers of the web
-process to strangers.
+process to strangers; and, since the node has a key file, every byte of its database.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from gateway.database import open_engine
 from gateway.lab.checks import everything_received, forms_found
 from gateway.lab.script import Script
 from gateway.numbers import PhoneNumber
+from gateway.vault.keys import add_key
 from tests.integration.test_modes import AX, AXE, AXYB, CALLEE, ModeStand
 from tests.integration.test_node import A, B, X
 
@@ -70,7 +71,9 @@ MODES = {"AXB": axb, "AX": ax, "AXE": axe, "AXYB": axyb, "X": x_mode}
 async def test_no_real_number_is_left_behind(here: ModeStand, mode: str) -> None:
     digits = {"digits": "1234", "early_digits_at": 1.0} if mode == "AXE" else {}
     here.scripts = (replace(SPEAK, **digits), here.scripts[1])  # type: ignore[arg-type]
-    here.plan_changes = {"mode": mode, "numbers": ("+8617000000002",)}
+    add_key(here.folder / "keys")
+    sealed = {"MASKLINE_DATABASE__KEY_FILE": str(here.folder / "keys")}
+    here.plan_changes = {"mode": mode, "numbers": ("+8617000000002",), "overrides": sealed}
     await here.up()
     caller, callee = await MODES[mode](here)
     called = X
@@ -84,9 +87,13 @@ async def test_no_real_number_is_left_behind(here: ModeStand, mode: str) -> None
     await _search_management(here, cdr["sessionId"], caller, called)
     assert await here.node.stop() == 0
     log = (here.folder / "node.log").read_bytes()
+    database = b"".join(map(Path.read_bytes, here.folder.glob("maskline.db*")))
+    assert X.encode() in database, "X is nobody's secret"
+    assert here.node.plan.secret.encode() not in database
     names = "\n".join(str(path) for path in here.folder.rglob("*")).encode()
     for number in NUMBERS:
         assert not forms_found(log, number)
+        assert not forms_found(database, number)
         assert not forms_found(names, number)
 
 
@@ -106,9 +113,13 @@ def _search_phones(here: ModeStand, caller: PhoneNumber, callee: PhoneNumber) ->
     assert not forms_found(everything_received(here.callee.phone), caller)
 
 
+def _database(here: ModeStand) -> str:
+    return f"sqlite+aiosqlite:///{here.folder / 'maskline.db'}?key_file={here.folder / 'keys'}"
+
+
 async def _search_management(here: ModeStand, session: str, caller: str, called: str) -> None:
     """Everything that an auditor may read by /v1; the tokens' own words are searched as well."""
-    engine = open_engine(f"sqlite+aiosqlite:///{here.folder / 'maskline.db'}")
+    engine = open_engine(_database(here))
     by = Actor(token="", name="test", role=Role.OPERATOR)
     try:
         async with changing(engine, by, datetime.now(UTC)) as change:
@@ -137,7 +148,7 @@ async def _search_management(here: ModeStand, session: str, caller: str, called:
 
 
 async def _search_ledger(here: ModeStand) -> None:
-    engine = open_engine(f"sqlite+aiosqlite:///{here.folder / 'maskline.db'}")
+    engine = open_engine(_database(here))
     ledger = Ledger(engine)
     try:
         listed = await ledger.entries(Wanted())

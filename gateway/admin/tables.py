@@ -11,10 +11,15 @@ from __future__ import annotations
 from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, String, Table, Text
 
 from gateway.schema import metadata
+from gateway.vault.columns import Sealed
 
 
 def _text(name: str, length: int = 128, *, null: bool = False) -> Column[str]:
     return Column(name, String(length), nullable=null)
+
+
+def _sealed(place: str, length: int = 128) -> Column[str]:
+    return Column(place.partition(".")[2], Sealed(place, length), nullable=False)
 
 
 admin_token = Table(
@@ -30,8 +35,9 @@ audit_entry = Table(
 )  # fmt: skip
 enterprise = Table(
     "enterprise", metadata, Column("id", String(64), primary_key=True), _text("name", 256), _text("state", 16),
-    _text("reason", 512), Column("details", Text, nullable=False), Column("max_applications", Integer, nullable=False),
-    Column("created_at", Float, nullable=False),
+    _text("reason", 512),
+    Column("details", Sealed("enterprise.details"), nullable=False),
+    Column("max_applications", Integer, nullable=False), Column("created_at", Float, nullable=False),
 )  # fmt: skip
 stock_number = Table(
     "stock_number", metadata, Column("x", String(32), primary_key=True), _text("area_code", 8), _text("province", 64),
@@ -51,8 +57,9 @@ ordered_number = Table(
     Column("x", String(32), primary_key=True),
 )  # fmt: skip
 contact = Table(
-    "contact", metadata, Column("id", String(64), primary_key=True), _text("enterprise", 64), _text("name"),
-    _text("phone", 32), _text("email", 256), _text("notices", 256), Column("created_at", Float, nullable=False),
+    "contact", metadata, Column("id", String(64), primary_key=True), _text("enterprise", 64), _sealed("contact.name"),
+    _sealed("contact.phone", 32), _sealed("contact.email", 256), _text("notices", 256),
+    Column("created_at", Float, nullable=False),
     Index("ix_contact_enterprise", "enterprise"),
 )  # fmt: skip
 pending_address = Table(
@@ -61,8 +68,8 @@ pending_address = Table(
     Column("due_at", Float, nullable=False, index=True),
 )  # fmt: skip
 mail = Table(
-    "mail", metadata, Column("id", String(64), primary_key=True), _text("recipient", 256), _text("subject", 256),
-    Column("body", Text, nullable=False), Column("created_at", Float, nullable=False),
+    "mail", metadata, Column("id", String(64), primary_key=True), _sealed("mail.recipient", 256), _text("subject", 256),
+    Column("body", Sealed("mail.body"), nullable=False), Column("created_at", Float, nullable=False),
     Column("due_at", Float, nullable=False), Column("tries", Integer, nullable=False), _text("state", 8),
     _text("error", 256), Index("ix_mail_due", "state", "due_at"),
 )  # fmt: skip

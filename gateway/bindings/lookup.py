@@ -41,6 +41,11 @@ def _live(column: Column[Any]) -> Any:
     return or_(column.is_(None), column > bindparam("at"))
 
 
+def _member(name: str) -> Any:
+    # IN, unlike =, does not give its values the column's type, which may seal them.
+    return bindparam(name, type_=binding_member.c.number.type)
+
+
 # Built once: SQLAlchemy keeps what it has compiled with the statement.
 _CALL: Select[Any] = (
     select(
@@ -51,7 +56,7 @@ _CALL: Select[Any] = (
     .join(application, application.c.key == number.c.application)
     .outerjoin(
         binding_member,
-        and_(binding_member.c.x == number.c.x, binding_member.c.number.in_((bindparam("caller"), bindparam("other")))),
+        and_(binding_member.c.x == number.c.x, binding_member.c.number.in_((_member("caller"), _member("other")))),
     )
     .outerjoin(
         binding,

@@ -29,6 +29,7 @@ from gateway.numbers import PhoneNumber
 from gateway.schema import application as applications
 from gateway.schema import binding as table
 from gateway.schema import last_caller, temporary_callee
+from gateway.vault.guard import key_changed
 
 PURGE_ROWS = 500
 _APPLICATION = select(applications).where(applications.c.key == bindparam("wanted"))
@@ -43,7 +44,10 @@ class BindingStore(AxbStore, AxStore, AxeStore, AxybStore, SeedStore):
     async def find(self, caller: PhoneNumber | None, called: PhoneNumber, at: datetime, extension: str = "") -> Found:
         """All that routing needs to know of a call of ``caller`` (None: withheld) to ``called`` and ``extension``."""
         async with asking(self._engine) as connection:
-            return await look_up(connection, caller, called, at, extension)
+            found = await look_up(connection, caller, called, at, extension)
+            if not found.bindings and await key_changed(connection):
+                found = await look_up(connection, caller, called, at, extension)
+            return found
 
     async def relate(self, application: Application, ax: Binding, b: PhoneNumber, at: datetime) -> Binding:
         """AXYB: give B a Y of A's. NoFreeNumber."""

@@ -6,7 +6,7 @@ pair gives its numbers free inside the transaction that wants them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -145,18 +145,19 @@ def _wanted(
     return where + [column == number.e164 for column, number in numbers if number is not None]
 
 
-async def _clear(connection: AsyncConnection, x: PhoneNumber, numbers: Iterable[PhoneNumber], at: datetime) -> None:
+async def _clear(connection: AsyncConnection, x: PhoneNumber, numbers: Sequence[PhoneNumber], at: datetime) -> None:
     """Delete expired bindings that hold one of ``numbers`` on ``x``; AlreadyBound when a live one does."""
     query = (
         select(binding_member.c.number, table.c.id, table.c.expires_at)
         .join(table, table.c.id == binding_member.c.binding)
         .where(binding_member.c.x == x.e164, binding_member.c.number.in_([one.e164 for one in numbers]))
     )
-    gone = []
-    for row in (await connection.execute(query)).all():
-        if row.expires_at is None or row.expires_at > at.timestamp():
-            raise AlreadyBound(PhoneNumber(row.number))
-        gone.append(row.id)
+    rows = (await connection.execute(query)).all()
+    held = {row.number for row in rows if row.expires_at is None or row.expires_at > at.timestamp()}
+    for one in numbers:
+        if one.e164 in held:
+            raise AlreadyBound(one)
+    gone = [row.id for row in rows]
     if gone:
         await connection.execute(delete(binding_member).where(binding_member.c.binding.in_(gone)))
         await connection.execute(delete(table).where(table.c.id.in_(gone)))

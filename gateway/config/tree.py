@@ -7,7 +7,7 @@ import socket
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
@@ -188,9 +188,17 @@ class Web(Section):
 
 
 class Database(Section):
-    """SQLAlchemy's URL of the database."""
+    """SQLAlchemy's URL of the database, and the file of keys that encrypt real numbers and secrets in it."""
 
     url: Annotated[str, AfterValidator(_database_url)] = "sqlite+aiosqlite:////var/lib/maskline/maskline.db"
+    key_file: str = ""
+
+    @property
+    def location(self) -> str:
+        """What gateway.database opens: the URL, and the key file with it."""
+        if not self.key_file:
+            return self.url
+        return f"{self.url}{'&' if '?' in self.url else '?'}key_file={quote(self.key_file)}"
 
 
 class Recordings(Section):

@@ -1,0 +1,34 @@
+"""[IO] The database, for a command: opened, closed at its end; what is wrong with it is said in one line, exit 1."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import typer
+from rich.console import Console
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gateway.config.tree import Config
+from gateway.database import asking, migrate, open_engine
+from gateway.vault.guard import agree
+
+
+@asynccontextmanager
+async def opened(config: Config, *, made: bool = False) -> AsyncIterator[AsyncEngine]:
+    """The engine. ``made``: for a command that may come before the node's first start, bring up the tables too."""
+    try:
+        if made:
+            await migrate(config.database.location)
+        engine = open_engine(config.database.location)
+        try:
+            async with asking(engine) as connection:
+                await agree(connection)
+            yield engine
+        finally:
+            await engine.dispose()
+    except (OSError, DBAPIError) as error:
+        said = error.orig if isinstance(error, DBAPIError) else error
+        Console(stderr=True).print(f"the database: {said}", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from None
