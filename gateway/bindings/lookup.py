@@ -9,6 +9,7 @@ extension of AXE is looked up as ``number IN ("#1234")``, once the caller has di
 
 from __future__ import annotations
 
+from collections import namedtuple
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -71,16 +72,21 @@ _CALL: Select[Any] = (
 
 
 class _Part:
-    """The columns of one table in a row of the joined statement."""
+    """Where the columns of one table are in a row of the joined statement."""
 
-    __slots__ = ("_prefix", "_row")
+    def __init__(self, table: Table) -> None:
+        before = _TABLES[: _TABLES.index(table)]
+        self._start = sum(len(other.c) for other in before)
+        self._end = self._start + len(table.c)
+        columns: Any = namedtuple(table.name, [column.name for column in table.c])  # type: ignore[misc]
+        self._make = columns._make
 
-    def __init__(self, row: Row[Any], table: Table) -> None:
-        self._row = row
-        self._prefix = table.name + "_"
+    def of(self, row: Row[Any]) -> Any:
+        """What the statement's row has of it, as a row of its own."""
+        return self._make(row[self._start : self._end])
 
-    def __getattr__(self, column: str) -> Any:
-        return getattr(self._row, self._prefix + column)
+
+_NUMBER, _APPLICATION, _BINDING = _Part(number), _Part(application), _Part(binding)
 
 
 async def look_up(
@@ -98,13 +104,13 @@ async def look_up(
     if not rows:
         return Found()
     first = rows[0]
-    owner = read_application(_Part(first, application))
-    bindings = tuple(read_binding(_Part(row, binding)) for row in rows if row.binding_id is not None)
+    owner = read_application(_APPLICATION.of(first))
+    bindings = tuple(read_binding(_BINDING.of(row)) for row in rows if row.binding_id is not None)
     temporary, last = None, None
     if owner.mode in (Mode.AX, Mode.AXE) and bindings and bindings[0].a == caller:
         temporary, last = _whom_a_reaches(first, bindings[0])
     return Found(
-        number=read_number(_Part(first, number)),
+        number=read_number(_NUMBER.of(first)),
         application=owner,
         bindings=bindings,
         temporary=temporary,
