@@ -45,10 +45,12 @@ class NodePlan:
     more: str = ""
     """Further lines of its section."""
     overrides: dict[str, str] = field(default_factory=dict)
+    scheme: str = "http"
+    """"https" where the overrides name a certificate, which is then not checked."""
 
     @property
     def base_url(self) -> str:
-        return f"http://{self.host}:{self.web_port}"
+        return f"{self.scheme}://{self.host}:{self.web_port}"
 
     def toml(self) -> str:
         """The configuration file."""
@@ -188,6 +190,6 @@ class Node:
 
     async def _is_ready(self, http: aiohttp.ClientSession) -> bool:
         with suppress(aiohttp.ClientError):
-            async with http.get(self.plan.base_url + "/readyz") as response:
+            async with http.get(self.plan.base_url + "/readyz", ssl=self.plan.scheme != "https") as response:
                 return response.status == 200
         return False

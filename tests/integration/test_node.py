@@ -50,7 +50,12 @@ class Stand:
             self.stack.push_async_callback(line.stop)
             await line.start()
         overrides = {name: f"{address}/{path}" for name, path in self.urls.items()}
-        changes = {"peer": str(self.callee.phone.here), "overrides": overrides} | self.plan_changes
+        wanted = {
+            "peer": str(self.callee.phone.here),
+            "overrides": overrides,
+            "receiver": address,
+            "web_port": free_tcp_and_udp_port(HOST),
+        } | self.plan_changes
         self.node = Node(
             NodePlan(
                 folder=self.folder,
@@ -58,11 +63,9 @@ class Stand:
                 key=KEY,
                 secret=SECRET,
                 x=X,
-                receiver=address,
                 sip_port=free_tcp_and_udp_port(HOST),
-                web_port=free_tcp_and_udp_port(HOST),
                 media_ports=free_media_ports(HOST),
-                **changes,
+                **wanted,
             )
         )
         self.stack.push_async_callback(self.node.stop)
