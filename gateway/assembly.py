@@ -30,6 +30,7 @@ def exchange_settings(config: Config) -> ExchangeSettings:
                 calls_per_second=trunk.calls_per_second,
                 domain=trunk.domain,
                 nat=trunk.nat,
+                sms_as_3gpp=trunk.sms == "3gpp",
             )
             for trunk in config.trunk
         ),

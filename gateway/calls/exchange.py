@@ -17,7 +17,7 @@ from typing import ParamSpec
 from gateway.bindings.decisions import Decision
 from gateway.calls.admission import Admission
 from gateway.calls.call import Call, Plant, new_negotiation
-from gateway.calls.identity import called_number, caller_number, plain_text
+from gateway.calls.identity import called_number, caller_number
 from gateway.calls.leg import Leg
 from gateway.calls.outputs import (
     CallAnswered,
@@ -35,15 +35,16 @@ from gateway.calls.outputs import (
     TextReceived,
 )
 from gateway.calls.phase import CallState
-from gateway.calls.privacy import callee_invite
 from gateway.calls.record import CallRecord
 from gateway.calls.resolving import Resolving
 from gateway.calls.settings import ExchangeSettings, ToneFiles, TrunkSettings
+from gateway.calls.texts import Texts
 from gateway.causes import Cause
 from gateway.errors import PeerError
 from gateway.numbers import PhoneNumber
 from gateway.sip.hop import Hop
 from gateway.sip.user_agent import Incoming, Output, PageAnswered, PageReceived, Transmit, UserAgent
+from gateway.sms.bodies import Body
 from media import control
 
 __all__ = [
@@ -95,6 +96,7 @@ class Exchange:
         self._plant = Plant(settings, agent, token)
         self._admission = Admission(settings)
         self._trunks = {trunk.name: trunk for trunk in settings.trunks}
+        self.texts = Texts(settings, agent, self._admission)
         self._calls: dict[str, Call] = {}
         self._alarms: list[tuple[float, str]] = []
         self.counters: Counter[str] = Counter()
@@ -220,32 +222,14 @@ class Exchange:
 
     def answer_text(self, id: str, status: int, now: float) -> list[ExchangeOutput]:
         """Answer a TextReceived; once."""
-        return list(self._plant.agent.pager.answer(id, status, now))
+        return list(self.texts.answer(id, status, now))
 
     def send_text(
-        self, trunk: str, sender: PhoneNumber, receiver: PhoneNumber, text: str, now: float
+        self, trunk: str, sender: PhoneNumber, receiver: PhoneNumber, body: Body, now: float
     ) -> tuple[str, list[ExchangeOutput]]:
-        """Send a short message from ``sender`` (an X), by the way that leads out of ``trunk``; what becomes of it is
-        its TextAnswered."""
-        settings = self._plant.settings
-        outgoing = self._trunks[settings.default_trunk or trunk]
-        way = callee_invite(sender, receiver, outgoing, settings.media_host)
-        id, outputs = self._plant.agent.pager.send(
-            way.target, way.uri, from_=way.from_, to=way.to, headers=way.headers, body=text.encode(),
-            content_type="text/plain;charset=UTF-8", now=now,
-        )  # fmt: skip
+        """Send one of the ``texts.bodies``, by the way that leads out of ``trunk``; see TextAnswered."""
+        id, outputs = self.texts.send(trunk, sender, receiver, body, now)
         return id, list(outputs)
-
-    def _page(self, page: PageReceived, now: float) -> list[_Any]:
-        """A MESSAGE: a short message to one of our numbers, or an answer at the door."""
-        trunk, pager = self._admission.trunk_of(page.source.host), self._plant.agent.pager
-        if trunk is None:
-            return list(pager.answer(page.session, 403, now))
-        x = called_number(page.request, trunk.rules)
-        text = plain_text(page.request)
-        if x is None or text is None:
-            return list(pager.answer(page.session, 404 if x is None else 415, now))
-        return [TextReceived(page.session, trunk.name, caller_number(page.request, trunk.rules), x, text)]
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
@@ -284,7 +268,7 @@ class Exchange:
             if isinstance(output, _OUTWARD):
                 done.append(output)
             elif isinstance(output, PageReceived):
-                stack.extend(reversed(self._page(output, now)))
+                stack.extend(reversed(self.texts.receive(output, now)))
             elif isinstance(output, PageAnswered):
                 done.append(TextAnswered(output.session, output.status))
             elif isinstance(output, Incoming):

@@ -17,6 +17,7 @@ from gateway.bindings.decisions import Connect
 from gateway.calls.events import Event
 from gateway.calls.record import CallRecord
 from gateway.numbers import PhoneNumber
+from gateway.sms.tpdu import Piece
 from media.control import Command
 
 
@@ -112,13 +113,15 @@ class CallClosed:
 
 @dataclass(frozen=True, slots=True)
 class TextReceived:
-    """A short message to X has come by ``trunk``; it waits for ``Exchange.answer_text``. ``sender`` None: withheld."""
+    """A short message to X has come by ``trunk``; it waits for ``Exchange.answer_text``. ``sender`` None: withheld.
+    ``piece``: it is a part of a long one."""
 
     id: str
     trunk: str
     sender: PhoneNumber | None
     x: PhoneNumber
     text: str
+    piece: Piece | None = None
 
     def __repr__(self) -> str:
         """Without what was written."""

@@ -34,6 +34,8 @@ class TrunkSettings:
     calls_per_second: float | None = None
     domain: str = ""
     nat: bool = False
+    sms_as_3gpp: bool = False
+    """Short messages go to it as application/vnd.3gpp.sms, a MESSAGE for each part; else as text, whole."""
 
 
 def _no_tone(application: str, name: str) -> str | None:

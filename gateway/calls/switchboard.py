@@ -27,6 +27,8 @@ from gateway.calls.verdict import decided
 from gateway.numbers import PhoneNumber
 from gateway.questions import Question, Verdict
 from gateway.sip.endpoint import Endpoint
+from gateway.sms.bodies import Body
+from gateway.sms.tpdu import Piece
 from gateway.standing import StandingCall
 from media.control import Report
 
@@ -44,9 +46,10 @@ class Texts(Protocol):
     """What short messages are handed to (gateway.messages.forwarder)."""
 
     def received(
-        self, sip: Switchboard, id: str, trunk: str, sender: PhoneNumber | None, x: PhoneNumber, text: str
-    ) -> Coroutine[Any, Any, None]:
-        """One has come."""
+        self, sip: Switchboard, id: str, trunk: str, sender: PhoneNumber | None, x: PhoneNumber, text: str,
+        piece: Piece | None,
+    ) -> Coroutine[Any, Any, None]:  # fmt: skip
+        """One has come, or a part of one."""
 
     def answered(self, id: str, status: int) -> None:
         """One of ours was answered."""
@@ -85,8 +88,8 @@ class Switchboard:
                     self._spawn(self._consult(output))
                 case Talked():
                     self._spawn(self._note_talked(output))
-                case TextReceived(id, trunk, sender, x, text):
-                    self._spawn(self._texts.received(self, id, trunk, sender, x, text))
+                case TextReceived(id, trunk, sender, x, text, piece):
+                    self._spawn(self._texts.received(self, id, trunk, sender, x, text, piece))
                 case TextAnswered(id, status):
                     self._texts.answered(id, status)
                 case Faulted(call, error):
@@ -120,9 +123,13 @@ class Switchboard:
         """Answer a short message that came in."""
         self._endpoint.execute(self.exchange.answer_text(id, status, time.monotonic()))
 
-    def send_text(self, trunk: str, sender: PhoneNumber, receiver: PhoneNumber, text: str) -> str:
-        """Send a short message; its id, under which it will be answered."""
-        id, outputs = self.exchange.send_text(trunk, sender, receiver, text, time.monotonic())
+    def bodies(self, trunk: str, x: PhoneNumber, text: str, at: datetime) -> list[Body]:
+        """What a text of X comes to in MESSAGEs."""
+        return self.exchange.texts.bodies(trunk, x, text, at)
+
+    def send_text(self, trunk: str, sender: PhoneNumber, receiver: PhoneNumber, body: Body) -> str:
+        """Send one of them; its id, under which it will be answered."""
+        id, outputs = self.exchange.send_text(trunk, sender, receiver, body, time.monotonic())
         # Not before the caller waits for the answer.
         asyncio.get_running_loop().call_soon(self._endpoint.execute, outputs)
         return id

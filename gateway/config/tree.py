@@ -145,6 +145,7 @@ class Trunk(Section):
     nat: bool = False
     max_calls: int | None = Field(None, ge=1)
     calls_per_second: float | None = Field(None, gt=0)
+    sms: Literal["text", "3gpp"] = "text"
 
     @property
     def payload_types(self) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -20,13 +21,17 @@ import structlog
 
 from gateway.bindings.decisions import Found
 from gateway.bindings.store import BindingStore
-from gateway.messages.counting import parts
 from gateway.messages.routing import Discard, Forward, MessageDecision, Question, SendResult, route_message
 from gateway.numbers import PhoneNumber
 from gateway.questions import TextQuestion, TextVerdict
+from gateway.sms.bodies import Body
+from gateway.sms.pieces import Pieces
+from gateway.sms.tpdu import Piece
 
 _log = structlog.get_logger()
 ANSWER_SECONDS = 40.0  # timer F and some
+PIECES_SECONDS = 60.0
+"""What has come of a long message by then is sent on without the rest: nothing is lost that we have."""
 Ask = Callable[[Callable[[int], TextQuestion]], Awaitable[TextVerdict | None]]
 
 
@@ -36,8 +41,11 @@ class Sip(Protocol):
     def answer_text(self, id: str, status: int) -> None:
         """Answer a MESSAGE that came in."""
 
-    def send_text(self, trunk: str, sender: PhoneNumber, receiver: PhoneNumber, text: str) -> str:
-        """Send one by the way that leads out of ``trunk``; its id."""
+    def bodies(self, trunk: str, x: PhoneNumber, text: str, at: datetime) -> list[Body]:
+        """What a text of X comes to in MESSAGEs, on the way that leads out of ``trunk``."""
+
+    def send_text(self, trunk: str, sender: PhoneNumber, receiver: PhoneNumber, body: Body) -> str:
+        """Send one of them; its id."""
 
 
 class Forwarder:
@@ -49,6 +57,8 @@ class Forwarder:
         self._ask = ask
         self._tell = tell
         self._waiting: dict[str, asyncio.Future[int]] = {}
+        self._pieces = Pieces()
+        self._whole: dict[tuple[object, Piece], asyncio.Event] = {}
 
     def answered(self, id: str, status: int) -> None:
         """The receiver's carrier has answered (408: not at all)."""
@@ -57,10 +67,18 @@ class Forwarder:
             future.set_result(status)
 
     async def received(
-        self, sip: Sip, id: str, trunk: str, sender: PhoneNumber | None, x: PhoneNumber, text: str
-    ) -> None:
+        self, sip: Sip, id: str, trunk: str, sender: PhoneNumber | None, x: PhoneNumber, text: str,
+        piece: Piece | None = None,
+    ) -> None:  # fmt: skip
         """Take a message to its end. Never raises but when cancelled."""
         at = datetime.now(UTC)
+        if piece is not None:
+            # Each part has its answer at once: a carrier may send the next one only then.
+            sip.answer_text(id, 202)
+            joined = await self._joined((trunk, sender, x), piece, text)
+            if joined is None:
+                return
+            text = joined
         try:
             found = await self._store.find(sender, x, at)
             if found.application is None:
@@ -107,8 +125,7 @@ class Forwarder:
         receiver, sent, result = None, 0, SendResult.SENT
         if isinstance(decision, Forward):
             receiver, text = decision.receiver, decision.text
-            delivered = await self._send(sip, trunk, x, receiver, text)
-            sent, result = (parts(text), SendResult.SENT) if delivered else (0, SendResult.FAILED)
+            sent, result = await self._send_all(sip, trunk, x, receiver, text, at)
         elif isinstance(decision, Discard):
             result = decision.result
         binding = decision.binding
@@ -157,10 +174,41 @@ class Forwarder:
             return Discard(result=SendResult.DISCARDED, direction=question.direction, binding=binding)
         return Forward(receiver=PhoneNumber(verdict.receiver), text=text, direction=question.direction, binding=binding)
 
-    async def _send(self, sip: Sip, trunk: str, x: PhoneNumber, receiver: PhoneNumber, text: str) -> bool:
+    async def _joined(self, whose: object, piece: Piece, text: str) -> str | None:
+        """The whole text, for the part that came first, when all are there or have been waited for; else None."""
+        name = whose, replace(piece, index=1)
+        first = self._pieces.add(whose, piece, text)
+        if first is None and name not in self._whole:
+            return self._pieces.take(whose, piece)
+        if not first:
+            if first is None:
+                self._whole[name].set()
+            return None
+        self._whole[name] = complete = asyncio.Event()
+        try:
+            async with asyncio.timeout(PIECES_SECONDS):
+                await complete.wait()
+        except TimeoutError:
+            _log.warning("a long short message came in part only", parts=piece.total)
+        finally:
+            del self._whole[name]
+        return self._pieces.take(whose, piece)
+
+    async def _send_all(
+        self, sip: Sip, trunk: str, x: PhoneNumber, receiver: PhoneNumber, text: str, at: datetime
+    ) -> tuple[int, SendResult]:
+        """How many parts the receiver's carrier has taken. Behind one that it refuses the rest makes no sense."""
+        sent = 0
+        for body in sip.bodies(trunk, x, text, at):
+            if not await self._send(sip, trunk, x, receiver, body):
+                return sent, SendResult.PARTLY_SENT if sent else SendResult.FAILED
+            sent += body.parts
+        return sent, SendResult.SENT
+
+    async def _send(self, sip: Sip, trunk: str, x: PhoneNumber, receiver: PhoneNumber, body: Body) -> bool:
         """Whether the receiver's carrier has taken it."""
         future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        id = sip.send_text(trunk, x, receiver, text)
+        id = sip.send_text(trunk, x, receiver, body)
         self._waiting[id] = future
         try:
             async with asyncio.timeout(ANSWER_SECONDS):

@@ -36,6 +36,7 @@ class SendResult(IntEnum):
     DISCARDED = 6
     NO_ANSWER = 7
     BLACKLISTED = 8
+    PARTLY_SENT = 9
     FAILED = 10
     NO_SMS = 11
     KEYWORD_MISSING = 12

@@ -21,6 +21,8 @@ SUPPORTED_METHODS = frozenset(ALLOW.split(", "))
 KNOWN_METHODS = SUPPORTED_METHODS | {"REGISTER", "PUBLISH", "REFER", "PRACK", "SUBSCRIBE", "NOTIFY"}
 SUPPORTED_EXTENSIONS: frozenset[str] = frozenset()
 
+SMS = "application/vnd.3gpp.sms"
+
 Refusal = tuple[int, str | None, list[tuple[str, str]]]
 _ONCE = frozenset({"from", "to", "call-id", "cseq", "max-forwards"})
 
@@ -87,8 +89,8 @@ def _extensions(request: Request) -> Refusal | None:
 
 
 def _body(request: Request) -> Refusal | None:
-    if request.method == "MESSAGE" and request.content_type not in ("text/plain", ""):
-        return 415, None, [("Accept", "text/plain")]
+    if request.method == "MESSAGE" and request.content_type not in ("text/plain", SMS, ""):
+        return 415, None, [("Accept", f"text/plain, {SMS}")]
     if request.method not in ("INVITE", "UPDATE"):
         return None
     if request.body and request.content_type not in ("application/sdp", ""):

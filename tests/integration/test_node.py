@@ -40,6 +40,8 @@ class Stand:
         self.plan_changes: dict[str, Any] = {}
         self.urls: dict[str, str] = {}
         """Environment of the node: addresses at the customer's server, by their paths."""
+        self.settings: dict[str, str] = {}
+        """More of its environment."""
 
     async def up(self) -> Stand:
         self.receiver = Receiver(HOST, KEY, SECRET, lambda event: self.changed.set())
@@ -49,7 +51,7 @@ class Stand:
         for line in (self.caller, self.callee):
             self.stack.push_async_callback(line.stop)
             await line.start()
-        overrides = {name: f"{address}/{path}" for name, path in self.urls.items()}
+        overrides = {name: f"{address}/{path}" for name, path in self.urls.items()} | self.settings
         wanted = {
             "peer": str(self.callee.phone.here),
             "overrides": overrides,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from gateway.lab.script import Script
 from gateway.numbers import PhoneNumber
 from gateway.sip.build import response_to
 from gateway.sip.message import Request, Response, parse_message
+from gateway.sms.counting import cut
+from gateway.sms.rpdu import CONTENT_TYPE, Data, Report, data_to_phone, read
+from gateway.sms.tpdu import Piece, deliver, swapped
 from tests.integration.test_modes import AX, ModeStand
 from tests.integration.test_node import HOST, A, B, X
 
@@ -25,6 +29,8 @@ class Carrier(asyncio.DatagramProtocol):
 
     def __init__(self) -> None:
         self.status = 200
+        self.refuse_from: int | None = None
+        """From this request on 486."""
         self.requests: list[Request] = []
         self.raw: list[bytes] = []
         self.answers: asyncio.Queue[int] = asyncio.Queue()
@@ -41,20 +47,23 @@ class Carrier(asyncio.DatagramProtocol):
             self.answers.put_nowait(message.status)
             return
         assert isinstance(message, Request)
-        self.transport.sendto(bytes(response_to(message, self.status, to_tag="t")), source)
+        refused = self.refuse_from is not None and len(self.requests) + 1 >= self.refuse_from
+        self.transport.sendto(bytes(response_to(message, 486 if refused else self.status, to_tag="t")), source)
         self.requests.append(message)
         self.raw.append(data)
         self.arrived.set()
 
-    async def send(self, port: int, sender: str, text: str, called: str = X) -> int:
+    async def send(
+        self, port: int, sender: str, text: str | bytes, called: str = X, kind: str = "text/plain;charset=UTF-8"
+    ) -> int:
         """Send a short message; the node's answer to it."""
         self.sent += 1
-        body = text.encode()
+        body = text.encode() if isinstance(text, str) else text
         head = (
             f"MESSAGE sip:{called}@{HOST}:{port} SIP/2.0\r\n"
             f"Via: SIP/2.0/UDP {HOST}:{self.port};branch=z9hG4bKm{self.sent};rport\r\n"
             f"From: <sip:{sender}@carrier>;tag=f{self.sent}\r\nTo: <sip:{called}@gw>\r\nMax-Forwards: 70\r\n"
-            f"Call-ID: m{self.sent}@carrier\r\nCSeq: 1 MESSAGE\r\nContent-Type: text/plain;charset=UTF-8\r\n"
+            f"Call-ID: m{self.sent}@carrier\r\nCSeq: 1 MESSAGE\r\nContent-Type: {kind}\r\n"
             f"Content-Length: {len(body)}\r\n\r\n"
         )
         self.transport.sendto(head.encode() + body, (HOST, port))
@@ -90,9 +99,10 @@ class SmsStand(ModeStand):
 async def stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     made: list[SmsStand] = []
 
-    async def make(mode: str) -> SmsStand:
+    async def make(mode: str, form: str = "text") -> SmsStand:
         here = SmsStand(tmp_path, Script(), Script())
         made.append(here)
+        here.settings["MASKLINE_TRUNK__0__SMS"] = form
         # The customer's address is known once its server listens.
         for name, path in (("SMS_URL", "sms"), ("SMS_CONTROL_URL", "control")):
             here.urls[f"MASKLINE_APPLICATION__0__{name}"] = path
@@ -159,3 +169,66 @@ async def test_a_carrier_that_refuses_and_a_number_that_is_not_ours(stand: Any) 
     assert fields["extInfo"]["extParas"][0] == {"key": "splitNum", "value": "0"}
     port = here.node.plan.sip_port
     assert await here.carrier.send(port, A, "hi", "+8617999999999") == 404
+
+
+LONG = "从前有一个送外卖的人，他和顾客都不知道对方的号码。" * 4
+
+
+async def test_3gpp_in_parts_and_out_in_parts(stand: Any) -> None:
+    """A carrier's SMS-DELIVERs, the later part first: each is acknowledged, B gets all of it from X, in parts again."""
+    here = await stand("AXB", "3gpp")
+    await here.bind(recordFlag="false")
+    _, texts = cut(LONG)
+    assert len(texts) == 2
+    for index in (2, 1):
+        tpdu = deliver(A, texts[index - 1], False, datetime.now(UTC), Piece(5, 2, index))
+        status = await here.carrier.send(
+            here.node.plan.sip_port, A, data_to_phone(40 + index, "+8613800755500", tpdu), kind=CONTENT_TYPE
+        )
+        assert status == 202
+    notice = await here.notice()
+    fields = notice.fields
+    assert (fields["sendResult"], fields["smsContent"]) == (0, LONG)
+    assert {one["key"]: one["value"] for one in fields["extInfo"]["extParas"]} == {"splitNum": "2", "direction": "1"}
+    bodies = [(request, read(request.body)) for request in here.carrier.requests]
+    reports = [(request, body) for request, body in bodies if isinstance(body, Report)]
+    assert [body for _, body in reports] == [Report(42), Report(41)]
+    assert [request.headers.get("In-Reply-To") for request, _ in reports] == ["m1@carrier", "m2@carrier"]
+    sent = [body.tpdu for _, body in bodies if isinstance(body, Data)]
+    assert "".join(one.text for one in sent) == LONG
+    assert {one.address for one in sent} == {X}
+    assert [one.piece.index for one in sent] == [1, 2]
+    for request, raw in zip(here.carrier.requests, here.carrier.raw, strict=True):
+        if B[1:] in request.uri_text:
+            assert not forms_found(raw, PhoneNumber(A))
+            assert swapped(A[1:]) not in raw
+
+
+async def test_3gpp_a_submit_and_what_can_t_be_read(stand: Any) -> None:
+    here = await stand("AXB", "3gpp")
+    await here.bind(recordFlag="false")
+    port = here.node.plan.sip_port
+    # SUBMIT of "hellohello" to X, by way of a service centre.
+    tpdu = bytes.fromhex("012a0d91687100000000f100000ae8329bfd4697d9ec37")
+    centre = bytes.fromhex("069168310057f5")
+    submitted = bytes((0, 7, 0)) + centre + bytes((len(tpdu),)) + tpdu
+    assert await here.carrier.send(port, A, submitted, called="+8613800755500", kind=CONTENT_TYPE) == 202
+    notice = await here.notice()
+    assert (notice.fields["calling"], notice.fields["called"], notice.fields["smsContent"]) == (A, B, "hellohello")
+    assert Report(7) in [read(request.body) for request in here.carrier.requests]
+    assert await here.carrier.send(port, A, b"\x00\x08\x00\x00\x01\x02", kind=CONTENT_TYPE) == 202
+    await here.until(lambda: Report(8, 95) in [read(request.body) for request in here.carrier.requests])
+    assert await here.carrier.send(port, A, b"", kind=CONTENT_TYPE) == 400
+    assert await here.carrier.send(port, A, b"\x04\x09\x01\x1b", kind=CONTENT_TYPE) == 200
+    assert len([one for one in here.receiver.events if one.fields["notificationMode"] == "Notify"]) == 1
+
+
+async def test_3gpp_sent_in_part_only(stand: Any) -> None:
+    here = await stand("AXB", "3gpp")
+    here.carrier.refuse_from = 3
+    await here.bind(recordFlag="false")
+    assert await here.send(A, LONG * 2) == 202
+    fields = (await here.notice()).fields
+    assert fields["sendResult"] == 9
+    assert {"key": "splitNum", "value": "2"} in fields["extInfo"]["extParas"]
+    assert len(here.carrier.requests) == 3

@@ -11,9 +11,9 @@ import pytest
 from gateway.bindings.decisions import Found
 from gateway.bindings.models import Application, Binding, Mode, Number, NumberStatus
 from gateway.messages.addressing import addressed, signed
-from gateway.messages.counting import parts
 from gateway.messages.routing import Direction, Discard, Forward, Question, SendResult, route_message
 from gateway.numbers import PhoneNumber
+from gateway.sms.counting import parts
 
 A, B, C = (PhoneNumber(f"+86138000000{digits}") for digits in (21, 23, 25))
 X, FIXED = PhoneNumber("+8617000000001"), PhoneNumber("+8675528120000")

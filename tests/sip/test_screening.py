@@ -194,7 +194,8 @@ def test_a_response_that_can_not_be_matched_is_dropped(old: str, new: str) -> No
     assert not screen_response(response((old, new)))
 
 
-def test_a_short_message_is_plain_text() -> None:
+def test_a_short_message_is_plain_text_or_3gpp_s() -> None:
     assert screen(asked("MESSAGE", more="Content-Type: text/plain;charset=UTF-8\n", body="hi")) is None
-    refused = (415, None, [("Accept", "text/plain")])
-    assert screen(asked("MESSAGE", more="Content-Type: application/vnd.3gpp.sms\n", body="hi")) == refused
+    refused = (415, None, [("Accept", "text/plain, application/vnd.3gpp.sms")])
+    assert screen(asked("MESSAGE", more="Content-Type: Application/vnd.3GPP.sms\n", body="hi")) is None
+    assert screen(asked("MESSAGE", more="Content-Type: message/cpim\n", body="hi")) == refused

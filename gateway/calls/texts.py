@@ -1,0 +1,123 @@
+"""Short messages at the SIP side: a MESSAGE to X becomes a TextReceived, a text becomes the trunk's form of a MESSAGE.
+
+    text/plain                  its body, in the charset that it names
+    application/vnd.3gpp.sms    RP-DATA with a part of a message: answered 202, then by RP-ACK or RP-ERROR in a MESSAGE
+                                of its own (TS 24.341 §5.3.3.4); RP-ACK and RP-ERROR for ours are answered 200
+
+What we sent counts as taken by its 2xx: a carrier that reports later than that says so to nobody who could still act.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+from itertools import count
+
+from gateway.calls.admission import Admission
+from gateway.calls.identity import called_number, caller_number, plain_text
+from gateway.calls.outputs import TextReceived
+from gateway.calls.privacy import callee_invite
+from gateway.calls.settings import ExchangeSettings, TrunkSettings
+from gateway.errors import ParseError
+from gateway.numbers import NumberError, PhoneNumber
+from gateway.sip.headers import NameAddr
+from gateway.sip.message import Request
+from gateway.sip.transaction import Transmit
+from gateway.sip.user_agent import PageReceived, UserAgent
+from gateway.sms.bodies import Body, bodies
+from gateway.sms.rpdu import CONTENT_TYPE, Report, read, report_on
+from gateway.sms.tpdu import TpduError
+
+
+class Texts:
+    """``counters``: RP-ERRORs that came (``sms_errors``)."""
+
+    def __init__(self, settings: ExchangeSettings, agent: UserAgent, admission: Admission) -> None:
+        self._settings = settings
+        self._trunks = {trunk.name: trunk for trunk in settings.trunks}
+        self._agent = agent
+        self._admission = admission
+        self._reports: dict[str, tuple[TrunkSettings, Request, bytes]] = {}
+        self._references = count(1)
+        self.counters: Counter[str] = Counter()
+
+    def receive(self, page: PageReceived, now: float) -> list[Transmit | TextReceived]:
+        """A MESSAGE: a short message to one of our numbers, or an answer at the door."""
+        trunk = self._admission.trunk_of(page.source.host)
+        if trunk is None:
+            return [*self._agent.pager.answer(page.session, 403, now)]
+        if page.request.content_type == CONTENT_TYPE:
+            return self._receive_3gpp(page, trunk, now)
+        x = called_number(page.request, trunk.rules)
+        text = plain_text(page.request)
+        if x is None or text is None:
+            return [*self._agent.pager.answer(page.session, 404 if x is None else 415, now)]
+        return [TextReceived(page.session, trunk.name, caller_number(page.request, trunk.rules), x, text)]
+
+    def _receive_3gpp(self, page: PageReceived, trunk: TrunkSettings, now: float) -> list[Transmit | TextReceived]:
+        try:
+            data = read(page.request.body)
+        except TpduError:
+            return [*self._agent.pager.answer(page.session, 400, now)]
+        if isinstance(data, Report):
+            self.counters["sms_errors"] += data.cause is not None
+            return [*self._agent.pager.answer(page.session, 200, now)]
+        self._reports[page.session] = trunk, page.request, report_on(data)
+        tpdu = data.tpdu
+        if tpdu is None:
+            return [*self.answer(page.session, 202, now)]
+        named = _read(trunk, tpdu.address)
+        if tpdu.submit:
+            x, sender = named, caller_number(page.request, trunk.rules)
+        else:
+            x, sender = called_number(page.request, trunk.rules), named
+        if x is None:
+            return [*self.answer(page.session, 404, now)]
+        return [TextReceived(page.session, trunk.name, sender, x, tpdu.text, tpdu.piece)]
+
+    def answer(self, id: str, status: int, now: float) -> list[Transmit]:
+        """Answer a TextReceived; once."""
+        outputs = self._agent.pager.answer(id, status, now)
+        report = self._reports.pop(id, None)
+        if report is not None and status < 300:
+            outputs += self._report(*report, now)
+        return outputs
+
+    def _report(self, trunk: TrunkSettings, request: Request, body: bytes, now: float) -> list[Transmit]:
+        asserted = request.headers.values("P-Asserted-Identity")
+        try:
+            uri = str((NameAddr.parse(asserted[0]) if asserted else request.from_).uri)
+            ours = f"<{request.to.uri}>"
+        except ParseError:
+            return []
+        headers = [("In-Reply-To", request.call_id)]
+        _, outputs = self._agent.pager.send(
+            trunk.peers[0], uri, from_=ours, to=f"<{uri}>", headers=headers, body=body, content_type=CONTENT_TYPE,
+            now=now,
+        )  # fmt: skip
+        return outputs
+
+    def bodies(self, trunk: str, x: PhoneNumber, text: str, at: datetime) -> list[Body]:
+        """The MESSAGEs of a text of X, as the trunk wants them that leads out of ``trunk``."""
+        as_3gpp = self._outgoing(trunk).sms_as_3gpp
+        return bodies(text, x.e164, as_3gpp=as_3gpp, reference=next(self._references), at=at)
+
+    def send(
+        self, trunk: str, sender: PhoneNumber, receiver: PhoneNumber, body: Body, now: float
+    ) -> tuple[str, list[Transmit]]:
+        """Send one of them from ``sender`` (an X); what becomes of it is its TextAnswered, by the id."""
+        way = callee_invite(sender, receiver, self._outgoing(trunk), self._settings.media_host)
+        return self._agent.pager.send(
+            way.target, way.uri, from_=way.from_, to=way.to, headers=way.headers, body=body.octets,
+            content_type=body.content_type, now=now,
+        )  # fmt: skip
+
+    def _outgoing(self, trunk: str) -> TrunkSettings:
+        return self._trunks[self._settings.default_trunk or trunk]
+
+
+def _read(trunk: TrunkSettings, digits: str) -> PhoneNumber | None:
+    try:
+        return trunk.rules.read(digits) if digits else None
+    except NumberError:
+        return None
