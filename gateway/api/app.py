@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.api import ax, axb, axe, axyb, call_stop, errors, recordings
 from gateway.api.context import ApiContext, JsonReply
+from gateway.api.described import ROUTES, SECURITY, operation
 from gateway.api.docs_page import docs_page
 from gateway.api.errors import ApiError
 from gateway.api.gate import Gate
@@ -60,6 +61,8 @@ def create_app(context: ApiContext, mounted: Mapping[str, ASGIApp] | None = None
     axb_api, ax_api = axb.AxbApi(context, gate), ax.AxApi(context, gate)
     axe_api, axyb_api = axe.AxeApi(context, gate), axyb.AxybApi(context, gate)
     stop_api, recording_api = call_stop.CallStopApi(context, gate), recordings.RecordingApi(context, gate)
+    names = {axb.PATH: "AXB", ax.PATH: "AX", ax.CALLEE_PATH: "CALLEE", axe.PATH: "AXE", axyb.PATH: "AXYB",
+             call_stop.PATH: "STOP", recordings.PATH: "RECORD"}  # fmt: skip
     for path, method, endpoint, title in (
         (axb.PATH, "POST", axb_api.bind, "AXB: bind"),
         (axb.PATH, "DELETE", axb_api.unbind, "AXB: unbind"),
@@ -81,7 +84,10 @@ def create_app(context: ApiContext, mounted: Mapping[str, ASGIApp] | None = None
         (recordings.PATH, "GET", recording_api.address, "Download address of a recording"),
         (recordings.DOWNLOAD_PATH, "GET", recording_api.download, "Download a recording"),
     ):
-        app.add_api_route(path, _route(endpoint), methods=[method], summary=title, response_model=None)
+        extra = operation(ROUTES[names[path] + " " + method], method) if path in names else {}
+        app.add_api_route(
+            path, _route(endpoint), methods=[method], summary=title, response_model=None, openapi_extra=extra
+        )
 
     async def alive(request: Request) -> Response:
         """The web process answers."""
@@ -98,11 +104,24 @@ def create_app(context: ApiContext, mounted: Mapping[str, ASGIApp] | None = None
         app.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False, response_model=None)
     for path, other in (mounted or {}).items():
         app.mount(path, other)
+    _secure(app)
     app.add_route("/docs", docs_page, include_in_schema=False)
     app.add_exception_handler(Exception, _unexpected)
     app.add_exception_handler(ApiError, _api_error)
     app.add_exception_handler(HTTPException, _http_error)
     return VendorSpelling(app)
+
+
+def _secure(app: FastAPI) -> None:
+    """Name the two generations of signatures in the description."""
+    describe = app.openapi
+
+    def described() -> dict[str, Any]:
+        made = describe()
+        made.setdefault("components", {})["securitySchemes"] = SECURITY
+        return made
+
+    app.openapi = described  # type: ignore[method-assign]
 
 
 def _route(endpoint: Endpoint) -> Callable[[Request], Any]:
