@@ -20,7 +20,7 @@ from media.player import Player
 from media.ports import PortPool
 from media.rtcp import report, sender_time
 from media.sender import Sender
-from media.session import Leg, pair
+from media.session import Leg, pair, part
 from media.tones import ToneError
 
 RTCP_EVERY = 5.0
@@ -181,6 +181,7 @@ class Room:
             recorded = not error and sum(leg.receiver.received for leg in session.legs) > session.taped_from
             session.spool.close(now=now)
         caller, callee = (leg.stats() for leg in session.legs)
+        part(*session.legs)
         return [*outputs, Reply(control.Closed(name, caller, callee, recorded, error))]
 
     # --- packets ------------------------------------------------------------------------------------------------------

@@ -269,3 +269,8 @@ def pair(caller: Leg, callee: Leg) -> None:
     """Make two legs each other's."""
     caller.other, callee.other = callee, caller
     caller.onward, callee.onward = callee.sender, caller.sender
+
+
+def part(caller: Leg, callee: Leg) -> None:
+    """Of a closed session: legs that hold each other would wait for the garbage collector."""
+    del caller.other, callee.other

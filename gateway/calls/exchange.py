@@ -253,6 +253,7 @@ class Exchange:
                     self._plant.quota.release(call.record.application, call.record.x)
                 for leg in call.legs:
                     self._plant.sessions.pop(leg.session, None)
+                call.phase.let_go()
         elif (deadline := call.deadline) != call.armed:
             call.armed = deadline
             if deadline is not None:

@@ -40,6 +40,11 @@ class Phase:
     def __init__(self, call: Call) -> None:
         self.call = call
 
+    def let_go(self) -> None:
+        """The call is over and told. Nothing holds it in a circle now, so it is freed at once: rings of ended calls,
+        hundreds of thousands of objects at 200 calls a second, made the garbage collector halt the node for 0.2 s."""
+        del self.call
+
     def enter(self, now: float) -> None:
         """The call is in this phase from ``now`` on; alarms of the phase before are cleared."""
 

@@ -53,13 +53,14 @@ def _merge_key(request: Request) -> Key:
 class TransactionLayer:
     """``emit`` in results: (transaction, Deliver | Failed) for the user, Transmit for the transport."""
 
-    __slots__ = ("_clients", "_heap", "_merged", "_order", "_servers", "timers")
+    __slots__ = ("_clients", "_ended", "_heap", "_merged", "_order", "_servers", "timers")
 
     def __init__(self, timers: Timers) -> None:
         self.timers = timers
         self._clients: dict[Key, ClientTransaction] = {}
         self._servers: dict[Key, ServerTransaction] = {}
         self._merged: dict[Key, ServerTransaction] = {}
+        self._ended: list[Transaction] = []
         self._heap: list[tuple[float, int, Transaction]] = []
         self._order = count()
 
@@ -142,6 +143,11 @@ class TransactionLayer:
     def handle_timeout(self, now: float) -> list[Transmit | tuple[Transaction, Failed]]:
         """Let every transaction that is due act."""
         found: list[Transmit | tuple[Transaction, Failed]] = []
+        for transaction in self._ended:
+            # A session knows its transactions, and they know it: cut, they need no garbage collector. Not sooner,
+            # since whoever was told of the end asks whose it was.
+            transaction.owner = None
+        self._ended.clear()
         while (deadline := self.deadline) is not None and deadline <= now:
             transaction = heapq.heappop(self._heap)[2]
             transaction.armed = None
@@ -160,6 +166,7 @@ class TransactionLayer:
         """Forget what is over; put what waits into the heap under its new deadline."""
         if transaction.state is State.TERMINATED:
             transaction.armed = None
+            self._ended.append(transaction)
             table: dict[Key, ClientTransaction] | dict[Key, ServerTransaction]
             table = self._clients if isinstance(transaction, ClientTransaction) else self._servers
             table.pop(transaction.key, None)
