@@ -24,7 +24,7 @@ run: $(STAMP)    ## a node from configs/dev.toml in the foreground
 	@$(BIN)/maskline serve --config configs/dev.toml
 
 test: $(STAMP)   ## all tests but the real phone programs
-	@$(BIN)/python -m pytest -q -m "not interop"
+	@$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "not interop"
 
 lint: $(STAMP)   ## ruff and mypy --strict
 	@$(BIN)/ruff check .
