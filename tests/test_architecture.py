@@ -51,7 +51,7 @@ MAY_IMPORT = {
     "gateway.admin": LEAVES | {"gateway.bindings", "gateway.schema", "gateway.database", "gateway.entries",
                                "gateway.vault.columns",
                                "gateway.api.docs_page", "gateway.api.ledger", "gateway.api.limits", "gateway.tones",
-                               "gateway.records", "gateway.config.tree"},
+                               "gateway.records", "gateway.config.forms", "gateway.config.tree"},
     "gateway.records": LEAVES | {"gateway.schema", "gateway.database"},
     "gateway.tones": LEAVES | {"gateway.schema", "gateway.database", "media.tones", "media.recording.wav"},
     "gateway.lab": LEAVES | {"gateway.sip", "gateway.sdp", "gateway.config", "gateway.calls.privacy"},

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.tree import ApplicationEntry, Config, Trunk
+from gateway.config.tree import ApplicationEntry, Config
+from gateway.config.trunk import Trunk
 
 TEXT = (Path(__file__).parent.parent / "docs" / "choices.md").read_text(encoding="utf-8")
 ROWS = [line for line in TEXT.splitlines() if line.startswith("| ") and not line.startswith("| open")]

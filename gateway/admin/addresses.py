@@ -24,7 +24,7 @@ from gateway.admin.door import Context, Manager, Reader
 from gateway.admin.roles import Actor, Role
 from gateway.admin.tables import pending_address
 from gateway.bindings.rows import read_application
-from gateway.config.tree import HttpUrl
+from gateway.config.forms import HttpUrl
 from gateway.database import reading
 from gateway.schema import application as applications
 

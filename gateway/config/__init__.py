@@ -1,5 +1,7 @@
 """The configuration: one frozen typed tree, read once at start, handed out by section. No global. In reading order:
 
+``forms``      how single values are read
+``trunk``      a carrier's table
 ``tree``       the sections, their keys and defaults, and the addresses that follow from them
 ``reading``    file and environment, every fault at once with its key's path
 ``checking``   what each key alone doesn't show

@@ -1,108 +1,31 @@
-"""The sections, their keys, defaults and forms; and the addresses that follow from them."""
+"""The sections, their keys and defaults; and the addresses that follow from them."""
 
 from __future__ import annotations
 
-import re
 import socket
 from ipaddress import IPv4Network, IPv6Network, ip_address
-from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import quote, urlsplit
-from zoneinfo import ZoneInfo
+from urllib.parse import quote
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
+from gateway.config.forms import (
+    Address,
+    DatabaseUrl,
+    FileUrl,
+    HopField,
+    Hours,
+    HttpUrl,
+    PhoneNumbers,
+    Ports,
+    Seconds,
+    Section,
+    TimeZone,
+    WebAddress,
+)
 from gateway.config.printing import plain
-from gateway.numbers import NumberError, PhoneNumber
+from gateway.config.trunk import Trunk
 from gateway.sip.hop import Hop
-
-_CODECS = {"PCMA": 8, "PCMU": 0}
-
-
-def _hop(value: object) -> Hop:
-    return value if isinstance(value, Hop) else Hop.parse(str(value))
-
-
-def _phone_numbers(value: object) -> tuple[PhoneNumber, ...]:
-    """One number, or a range ``+8617000000001..+8617000000009`` of at most 100 000 numbers."""
-    first_text, dots, last_text = str(value).partition("..")
-    try:
-        first = PhoneNumber.parse(first_text)
-        last = PhoneNumber.parse(last_text) if dots else first
-    except NumberError as error:
-        raise ValueError(f"must be a number like +8617000000001, or a range of two with '..' ({error})") from None
-    low, high = int(first.e164[1:]), int(last.e164[1:])
-    if not low <= high < low + 100_000 or len(first.e164) != len(last.e164):
-        raise ValueError("the range must run upwards and hold at most 100000 numbers")
-    return tuple(PhoneNumber(f"+{number}") for number in range(low, high + 1))
-
-
-def _ports(value: object) -> tuple[int, int]:
-    low_text, dash, high_text = str(value).partition("-")
-    if not dash or not low_text.isdecimal() or not high_text.isdecimal():
-        raise ValueError("must look like 20000-29999")
-    low, high = int(low_text), int(high_text)
-    if not 1024 <= low < high <= 65535 or high - low < 3:
-        raise ValueError("must lie in 1024-65535 and hold at least two port pairs (four ports)")
-    return low, high
-
-
-def _web_address(value: object) -> tuple[str, int]:
-    hop = Hop.parse(f"tcp:{value}")
-    return hop.host, hop.port
-
-
-def _address(text: str) -> str:
-    if text:
-        ip_address(text)
-    return text
-
-
-def _http_url(text: str) -> str:
-    parts = urlsplit(text)
-    if text and (parts.scheme not in ("http", "https") or not parts.hostname):
-        raise ValueError("must be an http:// or https:// address")
-    return text
-
-
-def _file_url(text: str) -> str:
-    """``file:///absolute`` as it is; ``file:relative`` is taken from the working directory."""
-    if not text.startswith("file:") or len(text) < 6 or (text.startswith("file://") and not text[7:].startswith("/")):
-        raise ValueError("must look like file:///var/lib/maskline/recordings")
-    return text if text.startswith("file:///") else "file://" + str(Path(text[5:]).resolve())
-
-
-def _database_url(text: str) -> str:
-    if not text.startswith(("sqlite+aiosqlite://", "postgresql+asyncpg://")):
-        raise ValueError("must start with sqlite+aiosqlite:// or postgresql+asyncpg://")
-    return text
-
-
-def _hours(text: str) -> str:
-    """``08:00-22:00``; the end may lie on the next day."""
-    if text and not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]", text):
-        raise ValueError("must look like 08:00-22:00")
-    return text
-
-
-def _time_zone(text: str) -> str:
-    try:
-        ZoneInfo(text)
-    except (ValueError, LookupError, OSError):
-        raise ValueError("must be a time zone like Asia/Shanghai") from None
-    return text
-
-
-HopField = Annotated[Hop, BeforeValidator(_hop)]
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
-Address = Annotated[str, AfterValidator(_address)]
-Seconds = Annotated[float, Field(ge=0, le=86400)]
-
-
-class Section(BaseModel):
-    """Base of all sections: frozen, unknown keys are faults."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
 class Node(Section):
@@ -121,42 +44,10 @@ class Sip(Section):
     product: str = Field("Maskline", pattern=r"^[A-Za-z0-9._/-]{1,40}$")
 
 
-class NumberForm(Section):
-    """How a trunk writes numbers; the fields are those of gateway.numbers.NumberRules."""
-
-    form: Literal["e164", "digits", "national"] = "e164"
-    country: str = Field("86", pattern=r"^[1-9][0-9]{0,2}$")
-    add: str = Field("", pattern=r"^[0-9+*#]{0,16}$")
-    strip: str = Field("", pattern=r"^[0-9+*#]{0,16}$")
-    strip_in: str = Field("", pattern=r"^[0-9+*#]{0,16}$")
-
-
-class Trunk(Section):
-    """A carrier: whom we call, from where it may call us, and how it writes numbers."""
-
-    name: str = Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")
-    peers: tuple[HopField, ...] = Field(min_length=1)
-    allow: tuple[IPv4Network | IPv6Network, ...] = Field(min_length=1)
-    domain: str = ""
-    numbers: NumberForm = NumberForm()
-    codecs: tuple[Literal["PCMA", "PCMU"], ...] = Field(("PCMA", "PCMU"), min_length=1)
-    early_media: bool = True
-    media_networks: tuple[IPv4Network | IPv6Network, ...] = ()
-    nat: bool = False
-    max_calls: int | None = Field(None, ge=1)
-    calls_per_second: float | None = Field(None, gt=0)
-    sms: Literal["text", "3gpp"] = "text"
-
-    @property
-    def payload_types(self) -> tuple[int, ...]:
-        """The RTP payload types of ``codecs``, in order."""
-        return tuple(_CODECS[name] for name in self.codecs)
-
-
 class Media(Section):
     """The RTP workers. ``listen`` is the address that they bind, ``advertised`` what stands in SDP."""
 
-    ports: Annotated[tuple[int, int], BeforeValidator(_ports)] = (20000, 29999)
+    ports: Ports = (20000, 29999)
     workers: int = Field(1, ge=1, le=64)
     listen: Address = ""
     advertised: Address = ""
@@ -177,7 +68,7 @@ class Web(Section):
     ``address_delay_seconds``: until a callback address that is changed by the management API acts (the vendor: 600).
     """
 
-    listen: Annotated[tuple[str, int], BeforeValidator(_web_address)] = ("127.0.0.1", 8080)
+    listen: WebAddress = ("127.0.0.1", 8080)
     public_url: HttpUrl = ""
     link_seconds: int = Field(3600, ge=60, le=604800)
     requests_per_second: float = Field(100, gt=0)
@@ -191,7 +82,7 @@ class Web(Section):
 class Database(Section):
     """SQLAlchemy's URL of the database, and the file of keys that encrypt real numbers and secrets in it."""
 
-    url: Annotated[str, AfterValidator(_database_url)] = "sqlite+aiosqlite:////var/lib/maskline/maskline.db"
+    url: DatabaseUrl = "sqlite+aiosqlite:////var/lib/maskline/maskline.db"
     key_file: str = ""
 
     @property
@@ -205,7 +96,7 @@ class Database(Section):
 class Recordings(Section):
     """Where finished recordings lie (``url``), where raw packets are spooled, and for how many days both stay."""
 
-    url: Annotated[str, AfterValidator(_file_url)] = "file:///var/lib/maskline/recordings"
+    url: FileUrl = "file:///var/lib/maskline/recordings"
     spool: str = Field("/var/lib/maskline/spool", min_length=1)
     retention_days: int = Field(7, ge=1, le=3650)
 
@@ -263,7 +154,7 @@ class Records(Section):
 
     days: int = Field(31, ge=1, le=3650)
     statistics_days: int = Field(731, ge=31, le=3650)
-    time_zone: Annotated[str, AfterValidator(_time_zone)] = "Asia/Shanghai"
+    time_zone: TimeZone = "Asia/Shanghai"
 
 
 class Tones(Section):
@@ -316,14 +207,14 @@ class ApplicationEntry(Section):
     calls_per_second: float | None = Field(None, gt=0)
     max_calls_per_x: int | None = Field(None, ge=1)
     calls_per_caller_minute: int | None = Field(None, ge=1)
-    hours: Annotated[str, AfterValidator(_hours)] = ""
-    time_zone: Annotated[str, AfterValidator(_time_zone)] = "Asia/Shanghai"
+    hours: Hours = ""
+    time_zone: TimeZone = "Asia/Shanghai"
 
 
 class NumberEntry(Section):
     """X numbers given by file: one, or a range with ``..``; they belong to ``application``."""
 
-    number: Annotated[tuple[PhoneNumber, ...], BeforeValidator(_phone_numbers)]
+    number: PhoneNumbers
     application: str
     area_code: str = Field("", pattern=r"^(0[0-9]{2,3})?$")
     province: str = ""
