@@ -3,6 +3,7 @@
 ``hop`` ``grammar`` ``uri`` ``headers`` ``message`` ``framing`` ``screening`` ``build``   messages
 ``transaction`` ``transaction_layer``                       the four machines, and how messages find them
 ``wire`` ``dialog`` ``outputs`` ``invite_session`` ``invite_server`` ``invite_client``   one INVITE session of one leg
+``digest`` ``verifier``                                     who somebody is
 ``stateless`` ``user_agent``                                answers without state, and all of it behind one face
 ``stream`` ``transport`` ``endpoint``                       [IO] sockets, and the driver
 """

@@ -163,3 +163,26 @@ def number_text(uri: Uri) -> str | None:
     if context and context.startswith("+") and not number.startswith("+"):
         number = context + (number[1:] if number.startswith("0") and len(number) > 4 else number)
     return number or None
+
+
+def equivalent(one: Uri, other: Uri) -> bool:
+    """Whether two URIs mean the same (RFC 3261 §19.1.4): for SIP an absent port is not 5060, and user, ttl, method and
+    maddr must stand in both or in none; what else stands in one only is passed over. Others compare without case.
+    """
+    if not isinstance(one, SipUri) or not isinstance(other, SipUri):
+        return str(one).lower() == str(other).lower()
+    if (one.scheme, one.host.lower(), one.port) != (other.scheme, other.host.lower(), other.port):
+        return False
+    if _unquoted(one.user) != _unquoted(other.user) or _unquoted(one.password) != _unquoted(other.password):
+        return False
+    mine, theirs = ({name: (_unquoted(value) or "").lower() for name, value in uri.params} for uri in (one, other))
+    if any(mine.get(name) != theirs.get(name) for name in ("user", "ttl", "method", "maddr")):
+        return False
+    if any(theirs.get(name, value) != value for name, value in mine.items()):
+        return False
+    return sorted(one.headers.split("&")) == sorted(other.headers.split("&"))
+
+
+def _unquoted(text: str | None) -> str | None:
+    # Bytes that are no UTF-8 stay different from each other.
+    return None if text is None else unquote(text, errors="surrogateescape")
