@@ -10,6 +10,7 @@ from gateway.calls.switchboard import wall
 from gateway.config.tree import Config, media_advertised
 from gateway.entries import application_of
 from gateway.numbers import NumberRules
+from gateway.sip.gate import GateSettings
 from gateway.tones.folder import SOUNDS, ToneFolder
 
 
@@ -65,6 +66,11 @@ def exchange_settings(config: Config) -> ExchangeSettings:
         international_in=calls.international_in,
         international_out=calls.international_out,
     )
+
+
+def gate_settings(config: Config) -> GateSettings:
+    """The door's part of the configuration."""
+    return GateSettings(**config.defence.model_dump())
 
 
 def seed_of(config: Config) -> tuple[list[Application], list[Number]]:

@@ -1,7 +1,8 @@
 """The line between the signalling process and the web process: length-prefixed msgspec messages on a socket pair.
 
-Web asks (``StopCall``, ``AskStatus``, ``ListCalls``), signalling asks too (``Question``), and each question gets one
-reply with its ``id``; signalling also nudges (``Nudge``: rows wait in the outbox or a recording waits to be rendered).
+Web asks (``StopCall``, ``AskStatus``, ``ListCalls``, ``ListBans``, ``LiftBans``), signalling asks too (``Question``),
+and each question gets one reply with its ``id``; signalling also nudges (``Nudge``: rows wait in the outbox or a
+recording waits to be rendered).
 When one end's process is gone the other end reads end-of-file, so no process outlives its node.
 """
 
@@ -16,7 +17,7 @@ from collections.abc import Callable
 import msgspec
 
 from gateway.questions import Question, TextQuestion, TextVerdict, Verdict
-from gateway.standing import StandingCall
+from gateway.standing import StandingBan, StandingCall
 
 _LIMIT = 1 << 23  # ten thousand calls in one list
 
@@ -60,6 +61,26 @@ class Calls(_Message, frozen=True):
     calls: list[StandingCall]
 
 
+class ListBans(_Message, frozen=True):
+    """Who is kept out?"""
+
+    id: int
+
+
+class LiftBans(_Message, frozen=True):
+    """Let ``source`` in again, or everybody when it is ""."""
+
+    id: int
+    source: str
+
+
+class Bans(_Message, frozen=True):
+    """The answer to ListBans, and to LiftBans those that were lifted."""
+
+    id: int
+    bans: list[StandingBan]
+
+
 class Nudge(_Message, frozen=True):
     """There may be work: rows in the outbox, recordings to render."""
 
@@ -68,8 +89,8 @@ class Finish(_Message, frozen=True):
     """The node stops: finish what is pending, then end."""
 
 
-Answer = Reply | Calls | Verdict | TextVerdict
-Message = StopCall | AskStatus | ListCalls | Nudge | Finish | Question | TextQuestion | Answer
+Answer = Reply | Calls | Bans | Verdict | TextVerdict
+Message = StopCall | AskStatus | ListCalls | ListBans | LiftBans | Nudge | Finish | Question | TextQuestion | Answer
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Message).decode
@@ -108,6 +129,16 @@ class Channel:
         """The calls that stand; None when the other side does not answer."""
         answer = await self._exchange(ListCalls, seconds)
         return answer.calls if isinstance(answer, Calls) else None
+
+    async def list_bans(self, seconds: float = 5.0) -> list[StandingBan] | None:
+        """Who is kept out; None when the other side does not answer."""
+        answer = await self._exchange(ListBans, seconds)
+        return answer.bans if isinstance(answer, Bans) else None
+
+    async def lift_bans(self, source: str, seconds: float = 5.0) -> list[StandingBan] | None:
+        """Let a source in again, or all (""): the bans that were lifted."""
+        answer = await self._exchange(lambda number: LiftBans(number, source), seconds)
+        return answer.bans if isinstance(answer, Bans) else None
 
     async def consult(self, make: Callable[[int], Question], seconds: float) -> Verdict | None:
         """Send a question and wait for its verdict; None when there is none in time."""

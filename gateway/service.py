@@ -17,6 +17,7 @@ import secrets
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,20 +26,35 @@ import uvloop
 from rich.console import Console
 from rich.markup import escape
 
-from gateway.assembly import exchange_settings
+from gateway.assembly import exchange_settings, gate_settings
 from gateway.bindings.store import BindingStore
 from gateway.calls.exchange import Exchange
 from gateway.calls.journal import Journal
 from gateway.calls.media_pool import MediaPool
 from gateway.calls.outputs import TextClosed
 from gateway.calls.switchboard import Switchboard, wall
-from gateway.channel import AskStatus, Calls, Channel, Finish, ListCalls, Message, Nudge, Reply, StopCall
+from gateway.channel import (
+    AskStatus,
+    Bans,
+    Calls,
+    Channel,
+    Finish,
+    LiftBans,
+    ListBans,
+    ListCalls,
+    Message,
+    Nudge,
+    Reply,
+    StopCall,
+)
 from gateway.config.tree import Config, advertised, media_listen
 from gateway.messages.forwarder import Forwarder
 from gateway.questions import Question, TextQuestion, TextVerdict, Verdict
 from gateway.sip.endpoint import Endpoint
+from gateway.sip.gate import Ban, Gate
 from gateway.sip.hop import Hop
 from gateway.sip.user_agent import UserAgent, UserAgentSettings
+from gateway.standing import StandingBan
 from gateway.start import (
     StartError,
     bind_web,
@@ -63,6 +79,12 @@ def run(config: Config, path: Path) -> int:
         Console(stderr=True, highlight=False).print(f"[red]can't start:[/] {escape(str(error))}", soft_wrap=True)
         return 1
     return 0
+
+
+def _standing(ban: Ban) -> StandingBan:
+    return StandingBan(
+        source=ban.source, why=ban.why, since=wall(ban.since).timestamp(), until=wall(ban.until).timestamp()
+    )
 
 
 def token() -> str:
@@ -91,7 +113,8 @@ class Node:
         self._exchange = Exchange(exchange_settings(config), agent, token)
         texts = Forwarder(self._store, self._ask_text, lambda payload: self._journal.put(TextClosed(payload)))
         self._board = Switchboard(self._exchange, self._store, self._journal, self._ask, texts)
-        self._endpoint = Endpoint(self._exchange, self._board.carry_out, self._exchange.admits)
+        self._gate = Gate(gate_settings(config), self._exchange.admits, self._exchange.trunk_name)
+        self._endpoint = Endpoint(self._exchange, self._board.carry_out, self._gate)
         self._pool = MediaPool(
             host=media_listen(config),
             ports=config.media.ports,
@@ -194,6 +217,11 @@ class Node:
                 self._channel.send(Reply(number, self._exchange.ready, self._exchange.active))
             case ListCalls(number):
                 self._channel.send(Calls(number, self._board.standing()))
+            case ListBans(number):
+                self._channel.send(Bans(number, [_standing(ban) for ban in self._gate.bans(time.monotonic())]))
+            case LiftBans(number, source):
+                lifted = self._gate.lift(source, time.monotonic())
+                self._channel.send(Bans(number, [_standing(ban) for ban in lifted]))
             case _:
                 pass
 

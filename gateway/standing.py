@@ -1,4 +1,4 @@
-"""A call that stands, as it is shown to people: what the signalling process tells the web process of it."""
+"""Calls and bans that stand, as they are shown to people: what the signalling process tells the web process of them."""
 
 from __future__ import annotations
 
@@ -21,3 +21,12 @@ class StandingCall(msgspec.Struct, frozen=True, kw_only=True):
     started: float
     answered: float | None
     recorded: bool
+
+
+class StandingBan(msgspec.Struct, frozen=True, kw_only=True):
+    """A source that the door keeps out (gateway.sip.gate); times epoch seconds."""
+
+    source: str
+    why: str
+    since: float
+    until: float

@@ -154,6 +154,8 @@ class Web:
             monotonic=time.monotonic,
             live_calls=self.channel.list_calls,
             stop_call=self._stop_call,
+            bans=self.channel.list_bans,
+            lift_bans=self.channel.lift_bans,
             explain=explained,
             wake=self._wake,
             tone_exists=self._tone_exists,

@@ -53,8 +53,8 @@ def test_every_documented_key_is_a_default() -> None:
     """configs/maskline.toml shows every key with its default, so loading it equals loading the bare minimum."""
     full = load(ROOT / "configs" / "maskline.toml", {}).without_secrets()
     assert set(full) == {
-        "node", "sip", "trunk", "media", "web", "database", "recordings", "calls", "events", "tones", "mail", "records",
-        "application", "number",
+        "node", "sip", "defence", "trunk", "media", "web", "database", "recordings", "calls", "events", "tones", "mail",
+        "records", "application", "number",
     }  # fmt: skip
 
 

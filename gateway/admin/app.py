@@ -19,6 +19,7 @@ from gateway.admin import (
     addresses,
     applications,
     audit_log,
+    bans,
     calls,
     contacts,
     enterprises,
@@ -40,7 +41,7 @@ _CODES = {404: "not_found", 405: "not_allowed", 413: "too_large"}
 ROUTERS: Sequence[APIRouter] = (
     token_routes.router, audit_log.router, enterprises.router, applications.router, addresses.router, contacts.router,
     numbers.router, orders.router, lists.router, calls.router, tones.router,
-    records.router, ledger.router,
+    records.router, ledger.router, bans.router,
 )  # fmt: skip
 
 

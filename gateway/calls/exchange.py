@@ -43,6 +43,7 @@ from gateway.causes import Cause
 from gateway.errors import PeerError
 from gateway.numbers import PhoneNumber
 from gateway.sip.hop import Hop
+from gateway.sip.outputs import Offence
 from gateway.sip.user_agent import Incoming, Output, PageAnswered, PageReceived, Transmit, UserAgent
 from gateway.sms.bodies import Body
 from media import control
@@ -64,10 +65,11 @@ __all__ = [
     "TrunkSettings",
 ]
 
-ExchangeOutput = Transmit | CallOutput
+ExchangeOutput = Transmit | Offence | CallOutput
 _Any = Output | CallOutput
 _OUTWARD = (
     Transmit,
+    Offence,
     Resolve,
     Consult,
     MediaCommand,
@@ -121,6 +123,11 @@ class Exchange:
     def admits(self, host: str) -> bool:
         """Whether an address belongs to any trunk: the transport drops all else unread."""
         return self._admission.trunk_of(host) is not None
+
+    def trunk_name(self, host: str) -> str | None:
+        """The trunk that an address belongs to: the door keeps a bucket for each."""
+        trunk = self._admission.trunk_of(host)
+        return None if trunk is None else trunk.name
 
     @property
     def deadline(self) -> float | None:

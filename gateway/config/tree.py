@@ -44,6 +44,17 @@ class Sip(Section):
     product: str = Field("Maskline", pattern=r"^[A-Za-z0-9._/-]{1,40}$")
 
 
+class Defence(Section):
+    """The door (gateway.sip.gate): how much SIP a source may send, and what bans one that belongs to no trunk."""
+
+    trunk_messages_per_second: float = Field(5000, gt=0)
+    messages_per_second: float = Field(100, gt=0)
+    registers_per_minute: float = Field(120, gt=0)
+    strikes: int = Field(10, ge=1)
+    strike_seconds: Seconds = 60
+    ban_seconds: Seconds = 3600
+
+
 class Media(Section):
     """The RTP workers. ``listen`` is the address that they bind, ``advertised`` what stands in SDP."""
 
@@ -225,6 +236,7 @@ class Config(Section):
 
     node: Node = Field(default_factory=Node)
     sip: Sip = Sip()
+    defence: Defence = Defence()
     trunk: tuple[Trunk, ...] = Field(default=(), min_length=1, validate_default=True)
     media: Media = Media()
     web: Web = Web()

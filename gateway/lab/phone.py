@@ -31,6 +31,7 @@ from gateway.sip.user_agent import (
     Ended,
     Incoming,
     InfoReceived,
+    Offence,
     OfferAnswered,
     OfferRefused,
     Output,
@@ -237,7 +238,7 @@ class Phone(Memory):
                 ours += self._transmit(output, now)
             elif isinstance(output, Incoming):
                 ours += self._incoming(output, now)
-            elif output.session == self._session:
+            elif not isinstance(output, Offence) and output.session == self._session:
                 ours += self._follow(output, now)
         return ours
 

@@ -13,7 +13,9 @@ from typing import Any, Protocol
 
 import structlog
 
+from gateway.sip.gate import Gate
 from gateway.sip.hop import Hop
+from gateway.sip.outputs import Offence
 from gateway.sip.transaction import Transmit
 from gateway.sip.transport import Transport
 
@@ -49,7 +51,7 @@ class Endpoint:
         self,
         core: Core,
         on_outputs: Callable[[list[Any]], None],
-        admits: Callable[[str], bool],
+        gate: Gate,
         **limits: Any,
     ) -> None:
         self._core = core
@@ -58,7 +60,7 @@ class Endpoint:
             on_message=lambda data, source: self._guarded(core.receive_message, data, source),
             on_malformed=lambda data, source: self._guarded(core.receive_malformed, data, source),
             on_failed=lambda hop: self._guarded(core.transport_failed, hop),
-            admits=admits,
+            gate=gate,
             **limits,
         )
         self.faults = 0
@@ -83,6 +85,8 @@ class Endpoint:
             for output in outputs:
                 if isinstance(output, Transmit):
                     self.transport.send(output.data, output.hop)
+                elif isinstance(output, Offence):
+                    self.transport.strike(output.source.host, output.offence)
                 else:
                     others.append(output)
             if others:

@@ -5,6 +5,7 @@
     in between  ReInvited (wants answer_offer or refuse_offer), OfferAnswered, OfferRefused, InfoReceived
 
 Every session ends in exactly one Ended or Rejected, except one that we refuse ourselves before it was accepted.
+``Offence`` belongs to no session: it is for the door (gate.py).
 """
 
 from __future__ import annotations
@@ -124,6 +125,14 @@ class PageAnswered:
     status: int
 
 
+@dataclass(frozen=True, slots=True)
+class Offence:
+    """``source`` has done what no honest peer does often: ``malformed``, ``digest`` (a wrong password), ..."""
+
+    source: Hop
+    offence: str
+
+
 SessionOutput = (
     Incoming
     | Progress
@@ -138,4 +147,4 @@ SessionOutput = (
     | PageReceived
     | PageAnswered
 )
-Output = Transmit | SessionOutput
+Output = Transmit | SessionOutput | Offence

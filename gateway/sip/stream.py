@@ -5,13 +5,16 @@ no message for ``idle_seconds``                          aborted
 a message not whole ``message_seconds`` after it began   aborted, however its bytes trickle
 bytes that can't be framed                               handed up for a 400, then closed
 a close that the peer doesn't read in ``linger_seconds`` aborted
+a message that the gate doesn't take                     aborted; more than its rate: not read for a while
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import socket
+import time
 from typing import TYPE_CHECKING, cast
 
 from gateway.sip.framing import StreamFramer
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
 QUEUE_LIMIT = 1 << 20
 PONG = b"\r\n"
+HELD_SECONDS = 2.0
 
 
 class Stream(asyncio.Protocol):
@@ -34,6 +38,7 @@ class Stream(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._hop: Hop | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._resume: asyncio.TimerHandle | None = None
         self._in_message = False
 
     @property
@@ -69,8 +74,16 @@ class Stream(asyncio.Protocol):
         for _ in range(self._framer.pings):
             self.write(PONG)
         self._framer.pings = 0
+        wait = 0.0
         for message in messages:
+            wait = self._owner.gate.message(self._hop.host, message, time.monotonic())
+            if wait == math.inf:
+                self._owner.tell_bans()
+                self._transport.abort()
+                return
             self._owner.on_message(message, self._hop)
+        if wait:
+            self._hold_back(wait)
         if self._framer.error is not None:
             self._owner.counters["framing"] += 1
             self._owner.on_malformed(self._framer.rest, self._hop)
@@ -90,8 +103,9 @@ class Stream(asyncio.Protocol):
             self._transport.write(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._resume):
+            if timer is not None:
+                timer.cancel()
         if self._hop is not None:
             self._owner.forget(self, self._hop)
             if exc is not None:
@@ -110,6 +124,18 @@ class Stream(asyncio.Protocol):
         if self._transport.get_write_buffer_size():
             self._owner.fail(self._hop)
         self._transport.abort()
+
+    def _hold_back(self, seconds: float) -> None:
+        """Read nothing for a while: TCP then slows the peer down, and no message is lost."""
+        transport = self._transport
+        if transport is None or self.closing:
+            return
+        transport.pause_reading()
+        self._resume = asyncio.get_running_loop().call_later(min(seconds, HELD_SECONDS), self._read_on)
+
+    def _read_on(self) -> None:
+        if self._transport is not None and not self.closing:
+            self._transport.resume_reading()
 
     def _watch(self, whole: bool) -> None:
         """A message has come whole, or begins, or goes on: only the first two give it time anew."""

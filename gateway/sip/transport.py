@@ -1,21 +1,26 @@
 """[IO] SIP sockets: UDP and TCP (RFC 3261 §18), without any opinion about what is in a message.
 
 Replies and requests to a hop use the connection that stands to it, else one is made in the background. Nothing here
-ever waits for a peer: what waits for a connection, and each connection, has a bounded queue (pains.md P25). Strangers
-(``admits`` says no) are dropped before anything is read.
+ever waits for a peer: what waits for a connection, and each connection, has a bounded queue (pains.md P25). What the
+``gate`` doesn't let in is dropped before anything is read.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import structlog
+
+from gateway.sip.gate import Gate
 from gateway.sip.hop import Hop
 from gateway.sip.stream import QUEUE_LIMIT, Stream
 
+_log = structlog.get_logger()
 OnMessage = Callable[[bytes, Hop], None]
 
 
@@ -32,7 +37,7 @@ class Transport:
         on_message: OnMessage,
         on_malformed: OnMessage,
         on_failed: Callable[[Hop], None],
-        admits: Callable[[str], bool],
+        gate: Gate,
         idle_seconds: float = 600.0,
         connect_seconds: float = 4.0,
         message_seconds: float = 32.0,
@@ -42,7 +47,7 @@ class Transport:
         self.on_message = on_message
         self.on_malformed = on_malformed
         self.on_failed = on_failed
-        self.admits = admits
+        self.gate = gate
         self.idle_seconds = idle_seconds
         self.connect_seconds = connect_seconds
         self.message_seconds = message_seconds
@@ -154,8 +159,7 @@ class Transport:
         if self._stopped:
             return False
         if stream.outgoing is None:
-            if not self.admits(hop.host):
-                self.counters["stranger"] += 1
+            if not self.gate.greets(hop.host, time.monotonic()):
                 return False
             if sum(1 for other in self._open if other.comes_from(hop.host)) > self.per_host:
                 self.counters["too many connections"] += 1
@@ -168,6 +172,17 @@ class Transport:
         self._open.discard(stream)
         if self._streams.get(hop) is stream:
             del self._streams[hop]
+
+    def strike(self, host: str, offence: str) -> None:
+        """Note an offence of an address, and tell of a ban that follows."""
+        self.gate.strike(host, offence, time.monotonic())
+        self.tell_bans()
+
+    def tell_bans(self) -> None:
+        """One line for each new ban; its connections end with their next message, or when they have been idle."""
+        for ban in self.gate.fresh:
+            _log.warning("a source is banned", source=ban.source, why=ban.why, seconds=round(ban.until - ban.since))
+        self.gate.fresh.clear()
 
     @property
     def streams(self) -> int:
@@ -193,8 +208,9 @@ class _Datagrams(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
         owner = self._owner
-        if not owner.admits(addr[0]):
-            owner.counters["stranger"] += 1
+        if not owner.gate.datagram(addr[0], data, time.monotonic()):
+            if owner.gate.fresh:
+                owner.tell_bans()
         elif data.strip(b"\r\n\x00"):
             # A datagram of CRLF only is a keep-alive and wants no answer.
             owner.on_message(data, Hop("udp", addr[0], addr[1]))

@@ -28,6 +28,7 @@ from gateway.sip.outputs import (
     Ended,
     Incoming,
     InfoReceived,
+    Offence,
     OfferAnswered,
     OfferRefused,
     Output,
@@ -49,6 +50,7 @@ __all__ = [
     "Ended",
     "Incoming",
     "InfoReceived",
+    "Offence",
     "OfferAnswered",
     "OfferRefused",
     "Output",
@@ -65,6 +67,7 @@ __all__ = [
 
 UDP_LIMIT = 1300
 RETRY_AFTER = ("Retry-After", "10")
+MALFORMED = "malformed"
 
 
 class UserAgent:
@@ -131,7 +134,7 @@ class UserAgent:
             return self._answer_malformed(error, source)
         except ParseError as error:
             self.counters[f"dropped {error.field}"] += 1
-            return []
+            return [Offence(source, MALFORMED)]
 
     def receive_malformed(self, data: bytes, source: Hop, now: float) -> list[Output]:
         """A stream's bytes that can't be framed: answer 400 where possible; the transport closes."""
@@ -141,7 +144,7 @@ class UserAgent:
             return self._answer_malformed(error, source)
         except ParseError:
             self.counters["dropped framing"] += 1
-            return []
+            return [Offence(source, MALFORMED)]
         if isinstance(message, Request):
             return self._answer_malformed(Malformed("framing", "unreadable", message), source)
         return []
@@ -370,8 +373,8 @@ class UserAgent:
         request = error.request
         if request is None or request.method == "ACK":
             self.counters[f"dropped {error.field}"] += 1
-            return []
-        return self._answer(request, source, 400, f"Bad Request ({error.field})")
+            return [Offence(source, MALFORMED)]
+        return [*self._answer(request, source, 400, f"Bad Request ({error.field})"), Offence(source, MALFORMED)]
 
     # --- inside: sessions -------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from gateway.sip.gate import Gate, GateSettings
 from gateway.sip.hop import Hop
 from gateway.sip.transport import Transport
 
@@ -16,6 +17,8 @@ HOST = "127.0.0.1"
 MESSAGE = b"OPTIONS sip:a SIP/2.0\r\nContent-Length: 0\r\n\r\n"
 BAD = b"OPTIONS sip:a SIP/2.0\r\nContent-Length: x\r\n\r\n"
 AnyHop = Hop("udp", HOST, 0), Hop("tcp", HOST, 0)
+
+FREE = GateSettings(messages_per_second=1e9)
 
 
 class Bench:
@@ -28,12 +31,19 @@ class Bench:
         self.transports: list[Transport] = []
         self._more = asyncio.Event()
 
-    async def start(self, *, admits: Callable[[str], bool] = lambda host: True, **limits: Any) -> Transport:
+    async def start(
+        self,
+        *,
+        admits: Callable[[str], bool] = lambda host: True,
+        trunk_of: Callable[[str], str | None] = lambda host: None,
+        gate: GateSettings = FREE,
+        **limits: Any,
+    ) -> Transport:
         made = Transport(
             on_message=lambda data, source: self._note(self.messages, (data, source)),
             on_malformed=lambda data, source: self._note(self.malformed, data),
             on_failed=lambda hop: self._note(self.failed, hop),
-            admits=admits,
+            gate=Gate(gate, admits, trunk_of),
             **limits,
         )
         await made.start(AnyHop)
@@ -49,6 +59,13 @@ class Bench:
             while not holds():
                 self._more.clear()
                 await self._more.wait()
+
+    @staticmethod
+    async def turns(holds: Callable[[], bool]) -> None:
+        """Let the loop turn until something holds of which nobody is told."""
+        async with asyncio.timeout(10):
+            while not holds():  # noqa: ASYNC110 - there is no event to wait for
+                await asyncio.sleep(0)
 
 
 async def connect(transport: Transport) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from gateway.sip.endpoint import Core, Endpoint
+from gateway.sip.gate import Gate, GateSettings
 from gateway.sip.hop import Hop
 from gateway.sip.outputs import Accepted, Confirmed, Incoming, Progress
 from gateway.sip.user_agent import UserAgent, UserAgentSettings
@@ -60,7 +61,7 @@ async def start() -> AsyncIterator[Start]:
     made: list[Endpoint] = []
 
     async def begin(core: Core, on_outputs: Callable[[list[Any]], None] = lambda outputs: None) -> Endpoint:
-        made.append(Endpoint(core, on_outputs, lambda host: True))
+        made.append(Endpoint(core, on_outputs, Gate(GateSettings(), lambda host: True, lambda host: None)))
         await made[-1].start([Hop("udp", HOST, 0), Hop("tcp", HOST, 0)])
         return made[-1]
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
+import pytest
+
+from gateway.sip.gate import GateSettings
 from gateway.sip.stream import QUEUE_LIMIT
 from tests.sip.loopback import BAD, MESSAGE, Bench, closed, connect, fill, reset, stuck
 
@@ -94,3 +97,42 @@ async def test_a_connection_that_is_reset_is_told_of(bench: Bench) -> None:
     reset(peer)
     await bench.until(lambda: bool(bench.failed))
     assert bench.failed == [hop]
+
+
+SCAN = MESSAGE.replace(b"\r\n\r\n", b"\r\nUser-Agent: sipvicious\r\n\r\n")
+
+
+async def test_a_scanner_is_cut_off_and_heard_no_more(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    one = await bench.start()
+    reader, writer = await connect(one)
+    writer.write(MESSAGE + SCAN + MESSAGE)
+    assert await closed(reader) == b""
+    writer.close()
+    assert [data for data, _ in bench.messages] == [MESSAGE]
+    again, more = await connect(one)
+    assert await closed(again) == b""
+    more.close()
+    lines = [line for line in capsys.readouterr().out.splitlines() if "a source is banned" in line]
+    assert len(lines) == 1
+    assert "scanner" in lines[0]
+
+
+async def test_more_than_its_rate_is_read_later_and_whole(bench: Bench) -> None:
+    one = await bench.start(gate=GateSettings(messages_per_second=100.0, burst_seconds=0.02))
+    _, writer = await connect(one)
+    for number in range(12):
+        writer.write(MESSAGE.replace(b"sip:a", b"sip:%d" % number))
+        await writer.drain()
+    await bench.until(lambda: len(bench.messages) == 12)
+    assert [data[12:14].strip() for data, _ in bench.messages] == [b"%d" % number for number in range(12)]
+    assert one.gate.counters["stream held back"] >= 1
+    assert one.gate.bans(0.0) == []
+    writer.close()
+
+
+async def test_a_datagram_of_a_scanner_bans_its_address(bench: Bench) -> None:
+    one, two = await bench.start(), await bench.start()
+    for data in (SCAN, MESSAGE, MESSAGE):
+        two.send(data, one.bound[0])
+    await bench.turns(lambda: one.gate.counters["banned"] == 2)
+    assert bench.messages == []

@@ -15,6 +15,7 @@ from gateway.sip.outputs import (
     Confirmed,
     Ended,
     Incoming,
+    Offence,
     OfferAnswered,
     OfferRefused,
     Progress,
@@ -234,3 +235,13 @@ def test_an_unanswered_invite_times_out(pair: Callable[..., Pair]) -> None:
     line.run(40.0)
     assert line.seen[0] == [Rejected(line.caller, 408, "Request Timeout", None)]
     assert line.sent == ["INVITE"] * 7
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"rubbish", b"OPTIONS sip:gw SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bKx\r\nContent-Length: -1\r\n\r\n"],
+)
+def test_what_is_malformed_is_an_offence_of_its_source(data: bytes) -> None:
+    one = Pair().agents[0]
+    for outputs in (one.receive_message(data, TWO, 0.0), one.receive_malformed(data, TWO, 0.0)):
+        assert [output for output in outputs if isinstance(output, Offence)] == [Offence(TWO, "malformed")]
