@@ -1,9 +1,10 @@
 """SIP (RFC 3261) as pure machines and a thin driver; knows nothing of calls, bindings or media. In reading order:
 
-``hop`` ``grammar`` ``uri`` ``headers`` ``message`` ``framing`` ``screening`` ``build``   messages
+``hop`` ``grammar`` ``uri`` ``headers`` ``message`` ``framing`` ``methods`` ``screening`` ``build``   messages
 ``transaction`` ``transaction_layer``                       the four machines, and how messages find them
 ``wire`` ``dialog`` ``outputs`` ``invite_session`` ``invite_server`` ``invite_client``   one INVITE session of one leg
 ``digest`` ``verifier``                                     who somebody is
-``stateless`` ``user_agent``                                answers without state, and all of it behind one face
+``sessions`` ``stateless`` ``paging`` ``reception``           all sessions; what comes outside of them, and its doors
+``user_agent``                                              all of it behind one face
 ``stream`` ``transport`` ``endpoint``                       [IO] sockets, and the driver
 """

@@ -54,10 +54,10 @@ class ClientSession(InviteSession):
             return self._reject(503, REASONS[503], None)
         return self._cancel(now) if self._invite.state is State.PROCEEDING else []
 
-    def receive_response(self, transaction: ClientTransaction, response: Response, now: float) -> list[Output]:
+    def answered(self, transaction: ClientTransaction, response: Response, now: float) -> list[Output]:
         """A response to the INVITE, or to something later."""
         if transaction is not self._invite:
-            return super().receive_response(transaction, response, now)
+            return super().answered(transaction, response, now)
         if response.status < 200:
             return self._receive_provisional(response, now)
         if response.status < 300:
@@ -66,14 +66,14 @@ class ClientSession(InviteSession):
             return self._reject(response.status, response.reason, response)
         return []
 
-    def failed(self, transaction: ClientTransaction, reason: str, now: float) -> list[Output]:
+    def unanswered(self, transaction: ClientTransaction, reason: str, now: float) -> list[Output]:
         """Nothing came, or nothing could be sent."""
         if transaction is self._invite:
             if self.state is not SessionState.EARLY:
                 return []
             status = 503 if reason == "transport" else 408
             return self._reject(status, REASONS[status], None)
-        return super().failed(transaction, reason, now)
+        return super().unanswered(transaction, reason, now)
 
     def receive_request(self, transaction: ServerTransaction, request: Request, now: float) -> list[Output]:
         """A request of the callee. On an early dialog only BYE means anything: that branch is over."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from gateway.sip.build import response_to
 from gateway.sip.dialog import Dialog
 from gateway.sip.hop import Hop
-from gateway.sip.invite_session import SDP, HeaderLines, InviteSession, SessionState
+from gateway.sip.invite_session import HeaderLines, InviteSession, SessionState
 from gateway.sip.message import Request
+from gateway.sip.methods import ALLOW
 from gateway.sip.outputs import Output
-from gateway.sip.screening import ALLOW
+from gateway.sip.screening import SDP
 from gateway.sip.transaction import ServerTransaction
 from gateway.sip.wire import Wire
 

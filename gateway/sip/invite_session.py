@@ -14,17 +14,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
+from typing import Protocol
 
 from gateway.sip.build import response_to
 from gateway.sip.dialog import Dialog
 from gateway.sip.message import Request, Response
+from gateway.sip.methods import ALLOW, refused_within
 from gateway.sip.outputs import Confirmed, Ended, InfoReceived, OfferAnswered, OfferRefused, Output, ReInvited
-from gateway.sip.screening import ALLOW
+from gateway.sip.screening import SDP
 from gateway.sip.transaction import ClientTransaction, ServerTransaction, Transmit
 from gateway.sip.wire import Wire
 
 HeaderLines = Sequence[tuple[str, str]]
-SDP = "application/sdp"
 GLARE_TRIES = 3
 
 
@@ -37,11 +38,22 @@ class SessionState(Enum):
     GONE = "gone"
 
 
+class Home(Protocol):
+    """Where a session lives: what a response brought is to be settled there (``sessions.Sessions``)."""
+
+    def settle(self, session: InviteSession, outputs: list[Output]) -> list[Output]:
+        """Note the session's new deadline, or its end."""
+
+
 class InviteSession:
-    """The established half; subclasses add how it comes to be. Every method returns the outputs in order."""
+    """The established half; subclasses add how it comes to be. Every method returns the outputs in order.
+
+    It owns its client transactions: the layer gives it their responses (``transaction.Owner``).
+    """
 
     __slots__ = ("_interval", "_offer", "_offer_body", "_offer_tries", "_pending", "_unacked", "armed", "bye_headers",
-                 "dialog", "id", "owns_call_id", "state", "timers", "wire")  # fmt: skip
+                 "dialog", "home", "id", "owns_call_id", "state", "timers", "wire")  # fmt: skip
+    home: Home
 
     def __init__(self, session: str, wire: Wire) -> None:
         self.id = session
@@ -155,7 +167,8 @@ class InviteSession:
                 return [*outputs, InfoReceived(self.id, request.content_type, request.body)]
             case "OPTIONS":
                 return list(respond(transaction, response_to(request, 200, headers=[("Allow", ALLOW)]), now))
-        return list(respond(transaction, response_to(request, 501, headers=[("Allow", ALLOW)]), now))
+        status, reason, headers = refused_within(request.method)
+        return list(respond(transaction, response_to(request, status, reason, headers=headers), now))
 
     def receive_cancel(self, transaction: ServerTransaction, now: float) -> list[Output]:
         """A CANCEL of a re-INVITE that we have not answered."""
@@ -177,6 +190,14 @@ class InviteSession:
         return []
 
     def receive_response(self, transaction: ClientTransaction, response: Response, now: float) -> list[Output]:
+        """A response to a request of ours."""
+        return self.home.settle(self, self.answered(transaction, response, now))
+
+    def failed(self, transaction: ClientTransaction, reason: str, now: float) -> list[Output]:
+        """A request of ours got no answer."""
+        return self.home.settle(self, self.unanswered(transaction, reason, now))
+
+    def answered(self, transaction: ClientTransaction, response: Response, now: float) -> list[Output]:
         """A response to a request of ours within the dialog."""
         if transaction.request.method != "INVITE":
             return self._lost(response.status, now) if transaction.request.method == "INFO" else []
@@ -197,8 +218,8 @@ class InviteSession:
             return []
         return self._lost(response.status, now) or [OfferRefused(self.id, response.status)]
 
-    def failed(self, transaction: ClientTransaction, reason: str, now: float) -> list[Output]:
-        """A request of ours got no answer."""
+    def unanswered(self, transaction: ClientTransaction, reason: str, now: float) -> list[Output]:
+        """A request of ours within the dialog got no answer."""
         if transaction is self._offer:
             self._offer = None
         if transaction.request.method in ("INVITE", "INFO") and self.state is SessionState.CONFIRMED:

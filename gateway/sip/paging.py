@@ -15,9 +15,9 @@ from gateway.sip.build import request as build_request
 from gateway.sip.build import response_to
 from gateway.sip.hop import Hop
 from gateway.sip.message import Request, Response
-from gateway.sip.outputs import PageAnswered, PageReceived
+from gateway.sip.outputs import Output, PageAnswered, PageReceived
 from gateway.sip.stateless import reply_hop
-from gateway.sip.transaction import Failed, ServerTransaction, Transmit
+from gateway.sip.transaction import ClientTransaction, ServerTransaction, Transmit
 from gateway.sip.wire import Wire
 
 UDP_LIMIT = 1300
@@ -25,9 +25,17 @@ UDP_LIMIT = 1300
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Owner of a client transaction."""
+    """A page that we sent: the owner of its transaction."""
 
     id: str
+
+    def receive_response(self, transaction: ClientTransaction, response: Response, now: float) -> list[Output]:
+        """Its answer."""
+        return [PageAnswered(self.id, response.status)] if response.status >= 200 else []
+
+    def failed(self, transaction: ClientTransaction, reason: str, now: float) -> list[Output]:
+        """No answer at all."""
+        return [PageAnswered(self.id, 503 if reason == "transport" else 408)]
 
 
 class Pager:
@@ -39,7 +47,7 @@ class Pager:
         self._wire = wire
         self._waiting: dict[str, ServerTransaction] = {}
 
-    def receive(self, request: Request, source: Hop) -> list[PageReceived]:
+    def receive(self, request: Request, source: Hop, now: float) -> list[Output]:
         """A MESSAGE that is no retransmission."""
         id = self._wire.token()
         self._waiting[id] = self._wire.layer.accept(request, reply_hop(request, source))
@@ -89,13 +97,3 @@ class Pager:
             request = made(target)
         _, outputs = wire.layer.send(request, target, page, now)
         return page.id, outputs
-
-    @staticmethod
-    def answered(page: Page, response: Response) -> list[PageAnswered]:
-        """A response to a page of ours."""
-        return [PageAnswered(page.id, response.status)] if response.status >= 200 else []
-
-    @staticmethod
-    def failed(page: Page, failed: Failed) -> list[PageAnswered]:
-        """No response at all."""
-        return [PageAnswered(page.id, 503 if failed.reason == "transport" else 408)]

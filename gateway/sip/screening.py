@@ -3,7 +3,7 @@
 order  check                                             answer
 1      SIP version                                       505
 2      mandatory headers: there, once, readable          400
-3      CSeq method, method known                         400, 501, 405 + Allow
+3      CSeq method, method known, served                 400, 501, see methods.py
 4      Request-URI: readable, without headers, scheme    400, 416
 5      Max-Forwards of an INVITE (we are a B2BUA)        483
 6      Require (not for ACK and CANCEL)                  420 + Unsupported
@@ -12,35 +12,35 @@ order  check                                             answer
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from gateway.errors import ParseError
 from gateway.sip.message import Request, Response
+from gateway.sip.methods import KNOWN, NOT_IMPLEMENTED, SERVED, Refusal, refused_outside, refused_within
 from gateway.sip.uri import OtherUri, SipUri, TelUri
 
-ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, MESSAGE"
-SUPPORTED_METHODS = frozenset(ALLOW.split(", "))
-KNOWN_METHODS = SUPPORTED_METHODS | {"REGISTER", "PUBLISH", "REFER", "PRACK", "SUBSCRIBE", "NOTIFY"}
 SUPPORTED_EXTENSIONS: frozenset[str] = frozenset()
 
+SDP = "application/sdp"
 SMS = "application/vnd.3gpp.sms"
-
-Refusal = tuple[int, str | None, list[tuple[str, str]]]
 _ONCE = frozenset({"from", "to", "call-id", "cseq", "max-forwards"})
 
 
-def screen(request: Request) -> Refusal | None:
-    """None when the request may go on, else status, reason phrase (None: the usual one) and headers of the answer."""
+def screen(request: Request, doors: Container[str] = ()) -> Refusal | None:
+    """None when the request may go on, else its answer. ``doors``: methods that are served besides the usual ones."""
     if request.version != "SIP/2.0":
         return 505, None, []
     try:
         _mandatory(request)
     except ParseError as error:
         return 400, f"Bad Request ({error.field})", []
-    if request.method not in KNOWN_METHODS:
-        return 501, None, [("Allow", ALLOW)]
-    if request.cseq.method != request.method:
+    method = request.method
+    if method not in KNOWN:
+        return NOT_IMPLEMENTED
+    if request.cseq.method != method:
         return 400, "Bad Request (CSeq)", []
-    if request.method not in SUPPORTED_METHODS:
-        return _unsupported_method(request)
+    if method not in SERVED and method not in doors:
+        return refused_within(method) if request.to.tag else refused_outside(method)
     return _target(request) or _extensions(request) or _body(request)
 
 
@@ -53,14 +53,6 @@ def _mandatory(request: Request) -> None:
     _ = request.from_, request.to, request.call_id, request.cseq, request.max_forwards
     if request.method in ("INVITE", "UPDATE"):
         _ = request.contact, request.record_routes
-
-
-def _unsupported_method(request: Request) -> Refusal:
-    if request.method == "SUBSCRIBE":
-        return 489, None, [("Allow-Events", "")]
-    if request.method == "NOTIFY":
-        return 481, None, []
-    return 405, None, [("Allow", ALLOW)]
 
 
 def _target(request: Request) -> Refusal | None:
@@ -93,12 +85,12 @@ def _body(request: Request) -> Refusal | None:
         return 415, None, [("Accept", f"text/plain, {SMS}")]
     if request.method not in ("INVITE", "UPDATE"):
         return None
-    if request.body and request.content_type not in ("application/sdp", ""):
-        return 415, None, [("Accept", "application/sdp")]
+    if request.body and request.content_type not in (SDP, ""):
+        return 415, None, [("Accept", SDP)]
     if request.headers.get("Content-Encoding") not in (None, "identity"):
         return 415, None, [("Accept-Encoding", "identity")]
     accepted = [value.partition(";")[0].strip().lower() for value in request.headers.values("Accept")]
-    if accepted and not {"application/sdp", "application/*", "*/*"}.intersection(accepted):
+    if accepted and not {SDP, "application/*", "*/*"}.intersection(accepted):
         return 406, None, []
     return None
 

@@ -25,10 +25,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING, Protocol
 
 from gateway.sip.build import ack_for
 from gateway.sip.hop import Hop
 from gateway.sip.message import Request, Response
+
+if TYPE_CHECKING:
+    from gateway.sip.invite_session import InviteSession
+    from gateway.sip.outputs import Output
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +89,20 @@ class Failed:
 TransactionOutput = Transmit | Deliver | Failed
 
 
-class Transaction:
-    """What the four machines share: a request, a hop, named timers, one deadline. ``owner`` is the layer's user."""
+class Owner(Protocol):
+    """Who sent a request: he is told what becomes of it. Nobody needs to be."""
 
-    __slots__ = ("armed", "hop", "key", "owner", "request", "state", "timers", "values")
+    def receive_response(self, transaction: ClientTransaction, response: Response, now: float) -> list[Output]:
+        """A response, provisional or final."""
+
+    def failed(self, transaction: ClientTransaction, reason: str, now: float) -> list[Output]:
+        """There was no final response: ``timeout`` or ``transport``."""
+
+
+class Transaction:
+    """What the four machines share: a request, a hop, named timers, one deadline."""
+
+    __slots__ = ("armed", "hop", "key", "request", "state", "timers", "values")
 
     def __init__(self, key: tuple[str, ...], request: Request, hop: Hop, values: Timers, state: State) -> None:
         self.key = key
@@ -96,7 +111,6 @@ class Transaction:
         self.values = values
         self.state = state
         self.timers: dict[str, float] = {}
-        self.owner: object = None
         self.armed: float | None = None
 
     @property
@@ -137,10 +151,11 @@ class Transaction:
 class ClientTransaction(Transaction):
     """Common ground of the two client machines: one request, sent until something comes back."""
 
-    __slots__ = ("data", "interval")
+    __slots__ = ("data", "interval", "owner")
 
     def __init__(self, key: tuple[str, ...], request: Request, hop: Hop, values: Timers, state: State) -> None:
         super().__init__(key, request, hop, values, state)
+        self.owner: Owner | None = None
         self.data = bytes(request)
         self.interval = values.t1
 
@@ -249,10 +264,12 @@ class OtherClient(ClientTransaction):
 class ServerTransaction(Transaction):
     """Common ground of the two server machines: the last response, sent again when asked again."""
 
-    __slots__ = ("last",)
+    __slots__ = ("last", "owner")
 
     def __init__(self, key: tuple[str, ...], request: Request, hop: Hop, values: Timers, state: State) -> None:
         super().__init__(key, request, hop, values, state)
+        self.owner: InviteSession | None = None
+        """Whose INVITE outside of a dialog it is: a CANCEL is for him."""
         self.last: Transmit | None = None
 
     def respond(self, response: Response, now: float) -> list[TransactionOutput]:

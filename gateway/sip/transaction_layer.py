@@ -15,21 +15,21 @@ from gateway.sip.hop import Hop
 from gateway.sip.message import Request, Response
 from gateway.sip.transaction import (
     ClientTransaction,
-    Deliver,
     Failed,
     InviteClient,
     InviteServer,
     OtherClient,
     OtherServer,
+    Owner,
     ServerTransaction,
     State,
     Timers,
-    Transaction,
     TransactionOutput,
     Transmit,
 )
 
 Key = tuple[str, ...]
+Transaction = ClientTransaction | ServerTransaction
 
 
 def server_key(request: Request, method: str) -> Key:
@@ -75,7 +75,9 @@ class TransactionLayer:
             heapq.heappop(heap)
         return heap[0][0] if heap else None
 
-    def send(self, request: Request, hop: Hop, owner: object, now: float) -> tuple[ClientTransaction, list[Transmit]]:
+    def send(
+        self, request: Request, hop: Hop, owner: Owner | None, now: float
+    ) -> tuple[ClientTransaction, list[Transmit]]:
         """Start a client transaction."""
         key = (request.via.branch, request.method)
         invite = request.method == "INVITE"
@@ -132,17 +134,17 @@ class TransactionLayer:
         transaction.terminate()
         self._settle(transaction)
 
-    def transport_failed(self, hop: Hop) -> list[tuple[Transaction, Failed]]:
+    def transport_failed(self, hop: Hop) -> list[tuple[ClientTransaction, Failed]]:
         """Client transactions that can't reach ``hop``."""
-        failed: list[tuple[Transaction, Failed]] = []
+        failed: list[tuple[ClientTransaction, Failed]] = []
         for transaction in [one for one in self._clients.values() if one.hop == hop]:
             failed += [(transaction, output) for output in transaction.transport_failed() if isinstance(output, Failed)]
             self._settle(transaction)
         return failed
 
-    def handle_timeout(self, now: float) -> list[Transmit | tuple[Transaction, Failed]]:
+    def handle_timeout(self, now: float) -> list[Transmit | tuple[ClientTransaction, Failed]]:
         """Let every transaction that is due act."""
-        found: list[Transmit | tuple[Transaction, Failed]] = []
+        found: list[Transmit | tuple[ClientTransaction, Failed]] = []
         for transaction in self._ended:
             # A session knows its transactions, and they know it: cut, they need no garbage collector. Not sooner,
             # since whoever was told of the end asks whose it was.
@@ -155,9 +157,9 @@ class TransactionLayer:
                 match output:
                     case Transmit():
                         found.append(output)
-                    case Failed():
+                    case Failed() if isinstance(transaction, ClientTransaction):
                         found.append((transaction, output))
-                    case Deliver():
+                    case _:
                         pass
             self._settle(transaction)
         return found

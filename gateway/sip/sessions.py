@@ -1,0 +1,77 @@
+"""The sessions of a user agent: by their id, by the tag that the peer calls them by, and by when they want to wake."""
+
+from __future__ import annotations
+
+import heapq
+from itertools import count
+
+from gateway.sip.invite_session import InviteSession, SessionState
+from gateway.sip.message import Request
+from gateway.sip.outputs import Output
+
+
+class Sessions:
+    """Those not yet forgotten. Whoever gives a session an input hands what came of it to ``settle``."""
+
+    __slots__ = ("_by_id", "_by_tag", "_heap", "_order", "_tags")
+
+    def __init__(self) -> None:
+        self._by_id: dict[str, InviteSession] = {}
+        self._by_tag: dict[str, InviteSession] = {}
+        self._tags: dict[str, str] = {}
+        """The local tag of each session: a caller's session has no dialog before the first tagged response."""
+        self._heap: list[tuple[float, int, InviteSession]] = []
+        self._order = count()
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def add(self, session: InviteSession, local_tag: str) -> None:
+        """A new session."""
+        session.home = self
+        self._by_id[session.id] = self._by_tag[local_tag] = session
+        self._tags[session.id] = local_tag
+
+    def get(self, id: str) -> InviteSession | None:
+        """The session of that id."""
+        return self._by_id.get(id)
+
+    def of_dialog(self, request: Request) -> InviteSession | None:
+        """The session whose dialog a request is sent in (RFC 3261 §12.2.2)."""
+        session = self._by_tag.get(request.to.tag or "")
+        if session is None or session.dialog is None:
+            return None
+        dialog = session.dialog
+        same = dialog.call_id == request.call_id and dialog.remote_tag == (request.from_.tag or "")
+        return session if same else None
+
+    def settle(self, session: InviteSession, outputs: list[Output]) -> list[Output]:
+        """Forget a session that is over; put one that waits into the heap under its new deadline."""
+        deadline = session.deadline
+        if session.state is SessionState.GONE and deadline is None:
+            session.armed = None
+            if self._by_id.pop(session.id, None) is not None:
+                self._by_tag.pop(self._tags.pop(session.id), None)
+        elif deadline != session.armed:
+            session.armed = deadline
+            if deadline is not None:
+                heapq.heappush(self._heap, (deadline, next(self._order), session))
+        return outputs
+
+    @property
+    def deadline(self) -> float | None:
+        """The earliest deadline of any session."""
+        heap = self._heap
+        while heap and heap[0][2].armed != heap[0][0]:
+            heapq.heappop(heap)
+        return heap[0][0] if heap else None
+
+    def handle_timeout(self, now: float) -> list[Output]:
+        """Let every session that is due act."""
+        outputs: list[Output] = []
+        while self._heap and self._heap[0][0] <= now:
+            due, _, session = heapq.heappop(self._heap)
+            if session.armed == due:
+                session.armed = None
+                outputs += self.settle(session, session.handle_timeout(now))
+        return outputs
