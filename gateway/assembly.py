@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gateway.bindings.models import Application, Number
-from gateway.calls.settings import ExchangeSettings, ToneFiles, TrunkSettings
+from gateway.calls.settings import ExchangeSettings, Rank, RouteSettings, ToneFiles, TrunkSettings
 from gateway.calls.switchboard import wall
 from gateway.config.tree import Config, media_advertised
 from gateway.entries import application_of
@@ -29,6 +29,9 @@ def exchange_settings(config: Config) -> ExchangeSettings:
                 media_networks=trunk.media_networks,
                 max_calls=trunk.max_calls,
                 calls_per_second=trunk.calls_per_second,
+                max_calls_out=trunk.max_calls_out,
+                calls_per_second_out=trunk.calls_per_second_out,
+                ranks=tuple(Rank(*pair) for pair in trunk.ranks),
                 domain=trunk.domain,
                 nat=trunk.nat,
                 sms_as_3gpp=trunk.sms == "3gpp",
@@ -50,6 +53,15 @@ def exchange_settings(config: Config) -> ExchangeSettings:
         spool=str(Path(config.recordings.spool).absolute()),
         wall=wall,
         default_trunk=calls.default_trunk or None,
+        routes=tuple(
+            RouteSettings(
+                trunks=route.trunks,
+                application=route.application,
+                prefixes=route.prefixes,
+                ranks=tuple(Rank(*pair) for pair in route.ranks),
+            )
+            for route in config.route
+        ),
         max_calls=calls.max_calls,
         calls_per_second=calls.calls_per_second,
         ring_timeout=calls.ring_seconds,

@@ -54,7 +54,7 @@ def test_every_documented_key_is_a_default() -> None:
     full = load(ROOT / "configs" / "maskline.toml", {}).without_secrets()
     assert set(full) == {
         "node", "sip", "defence", "trunk", "media", "web", "database", "recordings", "calls", "events", "tones", "mail",
-        "records", "application", "number",
+        "records", "route", "application", "number",
     }  # fmt: skip
 
 
@@ -114,6 +114,16 @@ def test_references_must_exist(tmp_path: Path) -> None:
         MINIMAL + '[[number]]\nnumber = "+8617000000001"\napplication = "nobody"\n[calls]\ndefault_trunk = "u"\n',
     )
     assert set(found) == {"number[0].application", "calls.default_trunk"}
+
+
+def test_routes_and_ranks_are_checked(tmp_path: Path) -> None:
+    trunk = MINIMAL + "priorities = [1, 2]\n"
+    assert "priorities: one for each of peers, or none" in faults(tmp_path, trunk)["trunk[0]"]
+    route = '[[route]]\napplication = "nobody"\ntrunks = ["t", "u"]\n'
+    assert set(faults(tmp_path, MINIMAL + route)) == {"route[0].application", "route[0].trunks"}
+    good = load(write(tmp_path, MINIMAL + '[[route]]\ntrunks = ["t", "t"]\nweights = [1, 3]\n'), {})
+    assert good.route[0].ranks == ((0, 1), (0, 3))
+    assert good.trunk[0].ranks == ()
 
 
 def test_no_file_and_no_toml(tmp_path: Path) -> None:

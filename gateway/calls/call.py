@@ -69,6 +69,8 @@ from gateway.calls.privacy import callee_invite, reason
 from gateway.calls.quota import Quota
 from gateway.calls.record import CallRecord
 from gateway.calls.settings import ExchangeSettings, TrunkSettings
+from gateway.calls.trunks import Trunks
+from gateway.calls.ways import Way
 from gateway.causes import Cause
 from gateway.sdp.offer_answer import AudioTerms, Negotiation
 from gateway.sip.user_agent import (
@@ -94,6 +96,7 @@ class Plant:
     settings: ExchangeSettings
     agent: UserAgent
     token: Callable[[], str]
+    trunks: Trunks
     workers: Workers = field(default_factory=Workers)
     quota: Quota = field(default_factory=Quota)
     sessions: dict[str, tuple[Call, Leg]] = field(default_factory=dict)
@@ -111,29 +114,35 @@ class Call:
         "callee",
         "callee_port",
         "caller",
+        "carried",
         "decision",
         "id",
         "media",
         "offer",
         "out",
-        "outgoing",
         "phase",
         "plant",
         "record",
+        "way",
+        "ways",
     )
 
-    def __init__(self, plant: Plant, id: str, caller: Leg, offer: bytes, outgoing: TrunkSettings, record: CallRecord):
+    def __init__(self, plant: Plant, id: str, caller: Leg, offer: bytes, record: CallRecord) -> None:
         self.plant = plant
         self.id = id
         self.caller = caller
         self.callee: Leg | None = None
         self.callee_port = 0
         self.offer = offer
-        self.outgoing = outgoing
         self.record = record
         self.decision: Decision | None = None
         self.admitted = False
         """The quota of its application counts this call."""
+        self.way: Way | None = None
+        self.ways: list[Way] = []
+        """How the callee was called last, and how else he may be."""
+        self.carried = ""
+        """The trunk that counts this call as one out of it."""
         self.out: list[Output | CallOutput] = []
         self.media = MediaSession(id, plant.workers, self.out)
         self.phase = Phase(self)
@@ -251,11 +260,18 @@ class Call:
         leg.state = LegState.UP
         self.sip(self.plant.agent.accept(leg.session, body, now))
 
-    def invite_callee(self, decision: Connect, now: float, peer: int = 0) -> None:
-        """The callee's INVITE, always with our offer, by one of the trunk's peers."""
-        host = self.settings.media_host
-        invite = callee_invite(decision.shown, decision.callee, self.outgoing, host, peer)
-        negotiation = new_negotiation(self.id + "callee", host, self.outgoing)
+    def next_way(self, now: float) -> Way | None:
+        """The next of the ways to the callee that is free, counted with its trunk."""
+        way = self.plant.trunks.take(self.ways, self.carried, now)
+        if way is not None:
+            self.carried = way.trunk.name
+        return way
+
+    def invite_callee(self, decision: Connect, way: Way, now: float) -> None:
+        """The callee's INVITE, always with our offer."""
+        host, trunk = self.settings.media_host, way.trunk
+        invite = callee_invite(decision.shown, decision.callee, trunk, host, way.peer)
+        negotiation = new_negotiation(self.id + "callee", host, trunk)
         body = negotiation.offer(self.callee_port)
         session, outputs = self.plant.agent.invite(
             invite.target,
@@ -268,13 +284,17 @@ class Call:
         )
         if self.callee is not None:
             self.plant.sessions.pop(self.callee.session, None)
-        self.callee = Leg(control.CALLEE, session, self.outgoing, invite.target.host, negotiation)
+        self.way = way
+        self.callee = Leg(control.CALLEE, session, trunk, invite.target.host, negotiation)
         self.callee.port = self.callee_port
         self.plant.sessions[session] = (self, self.callee)
         self.sip(outputs)
 
-    def end(self, cause: Cause, now: float, *, status: int | None = None, failed_with: int = 0) -> None:
-        """End the call. ``status``: the caller's final status instead of the cause's; ``failed_with``: the callee's."""
+    def end(
+        self, cause: Cause, now: float, *, status: int | None = None, failed_with: int = 0, retry_after: int = 5
+    ) -> None:
+        """End the call. ``status``: the caller's final status instead of the cause's; ``failed_with``: the callee's;
+        ``retry_after``: seconds, for a 503."""
         if self.record.ended is not None:
             return
         failed = self.record.answered is None
@@ -288,15 +308,15 @@ class Call:
         )
         header = reason(cause)
         for leg in self.legs:
-            self._end_leg(leg, status, header, now)
+            self._end_leg(leg, status, header, retry_after, now)
         self.enter(Closing(self), now)
 
-    def _end_leg(self, leg: Leg, status: int, header: tuple[str, str], now: float) -> None:
+    def _end_leg(self, leg: Leg, status: int, header: tuple[str, str], retry_after: int, now: float) -> None:
         state, leg.state = leg.state, LegState.GONE
         self.plant.sessions.pop(leg.session, None)
         agent = self.plant.agent
         if state is LegState.EARLY and leg.side == control.CALLER:
-            headers = (header, ("Retry-After", "5")) if status == 503 else (header,)
+            headers = (header, ("Retry-After", str(retry_after))) if status == 503 else (header,)
             self.sip(agent.reject(leg.session, status, now, headers=headers))
         elif state is not LegState.GONE:
             self.sip(agent.hang_up(leg.session, now, headers=(header,)))
@@ -330,8 +350,10 @@ class Call:
                 phase.progress(status, body, now)
             case Accepted(body=body):
                 phase.accepted(body, now)
-            case Rejected(status=status):
+            case Rejected(status=status, response=response):
                 leg.state = LegState.GONE
+                if self.way is not None:
+                    self.plant.trunks.refused(self.way, status, response, now)
                 phase.rejected(status, now)
             case Confirmed(body=body):
                 phase.confirmed(leg, body, now)

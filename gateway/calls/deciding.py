@@ -21,8 +21,7 @@ def decide(call: Call, decision: Decision, now: float) -> Decision:
     decision = call.decision = _barred(call, decision, now)
     known: dict[str, Any] = {}
     if isinstance(decision, Connect):
-        known = {"direction": decision.direction, "shown": decision.shown, "callee": decision.callee,
-                 "way": call.outgoing.name}  # fmt: skip
+        known = {"direction": decision.direction, "shown": decision.shown, "callee": decision.callee}
     # Once its application is known a call stays its: whoever was told of the call is told of its end.
     call.change(
         application=decision.application or call.record.application,

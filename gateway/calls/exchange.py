@@ -39,6 +39,7 @@ from gateway.calls.record import CallRecord
 from gateway.calls.resolving import Resolving
 from gateway.calls.settings import ExchangeSettings, ToneFiles, TrunkSettings
 from gateway.calls.texts import Texts
+from gateway.calls.trunks import Trunks
 from gateway.causes import Cause
 from gateway.errors import PeerError
 from gateway.numbers import PhoneNumber
@@ -95,10 +96,10 @@ class Exchange:
     """
 
     def __init__(self, settings: ExchangeSettings, agent: UserAgent, token: Callable[[], str]) -> None:
-        self._plant = Plant(settings, agent, token)
+        self.trunks = Trunks(settings, token)
+        self._plant = Plant(settings, agent, token, self.trunks)
         self._admission = Admission(settings)
-        self._trunks = {trunk.name: trunk for trunk in settings.trunks}
-        self.texts = Texts(settings, agent, self._admission)
+        self.texts = Texts(settings, agent, self._admission, self.trunks)
         self._calls: dict[str, Call] = {}
         self._alarms: list[tuple[float, str]] = []
         self.counters: Counter[str] = Counter()
@@ -256,6 +257,7 @@ class Exchange:
         if call.closed:
             if self._calls.pop(call.id, None) is not None:
                 self._admission.release(call.caller.trunk)
+                self.trunks.release(call.carried)
                 if call.admitted:
                     self._plant.quota.release(call.record.application, call.record.x)
                 for leg in call.legs:
@@ -323,8 +325,7 @@ class Exchange:
             callee=None,
             started=now,
         )
-        outgoing = self._trunks.get(settings.default_trunk or trunk.name, trunk)
-        call = self._calls[name] = Call(plant, name, leg, request.body, outgoing, record)
+        call = self._calls[name] = Call(plant, name, leg, request.body, record)
         return self._with(call, now, call.enter, Resolving(call), now)
 
     def _turn_away(

@@ -9,8 +9,12 @@ The caller's offer is answered in the first 183 and the same answer is repeated 
 §13.2.1, RFC 6337 §2.2). A caller who sent no offer gets it in our 200, so it can't have early media: it gets a plain
 180, and its own network rings. Several 18x of several phones (To tags) count in turn: the last SDP is what is heard.
 
-A peer of the trunk that can't take the call (503, no answer, no connection) is passed over for the next one, as long as
-nothing has been told of the callee (pains.md P24).
+A peer that can't take the call is passed over for the next way (ways.py), as long as nothing has been told of the
+callee (pains.md P24):
+
+    nothing came back, no connection, 408, 503      the next peer of the trunk, then the next trunk
+    401, 407, 500, 502, 504                         the next trunk
+    any other status                                speaks of the callee, and ends the call
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ from gateway.calls.events import Alerting, CallOut
 from gateway.calls.outputs import Publish
 from gateway.calls.phase import CallState, Phase
 from gateway.calls.talking import Talking
+from gateway.calls.ways import Way
 from gateway.causes import Cause, cause_of_refusal
 from gateway.errors import PeerError
 from media import control
@@ -28,12 +33,14 @@ _WAITING = "waiting"
 _RINGBACK = "ringback"
 # The peer's state, not the callee's: the transaction timed out (RFC 3261 §8.1.3.1), or no service (RFC 3263 §4.3).
 _NOT_HERE = (408, 503)
+# The trunk's state: it won't know us, or what is behind it has failed.
+_NOT_BY_THIS_TRUNK = (401, 407, 500, 502, 504)
 
 
 class Ringing(Phase):
     """From the callee's INVITE to its final answer."""
 
-    __slots__ = ("_heard", "_offered_media", "_peer", "_progressed", "_ringing_back", "_waiting")
+    __slots__ = ("_heard", "_offered_media", "_progressed", "_ringing_back", "_waiting")
     state = CallState.RINGING
 
     @property
@@ -48,10 +55,14 @@ class Ringing(Phase):
         self._offered_media = False
         self._ringing_back = False
         self._waiting = False
-        self._peer = 0
         self._progressed = False
         decision = call.decision
         assert isinstance(decision, Connect)
+        call.ways = call.plant.trunks.ways.of(call.record.trunk, decision.application, decision.callee)
+        way = call.next_way(now)
+        if way is None:
+            call.end(Cause.NO_ROUTE, now, status=503, retry_after=call.plant.trunks.wait(call.ways, now))
+            return
         call.change(forwarded=now)
         call.out.append(Publish(call.id, call.event(CallOut, now)))
         call.set_alarm("connect", now + settings.connect_timeout)
@@ -61,33 +72,42 @@ class Ringing(Phase):
             self._waiting = True
             call.send_early_media(now)
             call.media.play(control.CALLER, _WAITING, (file,))
-        self._invite(decision, now)
+        self._invite(way, now)
 
-    def _invite(self, decision: Connect, now: float) -> None:
-        """Try the peer whose turn it is; while there is another one, for no longer than the patience with a peer."""
-        call = self.call
-        call.invite_callee(decision, now, self._peer)
-        if self._peer + 1 < len(call.outgoing.peers):
+    def _invite(self, way: Way, now: float) -> None:
+        """Try a way; while there is another one, for no longer than the patience with a peer."""
+        call, decision = self.call, self.call.decision
+        assert isinstance(decision, Connect)
+        call.change(way=way.trunk.name)
+        call.invite_callee(decision, way, now)
+        if call.ways:
             call.set_alarm("peer", now + call.settings.peer_patience)
 
-    def _next_peer(self, now: float) -> bool:
-        """Go on to the next peer, when there is one and nothing has been told of the callee."""
-        call, decision = self.call, self.call.decision
-        if self._progressed or self._peer + 1 >= len(call.outgoing.peers):
-            return False
-        assert isinstance(decision, Connect)
-        self._peer += 1
-        self._invite(decision, now)
-        return True
+    def _next_way(self, now: float, *, by_this_trunk: bool = True) -> Way | None:
+        """The way to go on by, when there is one and nothing has been told of the callee."""
+        call = self.call
+        if self._progressed:
+            return None
+        if not by_this_trunk:
+            call.ways = [way for way in call.ways if way.trunk.name != call.carried]
+        return call.next_way(now)
+
+    def _passed_over(self, now: float) -> None:
+        """Nothing at all has come back for so long: another way is tried, if one is free."""
+        call, leg, agent = self.call, self.call.callee, self.call.plant.agent
+        if leg is None or call.way is None or not agent.unheard(leg.session):
+            return
+        call.plant.trunks.unheard(call.way, now)
+        way = self._next_way(now)
+        if way is not None:
+            call.sip(agent.hang_up(leg.session, now))
+            self._invite(way, now)
 
     def alarm(self, name: str, now: float) -> None:
         """Patience, or one of the two limits of waiting."""
         match name:
             case "peer":
-                leg = self.call.callee
-                if leg is not None and self.call.plant.agent.unheard(leg.session):
-                    self.call.sip(self.call.plant.agent.hang_up(leg.session, now))
-                    self._next_peer(now)
+                self._passed_over(now)
             case "patience":
                 self._ring_back(now)
             case "connect":
@@ -176,6 +196,9 @@ class Ringing(Phase):
     def rejected(self, status: int, now: float) -> None:
         """The callee won't or can't; a redirection is not followed: calls go where a binding says (security.md)."""
         self.call.clear_alarm("peer")
-        if status in _NOT_HERE and self._next_peer(now):
-            return
+        if status in _NOT_HERE or status in _NOT_BY_THIS_TRUNK:
+            way = self._next_way(now, by_this_trunk=status in _NOT_HERE)
+            if way is not None:
+                self._invite(way, now)
+                return
         self.call.end(cause_of_refusal(status, rang=self.call.record.rang is not None), now, failed_with=status)

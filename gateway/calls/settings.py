@@ -13,10 +13,32 @@ from gateway.sip.hop import Hop
 Network = IPv4Network | IPv6Network
 
 
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """When one of several is tried (gateway.calls.ways): low priorities first, of one priority by weight."""
+
+    priority: int
+    weight: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteSettings:
+    """Calls of ``application`` ("": any) to numbers that start with one of ``prefixes`` (none: any) go by ``trunks``.
+
+    ``ranks``: one for each trunk, or none: tried in their order.
+    """
+
+    trunks: tuple[str, ...]
+    application: str = ""
+    prefixes: tuple[str, ...] = ()
+    ranks: tuple[Rank, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrunkSettings:
     """One carrier's trunk. Calls come from ``allow`` and go to the first of ``peers`` that takes them, numbered by
-    ``rules``.
+    ``rules``; ``ranks`` as those of a route. ``max_calls`` and ``calls_per_second`` limit calls that come from it,
+    those with ``_out`` calls to it.
 
     ``domain`` stands in the URIs written for this trunk (empty: our address in From, the peer's in To).
     ``codecs`` are RTP payload types, preferred first. ``media_networks``: prefixes that RTP may come from besides the
@@ -32,6 +54,9 @@ class TrunkSettings:
     media_networks: tuple[Network, ...] = ()
     max_calls: int | None = None
     calls_per_second: float | None = None
+    max_calls_out: int | None = None
+    calls_per_second_out: float | None = None
+    ranks: tuple[Rank, ...] = ()
     domain: str = ""
     nat: bool = False
     sms_as_3gpp: bool = False
@@ -117,6 +142,7 @@ class ExchangeSettings:
     spool: str
     wall: Callable[[float], datetime]
     default_trunk: str | None = None
+    routes: tuple[RouteSettings, ...] = ()
     max_calls: int | None = None
     calls_per_second: float | None = None
     ring_timeout: float = 60.0

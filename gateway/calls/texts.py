@@ -18,6 +18,7 @@ from gateway.calls.identity import called_number, caller_number, plain_text
 from gateway.calls.outputs import TextReceived
 from gateway.calls.privacy import callee_invite
 from gateway.calls.settings import ExchangeSettings, TrunkSettings
+from gateway.calls.trunks import Trunks
 from gateway.errors import ParseError
 from gateway.numbers import NumberError, PhoneNumber
 from gateway.sip.headers import NameAddr
@@ -32,9 +33,9 @@ from gateway.sms.tpdu import TpduError
 class Texts:
     """``counters``: RP-ERRORs that came (``sms_errors``)."""
 
-    def __init__(self, settings: ExchangeSettings, agent: UserAgent, admission: Admission) -> None:
+    def __init__(self, settings: ExchangeSettings, agent: UserAgent, admission: Admission, trunks: Trunks) -> None:
         self._settings = settings
-        self._trunks = {trunk.name: trunk for trunk in settings.trunks}
+        self._trunks = trunks
         self._agent = agent
         self._admission = admission
         self._reports: dict[str, tuple[TrunkSettings, Request, bytes]] = {}
@@ -99,21 +100,19 @@ class Texts:
 
     def bodies(self, trunk: str, x: PhoneNumber, text: str, at: datetime) -> list[Body]:
         """The MESSAGEs of a text of X, as the trunk wants them that leads out of ``trunk``."""
-        as_3gpp = self._outgoing(trunk).sms_as_3gpp
+        as_3gpp = self._trunks.ways.of(trunk, "", None)[0].trunk.sms_as_3gpp
         return bodies(text, x.e164, as_3gpp=as_3gpp, reference=next(self._references), at=at)
 
     def send(
         self, trunk: str, sender: PhoneNumber, receiver: PhoneNumber, body: Body, now: float
     ) -> tuple[str, list[Transmit]]:
         """Send one of them from ``sender`` (an X); what becomes of it is its TextAnswered, by the id."""
-        way = callee_invite(sender, receiver, self._outgoing(trunk), self._settings.media_host)
+        way = self._trunks.first(trunk, now)
+        page = callee_invite(sender, receiver, way.trunk, self._settings.media_host, way.peer)
         return self._agent.pager.send(
-            way.target, way.uri, from_=way.from_, to=way.to, headers=way.headers, body=body.octets,
+            page.target, page.uri, from_=page.from_, to=page.to, headers=page.headers, body=body.octets,
             content_type=body.content_type, now=now,
         )  # fmt: skip
-
-    def _outgoing(self, trunk: str) -> TrunkSettings:
-        return self._trunks[self._settings.default_trunk or trunk]
 
 
 def _read(trunk: TrunkSettings, digits: str) -> PhoneNumber | None:

@@ -21,6 +21,11 @@ def contradictions(config: Config) -> list[tuple[str, str]]:
             faults.append((f"trunk[{index}].name", f"{name!r} is given twice"))
     if config.calls.default_trunk and config.calls.default_trunk not in names:
         faults.append(("calls.default_trunk", f"no [[trunk]] is named {config.calls.default_trunk!r}"))
+    for index, route in enumerate(config.route):
+        for unknown in sorted(set(route.trunks) - set(names)):
+            faults.append((f"route[{index}].trunks", f"no [[trunk]] is named {unknown!r}"))
+        if route.application and route.application not in keys:
+            faults.append((f"route[{index}].application", f"no [[application]] has the key {route.application!r}"))
     if bool(config.web.certificate) != bool(config.web.key):
         missing, given = ("key", "certificate") if config.web.certificate else ("certificate", "key")
         faults.append((f"web.{missing}", f"must be given with web.{given}"))

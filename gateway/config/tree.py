@@ -24,7 +24,7 @@ from gateway.config.forms import (
     WebAddress,
 )
 from gateway.config.printing import plain
-from gateway.config.trunk import Trunk
+from gateway.config.trunk import Route, Trunk
 from gateway.sip.hop import Hop
 
 
@@ -247,6 +247,7 @@ class Config(Section):
     tones: Tones = Tones()
     mail: Mail = Mail()
     records: Records = Records()
+    route: tuple[Route, ...] = ()
     application: tuple[ApplicationEntry, ...] = ()
     number: tuple[NumberEntry, ...] = ()
 

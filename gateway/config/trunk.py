@@ -1,15 +1,34 @@
-"""A carrier's trunk: its table in the configuration."""
+"""A carrier's trunk, and the routes that lead to several of them: their tables in the configuration."""
 
 from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Network
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from gateway.config.forms import HopField, Section
 
 _CODECS = {"PCMA": 8, "PCMU": 0}
+
+
+class Ranked(Section):
+    """What names several: ``priorities`` and ``weights`` say in which order they are tried (gateway.calls.ways)."""
+
+    priorities: tuple[Annotated[int, Field(ge=0, le=65535)], ...] = ()
+    weights: tuple[Annotated[int, Field(ge=1, le=65535)], ...] = ()
+
+    def ranks_of(self, count: int) -> tuple[tuple[int, int], ...]:
+        """Priority and weight of each; none: in the order in which they are written."""
+        if not self.priorities and not self.weights:
+            return ()
+        return tuple(zip(self.priorities or (0,) * count, self.weights or (1,) * count, strict=True))
+
+    def check_ranks(self, count: int, what: str) -> None:
+        """ValueError when there is not one for each of ``what``."""
+        for name, given in (("priorities", self.priorities), ("weights", self.weights)):
+            if given and len(given) != count:
+                raise ValueError(f"{name}: one for each of {what}, or none")
 
 
 class NumberForm(Section):
@@ -22,7 +41,7 @@ class NumberForm(Section):
     strip_in: str = Field("", pattern=r"^[0-9+*#]{0,16}$")
 
 
-class Trunk(Section):
+class Trunk(Ranked):
     """A carrier: whom we call, from where it may call us, and how it writes numbers."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")
@@ -36,9 +55,39 @@ class Trunk(Section):
     nat: bool = False
     max_calls: int | None = Field(None, ge=1)
     calls_per_second: float | None = Field(None, gt=0)
+    max_calls_out: int | None = Field(None, ge=1)
+    calls_per_second_out: float | None = Field(None, gt=0)
     sms: Literal["text", "3gpp"] = "text"
 
     @property
     def payload_types(self) -> tuple[int, ...]:
         """The RTP payload types of ``codecs``, in order."""
         return tuple(_CODECS[name] for name in self.codecs)
+
+    @property
+    def ranks(self) -> tuple[tuple[int, int], ...]:
+        """Those of ``peers``."""
+        return self.ranks_of(len(self.peers))
+
+    @model_validator(mode="after")
+    def _one_rank_each(self) -> Trunk:
+        self.check_ranks(len(self.peers), "peers")
+        return self
+
+
+class Route(Ranked):
+    """Which trunks carry the calls of an application, or to numbers that begin so."""
+
+    trunks: tuple[str, ...] = Field(min_length=1)
+    application: str = ""
+    prefixes: tuple[Annotated[str, Field(pattern=r"^\+[0-9]{1,15}$")], ...] = ()
+
+    @property
+    def ranks(self) -> tuple[tuple[int, int], ...]:
+        """Those of ``trunks``."""
+        return self.ranks_of(len(self.trunks))
+
+    @model_validator(mode="after")
+    def _one_rank_each(self) -> Route:
+        self.check_ranks(len(self.trunks), "trunks")
+        return self

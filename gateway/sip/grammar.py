@@ -18,6 +18,7 @@ _BARE = re.compile(r'[^,;="<>\s]+\Z')
 _PLAIN_PARAM = r"[A-Za-z0-9.!%*_+`'~-]+(?:=[^,;=\"<>\s]+)?"
 _PLAIN_PARAMS = re.compile(rf"{_PLAIN_PARAM}(?:;{_PLAIN_PARAM})*\Z")
 _UNSIGNED = re.compile(r"[0-9]{1,10}\Z")
+_RETRY = re.compile(r"\s*([0-9]{1,9})(?![0-9])")
 
 
 def is_token(text: str) -> bool:
@@ -31,6 +32,12 @@ def unsigned(text: str, field: str, limit: int) -> int:
     if not _UNSIGNED.match(text) or int(text) > limit:
         raise ParseError(field, f"not a number in 0..{limit}")
     return int(text)
+
+
+def retry_seconds(text: str | None) -> int | None:
+    """The seconds of a Retry-After value (RFC 3261 §20.33), whatever stands behind them; None when there are none."""
+    match = _RETRY.match(text or "")
+    return int(match[1]) if match else None
 
 
 def split_outside(text: str, separator: str, field: str) -> list[str]:

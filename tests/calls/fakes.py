@@ -16,7 +16,7 @@ from gateway.calls.settings import ExchangeSettings, ToneFiles, TrunkSettings
 from gateway.causes import Cause
 from gateway.numbers import PhoneNumber
 from gateway.sip.hop import Hop
-from gateway.sip.message import Request, parse_message
+from gateway.sip.message import Headers, Request, Response, parse_message
 from gateway.sip.user_agent import Accepted, Confirmed, Ended, Incoming, Progress, ReInvited, Rejected
 from media import control
 
@@ -113,13 +113,16 @@ class FakeAgent:
 class Bench:
     """An exchange with one worker and one call; ``seen`` is everything it has handed out."""
 
-    def __init__(self, *, trunk: TrunkSettings = TRUNK, workers: int = 1, tones: ToneFiles | None = None, **more: Any):
+    def __init__(
+        self, *, trunk: TrunkSettings = TRUNK, others: Sequence[TrunkSettings] = (), workers: int = 1,
+        tones: ToneFiles | None = None, **more: Any,
+    ) -> None:  # fmt: skip
         self.now = 100.0
         self.agent = FakeAgent()
         self.seen: list[Any] = []
         self._tokens = 0
         settings = ExchangeSettings(
-            trunks=(trunk,),
+            trunks=(trunk, *others),
             tones=tones or ToneFiles(ringback="ringback.wav", no_binding="none.wav", lookup=self.tone),
             media_host="198.51.100.1",
             spool="/spool",
@@ -191,8 +194,10 @@ class Bench:
     def answer(self, body: bytes | None = None) -> list[Any]:
         return self.sip(Accepted("callee-1", sdp(5000) if body is None else body, None))  # type: ignore[arg-type]
 
-    def reject(self, status: int) -> list[Any]:
-        return self.sip(Rejected("callee-1", status, "", None))
+    def reject(self, status: int, session: str = "callee-1", headers: Sequence[tuple[str, str]] = ()) -> list[Any]:
+        """The callee's network refuses; 408 and 503 without headers: nothing came."""
+        response = Response(status, "", Headers(headers)) if headers or status not in (408, 503) else None
+        return self.sip(Rejected(session, status, "", response))
 
     def end(self, session: str, how: str = "BYE") -> list[Any]:
         return self.sip(Ended(session, "peer", how, ""))
@@ -255,6 +260,7 @@ class Bench:
         assert self.exchange._plant.sessions == {}
         assert self.exchange._plant.workers.held == 0
         assert self.exchange._admission.calls == 0
+        assert not self.exchange.trunks.calls
         assert self.exchange.deadline is None
         assert self.seen[self.seen.index(closed) - 1] == Publish(closed.call, self.events[-1])
         assert [type(event).__name__ for event in self.events].count("Disconnected") == 1

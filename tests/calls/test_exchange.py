@@ -113,8 +113,7 @@ def test_the_trunk_behind_nat_is_learnt_from_its_signalling_address() -> None:
 
 def test_the_default_trunk_takes_outgoing_calls() -> None:
     other = replace(TRUNK, name="other", peers=(Hop("tcp", "203.0.113.9", 5080),), allow=())
-    bench = Bench(default_trunk="other")
-    bench.exchange._trunks["other"] = other
+    bench = Bench(default_trunk="other", others=[other])
     bench.ring()
     assert bench.verb("invite", "callee-1")[2] == other.peers[0]
 

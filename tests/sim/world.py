@@ -175,6 +175,7 @@ class World:
         link: Link | None = None,
         link_of: Callable[[Hop, Hop], Link | None] = lambda source, target: None,
         trunk: TrunkSettings = TRUNK,
+        others: Sequence[TrunkSettings] = (),
         owner: Application | None = None,
         workers: int = 1,
         **settings: Any,
@@ -195,7 +196,7 @@ class World:
                  "wrong_goodbye", "no_extension")  # fmt: skip
         self.exchange = Exchange(
             ExchangeSettings(
-                trunks=(trunk,),
+                trunks=(trunk, *others),
                 tones=ToneFiles(**{name: str(SOUNDS / f"{name}.wav") for name in names}, lookup=tones.find),
                 media_host=GATEWAY.host,
                 spool="/spool",
@@ -433,6 +434,7 @@ class World:
         assert exchange._plant.sessions == {}
         assert exchange._plant.workers.held == 0
         assert exchange._admission.calls == 0
+        assert not exchange.trunks.calls
         assert exchange._plant.quota.calls.total() == 0
         assert self.agent.sessions == 0
         assert exchange.deadline is None, "a timer of the gateway is left"

@@ -1,0 +1,107 @@
+"""The trunks of a node as calls out of it see them: which way is free now, and how many calls each trunk carries.
+
+A call takes its first way that is good; when none is, the first that is only shy or down (a guess that may be wrong is
+no reason to refuse a call); never one that is barred, not registered, or at its outgoing limit: then there is no way,
+and the caller gets 503 with Retry-After.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter
+from collections.abc import Callable
+
+from gateway.calls.admission import TokenBucket
+from gateway.calls.peers import Peer
+from gateway.calls.settings import ExchangeSettings, TrunkSettings
+from gateway.calls.ways import Way, Ways
+from gateway.sip.grammar import retry_seconds
+from gateway.sip.message import Response
+
+_BUSY_SECONDS = 5
+
+
+class Trunks:
+    """``calls``: standing calls out of the node, by trunk."""
+
+    def __init__(self, settings: ExchangeSettings, token: Callable[[], str]) -> None:
+        self._token = token
+        self.ways = Ways(settings, self._chance)
+        self.peers = {
+            (trunk.name, index): Peer(trunk.name, hop)
+            for trunk in settings.trunks
+            for index, hop in enumerate(trunk.peers)
+        }
+        self.calls: Counter[str] = Counter()
+        self._rates = {
+            trunk.name: TokenBucket(trunk.calls_per_second_out)
+            for trunk in settings.trunks
+            if trunk.calls_per_second_out is not None
+        }
+
+    # --- a call out ---------------------------------------------------------------------------------------------------
+
+    def take(self, ways: list[Way], carried: str, now: float) -> Way | None:
+        """The next way of a call, taken out of ``ways`` with those that were passed over for good; None: there is none.
+
+        ``carried``: the trunk that counts the call already, or "".
+        """
+        free = [way for way in ways if not self.peers[way.trunk.name, way.peer].barred(now)]
+        free.sort(key=lambda way: not self.peers[way.trunk.name, way.peer].good(now))
+        for way in free:
+            if self._admits(way.trunk, carried, now):
+                ways.remove(way)
+                return way
+        return None
+
+    def _admits(self, trunk: TrunkSettings, carried: str, now: float) -> bool:
+        """Count the call on ``trunk`` instead of ``carried``, if the limits of ``trunk`` let it."""
+        if trunk.name == carried:
+            return True
+        if trunk.max_calls_out is not None and self.calls[trunk.name] >= trunk.max_calls_out:
+            return False
+        bucket = self._rates.get(trunk.name)
+        if bucket is not None:
+            if bucket.wait(now) > 0:
+                return False
+            bucket.take()
+        self.release(carried)
+        self.calls[trunk.name] += 1
+        return True
+
+    def release(self, carried: str) -> None:
+        """A call is over, or has gone on to another trunk. "": it was not counted."""
+        if carried:
+            self.calls[carried] -= 1
+            if not self.calls[carried]:
+                del self.calls[carried]
+
+    def first(self, came_in: str, now: float) -> Way:
+        """Where a short message goes that answers one which came by ``came_in``."""
+        ways = self.ways.of(came_in, "", None)
+        return min(ways, key=lambda way: not self.peers[way.trunk.name, way.peer].good(now))
+
+    def wait(self, ways: list[Way], now: float) -> int:
+        """For how many seconds a caller should stay away when none of ``ways`` is free."""
+        left = [self.peers[way.trunk.name, way.peer].barred_until - now for way in ways]
+        return 1 + int(min(left)) if left and min(left) > 0 else _BUSY_SECONDS
+
+    # --- what calls find out ------------------------------------------------------------------------------------------
+
+    def unheard(self, way: Way, now: float) -> None:
+        """No answer at all to an INVITE."""
+        self.peers[way.trunk.name, way.peer].unheard(now)
+
+    def refused(self, way: Way, status: int, response: Response | None, now: float) -> None:
+        """A final answer that is no 2xx; no response: nothing came."""
+        peer = self.peers[way.trunk.name, way.peer]
+        if response is None:
+            peer.unheard(now)
+            return
+        peer.heard()
+        seconds = retry_seconds(response.headers.get("Retry-After")) if status == 503 else None
+        if seconds:
+            peer.bar(seconds, now)
+
+    def _chance(self) -> float:
+        return zlib.crc32(self._token().encode()) / 2**32
