@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.config.tree import Config
-from gateway.database import asking, migrate, open_engine
+from gateway.database import migrate, open_engine, reading
 from gateway.vault.guard import agree
 
 
@@ -23,7 +23,7 @@ async def opened(config: Config, *, made: bool = False) -> AsyncIterator[AsyncEn
             await migrate(config.database.location)
         engine = open_engine(config.database.location)
         try:
-            async with asking(engine) as connection:
+            async with reading(engine) as connection:
                 await agree(connection)
             yield engine
         finally:

@@ -23,21 +23,21 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config as AlembicConfig
-from sqlalchemy import URL, Connection, Table, event, insert, make_url, text, update
+from sqlalchemy import URL, Connection, Select, Table, event, insert, make_url, text, update
 from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from gateway.selecting import Driver, PostgresDriver, Selector, SqliteDriver
 from gateway.tables import metadata
 from gateway.vault.columns import give_vault, sealed_columns
-from gateway.vault.guard import before_reading, before_writing, claim
+from gateway.vault.guard import before_reading, before_writing, claim, reading_is_late
 from gateway.vault.keys import Vault
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_MS = 5000
 KEY_FILE = "key_file"
 _WRITES = "maskline_writes"
-_ASKS = "maskline_asks"
-_ASKER = "maskline_asker"
+_SELECTOR = "maskline_selector"
 _AGAIN_SECONDS = 0.02
 _START_LOCK = 0x6D61736B  # any number, the same in every node
 
@@ -52,7 +52,6 @@ def open_engine(url: str, *, synchronous: str = "FULL") -> AsyncEngine:
     if key_file is not None:
         vault = Vault(key_file)
         give_vault(engine.dialect, vault)
-        give_vault(_asker(engine).dialect, vault)
     return engine
 
 
@@ -68,8 +67,6 @@ def _engine(parsed: URL, synchronous: str) -> AsyncEngine:
 
 
 def _postgresql(parsed: URL) -> AsyncEngine:
-    """Its ``asking`` has connections of its own: to switch one to autocommit and back takes 0.1 ms of each look-up."""
-
     def see_that_it_lives(connection: Any, _record: Any, _proxy: Any) -> None:
         # One way to the server and back; SQLAlchemy's pool_pre_ping takes three (BEGIN, the ping, ROLLBACK).
         try:
@@ -77,21 +74,20 @@ def _postgresql(parsed: URL) -> AsyncEngine:
         except Exception:  # a connection that is lost shows it in many ways
             raise DisconnectionError from None
 
-    asker = create_async_engine(parsed, isolation_level="AUTOCOMMIT", hide_parameters=True)
-    engine = create_async_engine(parsed, hide_parameters=True, execution_options={_ASKER: asker})
-    for one in (asker, engine):
-        event.listen(one.sync_engine, "checkout", see_that_it_lives)
-    event.listen(engine.sync_engine, "engine_disposed", lambda _engine: asker.sync_engine.dispose())
-    return engine
+    engine = create_async_engine(parsed, hide_parameters=True)
+    event.listen(engine.sync_engine, "checkout", see_that_it_lives)
+    return _with_selector(engine, PostgresDriver(parsed, engine.dialect))
 
 
 async def _ping(connection: Any) -> None:
     await connection.execute("SELECT 1")
 
 
-def _asker(engine: AsyncEngine) -> AsyncEngine:
-    found: AsyncEngine = engine.get_execution_options().get(_ASKER, engine)
-    return found
+def _with_selector(engine: AsyncEngine, driver: Driver) -> AsyncEngine:
+    selector = Selector(engine.dialect, driver)
+    engine.sync_engine.update_execution_options(**{_SELECTOR: selector})
+    event.listen(engine.sync_engine, "engine_disposed", lambda _engine: selector.close())
+    return engine
 
 
 def _sqlite(parsed: URL, synchronous: str) -> AsyncEngine:
@@ -111,11 +107,9 @@ def _sqlite(parsed: URL, synchronous: str) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Connection) -> None:
-        options = connection.get_execution_options()
-        if not options.get(_ASKS):
-            connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get(_WRITES) else "BEGIN")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get(_WRITES) else "BEGIN")
 
-    return engine
+    return _with_selector(engine, SqliteDriver(parsed, BUSY_MS))
 
 
 async def _ask_for_wal(connection: Any) -> None:
@@ -130,15 +124,13 @@ async def _ask_for_wal(connection: Any) -> None:
             await asyncio.sleep(_AGAIN_SECONDS)
 
 
-@asynccontextmanager
-async def asking(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """A connection for one SELECT, which needs no transaction: two round trips less."""
-    async with _asker(engine).connect() as connection:
-        if engine.dialect.name == "sqlite":
-            # SQLAlchemy's AUTOCOMMIT would cost three round trips to set and to take back.
-            await connection.execution_options(**{_ASKS: True})
-        await before_reading(connection)
-        yield connection
+async def ask(engine: AsyncEngine, statement: Select[Any], values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """The rows of one SELECT, by the shortest way there is; ``statement`` is a constant, its values have names."""
+    if reading_is_late(engine.dialect):
+        async with reading(engine):
+            pass
+    selector: Selector = engine.get_execution_options()[_SELECTOR]
+    return await selector.rows(statement, values)
 
 
 @asynccontextmanager

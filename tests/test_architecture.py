@@ -17,7 +17,7 @@ IO = {
     "gateway.__main__", "gateway.cli", "gateway.cli_ledger", "gateway.assembly", "gateway.config", "gateway.service",
     "gateway.start", "gateway.explaining",
     "gateway.vault.columns", "gateway.vault.keys", "gateway.vault.guard", "gateway.resealing", "gateway.cli_vault",
-    "gateway.cli_database",
+    "gateway.cli_database", "gateway.selecting",
     "gateway.web", "gateway.channel", "gateway.log", "gateway.database", "gateway.tones.folder", "gateway.tones.store",
     "gateway.records", "gateway.tones.child", "gateway.tones.shelf",
     "gateway.sip.transport", "gateway.sip.stream", "gateway.sip.endpoint",

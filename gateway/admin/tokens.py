@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.admin.roles import Actor, Role
 from gateway.admin.tables import admin_token, enterprise
 from gateway.bindings.rows import when
-from gateway.database import asking
+from gateway.database import reading
 
 _PREFIX = "mkl"
 
@@ -82,7 +82,7 @@ async def actor_of(engine: AsyncEngine, text: str, at: datetime, source: str) ->
     id, _, secret = rest.partition("_")
     if prefix != _PREFIX or not id or not secret:
         return None
-    async with asking(engine) as connection:
+    async with reading(engine) as connection:
         row = (await connection.execute(select(admin_token).where(admin_token.c.id == id[:32]))).first()
     # Compared for an unknown id too, so that the time tells nothing.
     matches = hmac.compare_digest(_digest(secret), row.digest if row else "")

@@ -13,10 +13,10 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, bindparam, func, select, union_all, update
+from sqlalchemy import Row, Select, bindparam, func, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gateway.database import writing
+from gateway.database import ask, writing
 from gateway.schema import outbox
 
 KINDS = ("callin", "collectInfo", "callout", "alerting", "answer", "disconnect", "fee", "sms", "numStatus")
@@ -24,6 +24,18 @@ OVERDUE = 200
 _PUT_OFF = update(outbox).where(
     outbox.c.session == bindparam("of"), outbox.c.state == "waiting", outbox.c.due_at < bindparam("at")
 ).values(due_at=bindparam("at"))  # fmt: skip
+
+
+def _waiting() -> Select[tuple[str]]:
+    waiting = outbox.c.state == "waiting"
+    first = select(func.min(outbox.c.application).label("key")).where(waiting).cte("keys", recursive=True)
+    following = select(func.min(outbox.c.application)).where(waiting, outbox.c.application > first.c.key)
+    keys = first.union_all(select(following.scalar_subquery()).where(first.c.key.is_not(None)))
+    earliest = select(func.min(outbox.c.due_at)).where(waiting, outbox.c.application == keys.c.key)
+    return select(keys.c.key).where(keys.c.key.is_not(None), earliest.scalar_subquery() <= bindparam("now"))
+
+
+_WAITING = _waiting()
 
 
 class Due(NamedTuple):
@@ -35,15 +47,9 @@ class Due(NamedTuple):
     more: bool
 
 
-async def waiting_applications(connection: AsyncConnection, now: float) -> Sequence[str]:
+async def waiting_applications(engine: AsyncEngine, now: float) -> list[str]:
     """Applications with rows that are due: one step in the index for each that has waiting rows."""
-    waiting = outbox.c.state == "waiting"
-    first = select(func.min(outbox.c.application).label("key")).where(waiting).cte("keys", recursive=True)
-    following = select(func.min(outbox.c.application)).where(waiting, outbox.c.application > first.c.key)
-    keys = first.union_all(select(following.scalar_subquery()).where(first.c.key.is_not(None)))
-    earliest = select(func.min(outbox.c.due_at)).where(waiting, outbox.c.application == keys.c.key)
-    query = select(keys.c.key).where(keys.c.key.is_not(None), earliest.scalar_subquery() <= now)
-    return (await connection.execute(query)).scalars().all()
+    return [key for (key,) in await ask(engine, _WAITING, {"now": now})]
 
 
 async def due_calls(

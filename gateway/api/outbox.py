@@ -38,7 +38,7 @@ from gateway.api.leases import Leases
 from gateway.api.sms import notify_body
 from gateway.bindings.models import Application
 from gateway.bindings.store import BindingStore
-from gateway.database import asking, reading
+from gateway.database import reading
 
 _log = structlog.get_logger()
 PARALLEL = 32
@@ -164,8 +164,7 @@ class Delivery:
         # Asked before the snapshot is taken: what is written down afterwards still looks due in it.
         under_way, held = {key: set(calls) for key, calls in self._calls.items()}, set(self._notes.held)
         blocked: list[tuple[str, float]] = []
-        async with asking(self._engine) as connection:
-            waiting = set(await waiting_applications(connection, now))
+        waiting = set(await waiting_applications(self._engine, now))
         # Before the snapshot: what another node has delivered until now must be seen in it.
         waiting = await self._leases.hold(waiting)
         async with reading(self._engine) as connection:

@@ -10,16 +10,17 @@ extension of AXE is looked up as ``number IN ("#1234")``, once the caller has di
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Row, Select, Table, and_, bindparam, exists, or_, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Column, Select, Table, and_, bindparam, exists, or_, select
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.bindings.decisions import Found
-from gateway.bindings.models import Binding, Mode, TemporaryCallee
+from gateway.bindings.models import Application, Binding, Mode, TemporaryCallee
 from gateway.bindings.rows import read_application, read_binding, read_number, when
+from gateway.database import ask
 from gateway.numbers import PhoneNumber
 from gateway.schema import (
     application,
@@ -72,25 +73,34 @@ _CALL: Select[Any] = (
 
 
 class _Part:
-    """Where the columns of one table are in a row of the joined statement."""
+    """Where the columns of one table are in a row of a statement that selects those of ``tables``."""
 
-    def __init__(self, table: Table) -> None:
-        before = _TABLES[: _TABLES.index(table)]
+    def __init__(self, table: Table, tables: Sequence[Table] = _TABLES) -> None:
+        before = tables[: tables.index(table)]
         self._start = sum(len(other.c) for other in before)
         self._end = self._start + len(table.c)
         columns: Any = namedtuple(table.name, [column.name for column in table.c])  # type: ignore[misc]
         self._make = columns._make
 
-    def of(self, row: Row[Any]) -> Any:
+    def of(self, row: Sequence[Any]) -> Any:
         """What the statement's row has of it, as a row of its own."""
         return self._make(row[self._start : self._end])
 
 
-_NUMBER, _APPLICATION, _BINDING = _Part(number), _Part(application), _Part(binding)
+_NUMBER, _APPLICATION, _BINDING, _TEMPORARY, _LAST = map(_Part, _TABLES)
+
+_ONE: Select[Any] = select(application).where(application.c.key == bindparam("wanted"))
+_ALONE = _Part(application, [application])
+
+
+async def look_up_application(engine: AsyncEngine, key: str) -> Application | None:
+    """One application by its key."""
+    rows = await ask(engine, _ONE, {"wanted": key})
+    return read_application(_ALONE.of(rows[0])) if rows else None
 
 
 async def look_up(
-    connection: AsyncConnection, caller: PhoneNumber | None, called: PhoneNumber, at: datetime, extension: str = ""
+    engine: AsyncEngine, caller: PhoneNumber | None, called: PhoneNumber, at: datetime, extension: str = ""
 ) -> Found:
     """All that routing needs to know of a call of ``caller`` (None: withheld) to ``called`` at ``at`` (aware).
 
@@ -100,33 +110,32 @@ async def look_up(
     if extension:
         member = other = "#" + extension
     values = {"called": called.e164, "caller": member, "other": other, "at": at.timestamp()}
-    rows = (await connection.execute(_CALL, values)).all()
+    rows = await ask(engine, _CALL, values)
     if not rows:
         return Found()
     first = rows[0]
     owner = read_application(_APPLICATION.of(first))
-    bindings = tuple(read_binding(_BINDING.of(row)) for row in rows if row.binding_id is not None)
-    temporary, last = None, None
+    bindings = tuple(read_binding(bound) for bound in map(_BINDING.of, rows) if bound.id is not None)
+    temporary, last, at_last = None, None, None
     if owner.mode in (Mode.AX, Mode.AXE) and bindings and bindings[0].a == caller:
-        temporary, last = _whom_a_reaches(first, bindings[0])
+        temporary = _temporary(_TEMPORARY.of(first), bindings[0])
+        known = _LAST.of(first)
+        last, at_last = (PhoneNumber(known.caller), when(known.at)) if known.caller else (None, None)
     return Found(
         number=read_number(_NUMBER.of(first)),
         application=owner,
         bindings=bindings,
         temporary=temporary,
         last_caller=last,
-        last_called_at=when(first.last_caller_at) if last else None,
-        has_lists=bool(first.has_lists),
+        last_called_at=at_last,
+        has_lists=bool(first[-1]),
     )
 
 
-def _whom_a_reaches(row: Row[Any], bound: Binding) -> tuple[TemporaryCallee | None, PhoneNumber | None]:
-    last = PhoneNumber(row.last_caller_caller) if row.last_caller_caller else None
-    expires = when(row.temporary_callee_expires_at)
+def _temporary(row: Any, bound: Binding) -> TemporaryCallee | None:
+    expires = when(row.expires_at)
     if expires is None:
-        return None, last
-    callee = PhoneNumber(row.temporary_callee_callee)
-    return (
-        TemporaryCallee(binding=bound.id, callee=callee, expires_at=expires, user_data=row.temporary_callee_user_data),
-        last,
+        return None
+    return TemporaryCallee(
+        binding=bound.id, callee=PhoneNumber(row.callee), expires_at=expires, user_data=row.user_data
     )

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.bindings.decisions import Connect, Decision, Found
 from gateway.bindings.errors import BindingNotFound, NotBound
 from gateway.bindings.lists import barred, listed
-from gateway.bindings.lookup import look_up
+from gateway.bindings.lookup import look_up, look_up_application
 from gateway.bindings.models import Application, Binding, Mode
 from gateway.bindings.pool import check_owned, live, lock, present
 from gateway.bindings.relations import allocate_y
@@ -24,15 +24,14 @@ from gateway.bindings.store_axb import AxbStore
 from gateway.bindings.store_axe import AxeStore
 from gateway.bindings.store_axyb import AxybStore
 from gateway.causes import Cause
-from gateway.database import asking, reading, upsert, writing
+from gateway.database import reading, upsert, writing
 from gateway.numbers import PhoneNumber
 from gateway.schema import application as applications
 from gateway.schema import binding as table
 from gateway.schema import last_caller, temporary_callee
-from gateway.vault.guard import key_changed
+from gateway.vault.guard import has_vault, key_changed
 
 PURGE_ROWS = 500
-_APPLICATION = select(applications).where(applications.c.key == bindparam("wanted"))
 
 
 class BindingStore(AxbStore, AxStore, AxeStore, AxybStore, SeedStore):
@@ -43,11 +42,13 @@ class BindingStore(AxbStore, AxStore, AxeStore, AxybStore, SeedStore):
 
     async def find(self, caller: PhoneNumber | None, called: PhoneNumber, at: datetime, extension: str = "") -> Found:
         """All that routing needs to know of a call of ``caller`` (None: withheld) to ``called`` and ``extension``."""
-        async with asking(self._engine) as connection:
-            found = await look_up(connection, caller, called, at, extension)
-            if not found.bindings and await key_changed(connection):
-                found = await look_up(connection, caller, called, at, extension)
-            return found
+        found = await look_up(self._engine, caller, called, at, extension)
+        if not found.bindings and has_vault(self._engine.dialect):
+            async with reading(self._engine) as connection:
+                changed = await key_changed(connection)
+            if changed:
+                found = await look_up(self._engine, caller, called, at, extension)
+        return found
 
     async def relate(self, application: Application, ax: Binding, b: PhoneNumber, at: datetime) -> Binding:
         """AXYB: give B a Y of A's. NoFreeNumber."""
@@ -63,9 +64,7 @@ class BindingStore(AxbStore, AxStore, AxeStore, AxybStore, SeedStore):
 
     async def application(self, key: str) -> Application | None:
         """One application."""
-        async with asking(self._engine) as connection:
-            row = (await connection.execute(_APPLICATION, {"wanted": key})).first()
-        return None if row is None else read_application(row)
+        return await look_up_application(self._engine, key)
 
     async def applications(self) -> list[Application]:
         """All applications."""

@@ -19,7 +19,7 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.database import asking
+from gateway.database import reading
 from gateway.tones.folder import EVERYBODY
 from gateway.tones.names import is_key, is_name
 from gateway.tones.states import LIVE
@@ -62,7 +62,7 @@ class Shelf:
     async def sync(self) -> None:
         """Make the folder equal to the database."""
         async with self._syncing:
-            async with asking(self._engine) as connection:
+            async with reading(self._engine) as connection:
                 query = select(tone.c.application, tone.c.name, tone.c.sha256).where(tone.c.slot == LIVE)
                 wanted = {(row.application, row.name): row.sha256 for row in await connection.execute(query)}
             if self._there is None:
@@ -76,7 +76,7 @@ class Shelf:
 
     async def _put(self, key: tuple[str, str]) -> None:
         mine = (tone.c.application == key[0], tone.c.name == key[1], tone.c.slot == LIVE)
-        async with asking(self._engine) as connection:
+        async with reading(self._engine) as connection:
             row = (await connection.execute(select(tone.c.sound, tone.c.sha256).where(*mine))).first()
         if row is not None:
             await asyncio.to_thread(_write, self._place(*key), row.sound)

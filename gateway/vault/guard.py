@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from sqlalchemy import Table, literal, select, text
+from sqlalchemy import Dialect, Table, literal, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.vault.cipher import VaultError
@@ -85,10 +85,21 @@ async def before_writing(connection: AsyncConnection) -> None:
         await _follow(connection, vault)
 
 
+def has_vault(dialect: Dialect) -> bool:
+    """Whether what this engine reads may be sealed."""
+    return vault_of(dialect) is not None
+
+
+def reading_is_late(dialect: Dialect) -> bool:
+    """Whether who reads has to look first under which key, which ``before_reading`` does; once a second at most."""
+    vault = vault_of(dialect)
+    return vault is not None and time.monotonic() - vault.checked_at >= READERS_SECONDS
+
+
 async def before_reading(connection: AsyncConnection) -> None:
-    """Once a second at most. VaultError."""
+    """At the start of what reads. VaultError."""
     vault = vault_of(connection.dialect)
-    if vault is not None and time.monotonic() - vault.checked_at >= READERS_SECONDS:
+    if vault is not None and reading_is_late(connection.dialect):
         await _follow(connection, vault)
 
 

@@ -1,0 +1,166 @@
+"""[IO] One SELECT, put to the database's driver itself: what stands in the call path.
+
+SQLAlchemy compiles the statement and knows how values and cells are turned into each other (the vault's too); that is
+asked for once. Its asynchronous connection then costs several hops between greenlets, threads and event loop for every
+statement, which is more than the database takes to answer:
+
+    SQLite       one hop to a thread that has a connection of its own, one back
+    PostgreSQL   one round trip on a connection of asyncpg, which keeps the statement prepared
+
+Such a SELECT needs no transaction: it is its own snapshot. A connection that turns out to be lost is no failure, since
+a question can be asked again; so none is tested before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
+
+from sqlalchemy import URL, Dialect, Float, Select
+from sqlalchemy.types import TypeEngine
+
+CONNECTIONS = 8
+_Process = Callable[[Any], Any]
+
+
+class Driver(Protocol):
+    """A database's own way of answering."""
+
+    async def fetch(self, sql: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        """The rows of one SELECT."""
+
+    def close(self) -> None:
+        """End its connections; it may be used again."""
+
+
+class Selector:
+    """The questions of one engine. A statement must be kept by who asks: its compiled form is kept with it."""
+
+    def __init__(self, dialect: Dialect, driver: Driver) -> None:
+        self._dialect = dialect
+        self._driver = driver
+        self._prepared: dict[Select[Any], _Prepared] = {}
+        self.close = driver.close
+
+    async def rows(self, statement: Select[Any], values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """All rows, each as a tuple in the order of the statement's columns."""
+        prepared = self._prepared.get(statement)
+        if prepared is None:
+            prepared = self._prepared[statement] = _Prepared(statement, self._dialect)
+        found = await self._driver.fetch(prepared.sql, prepared.parameters(values))
+        return [prepared.row(cells) for cells in found]
+
+
+class _Prepared:
+    """A statement's text for one dialect, and what is to be done to its values and to its cells."""
+
+    def __init__(self, statement: Select[Any], dialect: Dialect) -> None:
+        compiled = statement.compile(dialect=dialect)
+        self.sql = str(compiled)
+        binds = [compiled.binds[name] for name in compiled.positiontup or ()]
+        self._values = [(bind.key, bind.type.dialect_impl(dialect).bind_processor(dialect)) for bind in binds]
+        self._constants = {bind.key: bind.value for bind in binds if not bind.required}
+        processes = [_reading(column.type, dialect) for column in statement.selected_columns]
+        self._cells = [(place, process) for place, process in enumerate(processes) if process is not None]
+
+    def parameters(self, values: Mapping[str, Any]) -> list[Any]:
+        """The values in the order in which the text wants them."""
+        values = {**self._constants, **values}
+        return [values[name] if process is None else process(values[name]) for name, process in self._values]
+
+    def row(self, cells: Sequence[Any]) -> tuple[Any, ...]:
+        """What the cells of a row mean."""
+        if not self._cells:
+            return tuple(cells)
+        row = list(cells)
+        for place, process in self._cells:
+            row[place] = process(row[place])
+        return tuple(row)
+
+
+def _reading(type: TypeEngine[Any], dialect: Dialect) -> _Process | None:
+    """What makes a value of a cell; None: nothing need be done."""
+    if isinstance(type, Float):
+        # Both drivers give floats, and SQLAlchemy's would want to know the column's kind from the cursor.
+        return None
+    return type.dialect_impl(dialect).result_processor(dialect, None)
+
+
+class SqliteDriver:
+    """A thread with a connection that only reads."""
+
+    def __init__(self, url: URL, busy_ms: int) -> None:
+        self._path = url.database or ""
+        self._busy_ms = busy_ms
+        self._thread: ThreadPoolExecutor | None = None
+        self._connection: sqlite3.Connection | None = None
+
+    async def fetch(self, sql: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        """The rows. sqlite3.Error."""
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, "select")
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._answer, sql, values)
+
+    def _answer(self, sql: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        if self._connection is None:
+            self._connection = sqlite3.connect(self._path, timeout=self._busy_ms / 1000, isolation_level=None)
+            self._connection.execute("PRAGMA query_only=ON")
+        return self._connection.execute(sql, values).fetchall()
+
+    def close(self) -> None:
+        """End the thread, once it has answered what it was asked."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.submit(self._disconnect)
+            thread.shutdown()
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+
+class PostgresDriver:
+    """A few connections, each made when there is none to spare. asyncpg's own pool tidies up a session after every
+    question, one more round trip; a SELECT leaves nothing to be tidied up."""
+
+    def __init__(self, url: URL, dialect: Dialect) -> None:
+        import asyncpg  # not there where SQLite is enough
+
+        self._connect = asyncpg.connect
+        self._lost = (
+            *(asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError),
+            *(asyncpg.InterfaceError, asyncpg.InternalClientError, OSError),
+        )
+        self._options = dialect.create_connect_args(url)[1]
+        self._room = asyncio.Semaphore(CONNECTIONS)
+        self._spare: list[Any] = []
+
+    async def fetch(self, sql: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        """The rows. asyncpg.PostgresError, OSError."""
+        async with self._room:
+            while self._spare:
+                try:
+                    return await self._fetch(self._spare.pop(), sql, values)
+                except self._lost:
+                    # A server that was restarted has left all of them lost.
+                    continue
+            return await self._fetch(await self._connect(**self._options), sql, values)
+
+    async def _fetch(self, connection: Any, sql: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        try:
+            rows: Sequence[Sequence[Any]] = await connection.fetch(sql, *values)
+        except BaseException:
+            connection.terminate()
+            raise
+        self._spare.append(connection)
+        return rows
+
+    def close(self) -> None:
+        """Cut the connections."""
+        for connection in self._spare:
+            connection.terminate()
+        self._spare.clear()
