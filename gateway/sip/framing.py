@@ -1,7 +1,9 @@
 """Messages out of a byte stream (RFC 3261 §18.3), with CRLF keep-alives (RFC 5626 §3.5.1).
 
-Content-Length decides; where it is absent on a stream the body is empty. Everything is bounded, and a head that can't
-be trusted ends the connection: after it nobody knows where the next message starts.
+Content-Length decides; where it is absent the body is empty, unless a Content-Type says that there is one: on a stream
+nobody could tell where that ends (§20.14). Everything is bounded, and a head that can't
+be trusted ends the connection: after it nobody knows where the next message starts. So does a first line that isn't
+SIP, as soon as it is there: what follows is another protocol's, or the body of a message that lied about its length.
 """
 
 from __future__ import annotations
@@ -16,11 +18,15 @@ HEAD_LIMIT = 64 * 1024
 class StreamFramer:
     """Bytes in, whole messages out. Once ``error`` is set the connection must be closed; ``rest`` is what lay there."""
 
-    __slots__ = ("_buffer", "_need", "error", "pings")
+    __slots__ = ("_begun", "_buffer", "_need", "_searched", "error", "pings")
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._need = 0
+        self._begun = False
+        """The first line is there, and is SIP."""
+        self._searched = 0
+        """So many bytes hold no end of a head: a trickle is not searched again with each byte."""
         self.error: ParseError | None = None
         """Why the bytes in ``rest`` can't be framed. Messages before them were good and have been returned."""
         self.pings = 0
@@ -46,7 +52,8 @@ class StreamFramer:
             while self._ready():
                 messages.append(bytes(self._buffer[: self._need]))
                 del self._buffer[: self._need]
-                self._need = 0
+                self._need = self._searched = 0
+                self._begun = False
         except ParseError as error:
             self.error = error
         return messages
@@ -55,10 +62,13 @@ class StreamFramer:
         """Whether a whole message lies in front. Raises ParseError."""
         if self._need == 0:
             self._skip_keep_alives()
-            end = self._buffer.find(b"\r\n\r\n")
+            if not self._begun:
+                self._begin()
+            end = self._buffer.find(b"\r\n\r\n", self._searched)
             if end > HEAD_LIMIT or (end < 0 and len(self._buffer) > HEAD_LIMIT):
                 raise ParseError("head", "too long")
             if end < 0:
+                self._searched = max(0, len(self._buffer) - 3)
                 return False
             self._need = end + 4 + self._content_length(bytes(self._buffer[:end]))
         return len(self._buffer) >= self._need
@@ -70,10 +80,21 @@ class StreamFramer:
         if self._buffer.startswith(b"\r\n") and len(self._buffer) > 3:
             del self._buffer[:2]
 
+    def _begin(self) -> None:
+        """Look at the first line once it is there. Raises ParseError."""
+        end = self._buffer.find(b"\n", self._searched, HEAD_LIMIT)
+        if end < 0 or self._buffer.startswith(b"\r\n"):
+            return
+        if b"SIP/" not in self._buffer[:end]:
+            raise ParseError("start line", "no SIP")
+        self._begun = True
+
     @staticmethod
     def _content_length(head: bytes) -> int:
         _, rows, _ = split_head(head.decode("utf-8", "surrogateescape"))
         stated = [value for key, _, value in rows if key == "content-length"]
         if len(stated) > 1:
             raise ParseError("Content-Length", "given twice")
+        if not stated and any(key == "content-type" for key, _, _ in rows):
+            raise ParseError("Content-Length", "missing")
         return unsigned(stated[0], "Content-Length", BODY_LIMIT) if stated else 0

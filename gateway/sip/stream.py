@@ -72,7 +72,9 @@ class Stream(asyncio.Protocol):
         messages = self._framer.feed(data)
         self._watch(bool(messages))
         for _ in range(self._framer.pings):
-            self.write(PONG)
+            # Nobody needs to ping often: each costs as much of the peer's rate as a message.
+            if self._owner.gate.message(self._hop.host, b"", time.monotonic()) == 0.0:
+                self.write(PONG)
         self._framer.pings = 0
         wait = 0.0
         for message in messages:

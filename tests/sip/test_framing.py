@@ -84,9 +84,37 @@ def test_a_lone_crlf_is_no_beginning_of_a_message() -> None:
         b"OPTIONS sip:a SIP/2.0\r\nContent-Length: 1\r\nl: 1\r\n\r\n",
         b"OPTIONS sip:a SIP/2.0\r\nContent-Length: 99999999\r\n\r\n",
         b"OPTIONS sip:a SIP/2.0\r\nContent-Length: 1e3\r\n\r\n",
+        b"INVITE sip:a SIP/2.0\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n",
+        b"GET / HTTP/1.1\r\n",
+        b"\x16\x03\x01\x02\n",
     ],
 )
 def test_heads_that_can_not_be_trusted(head: bytes) -> None:
     framer = StreamFramer()
     framer.feed(head)
+    assert framer.error is not None
+
+
+def test_a_trickle_is_searched_once() -> None:
+    """Each byte is looked at a fixed number of times: a buffer that counts what is searched in it."""
+    framer = StreamFramer()
+    searched = 0
+
+    class Counting(bytearray):
+        def find(self, what: object, start: object = 0, end: object = None) -> int:  # type: ignore[override]
+            nonlocal searched
+            searched += len(self) - int(str(start))
+            return bytearray.find(self, what, start, len(self) if end is None else end)  # type: ignore[arg-type]
+
+    framer._buffer = Counting()
+    for _ in range(20_000):
+        framer.feed(b"A")
+    assert searched < 20 * 20_000
+
+
+def test_what_is_behind_a_lie_about_a_length_is_no_message() -> None:
+    framer = StreamFramer()
+    assert framer.feed(ONE.replace(b"Length: 4", b"Length: 2") + b"\r\nrest\r\n" + TWO) == [
+        ONE.replace(b"Length: 4", b"Length: 2")[:-2]
+    ]
     assert framer.error is not None
