@@ -1,8 +1,8 @@
 """The line between the signalling process and the web process: length-prefixed msgspec messages on a socket pair.
 
-Web asks (``StopCall``, ``AskStatus``, ``ListCalls``, ``ListBans``, ``LiftBans``), signalling asks too (``Question``),
-and each question gets one reply with its ``id``; signalling also nudges (``Nudge``: rows wait in the outbox or a
-recording waits to be rendered).
+Web asks (``StopCall``, ``AskStatus``, ``ListCalls``, ``ListBans``, ``LiftBans``, ``AskMetrics``), signalling asks too
+(``Question``), and each question gets one reply with its ``id``; signalling also nudges (``Nudge``: rows wait in the
+outbox or a recording waits to be rendered).
 When one end's process is gone the other end reads end-of-file, so no process outlives its node.
 """
 
@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from gateway.metrics.tally import Row
 from gateway.questions import Question, TextQuestion, TextVerdict, Verdict
 from gateway.standing import StandingBan, StandingCall
 
@@ -67,6 +68,12 @@ class ListBans(_Message, frozen=True):
     id: int
 
 
+class AskMetrics(_Message, frozen=True):
+    """What have the signalling process and the media workers counted?"""
+
+    id: int
+
+
 class LiftBans(_Message, frozen=True):
     """Let ``source`` in again, or everybody when it is ""."""
 
@@ -81,6 +88,13 @@ class Bans(_Message, frozen=True):
     bans: list[StandingBan]
 
 
+class Metrics(_Message, frozen=True):
+    """The answer to AskMetrics."""
+
+    id: int
+    rows: list[Row]
+
+
 class Nudge(_Message, frozen=True):
     """There may be work: rows in the outbox, recordings to render."""
 
@@ -89,8 +103,9 @@ class Finish(_Message, frozen=True):
     """The node stops: finish what is pending, then end."""
 
 
-Answer = Reply | Calls | Bans | Verdict | TextVerdict
-Message = StopCall | AskStatus | ListCalls | ListBans | LiftBans | Nudge | Finish | Question | TextQuestion | Answer
+Answer = Reply | Calls | Bans | Metrics | Verdict | TextVerdict
+Asked = StopCall | AskStatus | ListCalls | ListBans | LiftBans | AskMetrics
+Message = Asked | Nudge | Finish | Question | TextQuestion | Answer
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Message).decode
@@ -139,6 +154,11 @@ class Channel:
         """Let a source in again, or all (""): the bans that were lifted."""
         answer = await self._exchange(lambda number: LiftBans(number, source), seconds)
         return answer.bans if isinstance(answer, Bans) else None
+
+    async def metrics(self, seconds: float = 3.0) -> list[Row]:
+        """What the other side and its workers have counted; nothing when it does not answer."""
+        answer = await self._exchange(AskMetrics, seconds)
+        return answer.rows if isinstance(answer, Metrics) else []
 
     async def consult(self, make: Callable[[int], Question], seconds: float) -> Verdict | None:
         """Send a question and wait for its verdict; None when there is none in time."""

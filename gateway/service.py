@@ -18,8 +18,9 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import structlog
 import uvloop
@@ -34,6 +35,7 @@ from gateway.calls.media_pool import MediaPool
 from gateway.calls.outputs import TextClosed
 from gateway.calls.switchboard import Switchboard, wall
 from gateway.channel import (
+    AskMetrics,
     AskStatus,
     Bans,
     Calls,
@@ -43,12 +45,17 @@ from gateway.channel import (
     ListBans,
     ListCalls,
     Message,
+    Metrics,
     Nudge,
     Reply,
     StopCall,
 )
 from gateway.config.tree import Config, advertised, media_listen
+from gateway.measures import node_rows, watch_gate, watch_parts
 from gateway.messages.forwarder import Forwarder
+from gateway.metrics.stalls import watch_stalls
+from gateway.metrics.tally import Tally
+from gateway.metrics.traffic import Traffic
 from gateway.questions import Question, TextQuestion, TextVerdict, Verdict
 from gateway.sip.endpoint import Endpoint
 from gateway.sip.gate import Ban, Gate
@@ -112,9 +119,14 @@ class Node:
         )
         self._exchange = Exchange(exchange_settings(config), agent, token)
         texts = Forwarder(self._store, self._ask_text, lambda payload: self._journal.put(TextClosed(payload)))
-        self._board = Switchboard(self._exchange, self._store, self._journal, self._ask, texts)
         self._gate = Gate(gate_settings(config), self._exchange.admits, self._exchange.trunk_name)
-        self._endpoint = Endpoint(self._exchange, self._board.carry_out, self._gate)
+        self._tally = Tally()
+        self._board = Switchboard(self._exchange, self._store, self._journal, self._ask, texts, self._tally)
+        traffic = Traffic(self._tally, self._exchange.trunk_name)
+        self._endpoint = Endpoint(self._exchange, self._board.carry_out, self._gate, traffic)
+        watch_parts(self._tally, self._exchange, agent, self._endpoint, self._journal)
+        watch_gate(self._tally, self._gate, time.monotonic)
+        self._watching: set[asyncio.Task[None]] = set()
         self._pool = MediaPool(
             host=media_listen(config),
             ports=config.media.ports,
@@ -143,6 +155,7 @@ class Node:
             keeping = loop.create_task(self._keep_web(listening))
             await self._start()
             self._started.set()
+            self._watch(watch_stalls(self._tally, "signalling"))
             self._nudge()
             self._greet()
             await self._stopping.wait()
@@ -222,8 +235,19 @@ class Node:
             case LiftBans(number, source):
                 lifted = self._gate.lift(source, time.monotonic())
                 self._channel.send(Bans(number, [_standing(ban) for ban in lifted]))
+            case AskMetrics(number):
+                self._watch(self._tell_metrics(self._channel, number))
             case _:
                 pass
+
+    async def _tell_metrics(self, channel: Channel, number: int) -> None:
+        channel.send(Metrics(number, await node_rows(self._tally, self._pool)))
+
+    def _watch(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run what is no call's."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._watching.add(task)
+        task.add_done_callback(self._watching.discard)
 
     async def _ask(self, make: Callable[[int], Question]) -> Verdict | None:
         """Put a question to the web process."""
@@ -285,6 +309,8 @@ class Node:
 
     async def _stop(self, keeping: asyncio.Task[None] | None) -> None:
         self._stopping.set()
+        for task in self._watching:
+            task.cancel()
         await self._board.stop()
         await self._pool.stop()
         await self._journal.stop()

@@ -40,6 +40,10 @@ from gateway.config.reading import load
 from gateway.config.tree import Config
 from gateway.database import open_engine
 from gateway.explaining import explain
+from gateway.metrics.backlog import Backlog
+from gateway.metrics.door import metrics_page
+from gateway.metrics.stalls import watch_stalls
+from gateway.metrics.tally import Row, Tally
 from gateway.numbers import PhoneNumber
 from gateway.questions import Question, TextQuestion
 from gateway.records.keeping import KeepingSettings, RecordKeeping
@@ -111,6 +115,8 @@ class Web:
             self.engine, KeepingSettings(days=keep.days, statistics_days=keep.statistics_days, zone=zone), _now
         )
         self.shelf = Shelf(self.engine, config.tones.approved)
+        self.tally = Tally()
+        self.backlog = Backlog(self.engine)
         self.admin = self._admin_context()
         self.app = create_app(
             ApiContext(
@@ -132,7 +138,13 @@ class Web:
                 wake_keeper=self.keeper.wake,
             ),
             {"/v1": create_admin(self.admin)},
+            {"/metrics": metrics_page(config.metrics.allow, self._rows)},
         )
+
+    async def _rows(self) -> list[Row]:
+        """The figures of all processes of the node."""
+        others, backlog = await asyncio.gather(self.channel.metrics(), self.backlog.rows())
+        return [*others, *backlog, *self.tally.rows()]
 
     def _admin_context(self) -> AdminContext:
         config, calls = self._config, exchange_settings(self._config)
@@ -222,6 +234,7 @@ class Web:
         keeping = asyncio.create_task(self.records.run())
         purging = asyncio.create_task(keep_purged(self.store, _now))
         applying = asyncio.create_task(keep_applied(self.admin))
+        stalls = asyncio.create_task(watch_stalls(self.tally, "web"))
         told = asyncio.create_task(self.finish.wait())
         await asyncio.wait({serving, gone, told}, return_when=asyncio.FIRST_COMPLETED)
         try:
@@ -233,7 +246,7 @@ class Web:
             _log.warning("work was left for the next start")
         server.should_exit = True
         await asyncio.gather(serving, return_exceptions=True)
-        for task in (gone, told, purging, applying, keeping, renewing):
+        for task in (gone, told, purging, applying, keeping, renewing, stalls):
             task.cancel()
         # A connection that a cancelled task still holds would outlive the engine.
         await asyncio.gather(purging, applying, keeping, renewing, return_exceptions=True)

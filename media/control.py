@@ -118,7 +118,11 @@ class Drain(_Message, frozen=True):
     """Close every session and end the process when the spools are safe."""
 
 
-Command = Open | Connect | Relay | Play | Stop | Record | Watch | Listen | Close | Drain
+class AskUsage(_Message, frozen=True):
+    """What has the worker counted? Answered by Usage."""
+
+
+Command = Open | Connect | Relay | Play | Stop | Record | Watch | Listen | Close | Drain | AskUsage
 
 
 # --- reports: worker -> signalling --------------------------------------------------------------------------------
@@ -206,7 +210,21 @@ class Closed(_Message, frozen=True):
     error: str = ""
 
 
-Report = Ready | Opened | OpenFailed | Heard | Played | Digit | Silent | Closed
+class Usage(_Message, frozen=True, kw_only=True):
+    """What a worker has counted since it began, sessions that stand included; pairs of ports; how late its timers
+    fired: counts by bucket of ``STALLS`` and their sum."""
+
+    sessions: int
+    in_use: int
+    resting: int
+    free: int
+    counted: LegStats
+    stalls: tuple[float, ...]
+
+
+STALLS = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+Report = Usage | Ready | Opened | OpenFailed | Heard | Played | Digit | Silent | Closed
 
 encode = msgspec.msgpack.Encoder().encode
 decode_command = msgspec.msgpack.Decoder(Command).decode

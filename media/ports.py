@@ -43,6 +43,15 @@ class PortPool:
         self._out.remove(port)
         self._free.appendleft((float("-inf"), port))
 
+    def resting(self, now: float) -> int:
+        """Pairs that are not used and can't be taken yet."""
+        count = 0
+        for ready, _ in reversed(self._free):
+            if ready <= now:
+                break
+            count += 1
+        return count
+
     @property
     def out(self) -> int:
         """Pairs in use."""

@@ -63,6 +63,8 @@ class Room:
         self.heap: list[tuple[float, int, str, Leg, object]] = []
         """Timers, the next one first: (when, order, what, leg, mark)."""
         self._order = count()
+        self._counted = control.LegStats()
+        """What the legs of closed sessions had counted."""
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -72,6 +74,10 @@ class Room:
         """When ``handle_timeout`` is due."""
         return self.heap[0][0] if self.heap else None
 
+    def counted(self) -> control.LegStats:
+        """What all legs have counted since the worker began."""
+        return _total((self._counted, *(leg.stats() for leg in self.legs.values())))
+
     # --- commands -----------------------------------------------------------------------------------------------------
 
     def command(self, command: Command, now: float) -> list[Output]:
@@ -80,6 +86,8 @@ class Room:
             if command.session in self._sessions:
                 return [Reply(control.OpenFailed(command.session, "exists already"))]
             return self._open(command.session, 1, now)
+        if isinstance(command, control.AskUsage):
+            return []
         if isinstance(command, control.Drain):
             return [output for name in list(self._sessions) for output in self._close(name, now)]
         session = self._sessions.get(command.session)
@@ -181,6 +189,7 @@ class Room:
             recorded = not error and sum(leg.receiver.received for leg in session.legs) > session.taped_from
             session.spool.close(now=now)
         caller, callee = (leg.stats() for leg in session.legs)
+        self._counted = _total((self._counted, caller, callee))
         part(*session.legs)
         return [*outputs, Reply(control.Closed(name, caller, callee, recorded, error))]
 
@@ -291,3 +300,9 @@ class Room:
         if not (leg.sender.packets or leg.receiver.received):
             return []
         return [SendPacket(leg.port + 1, report(leg.sender, leg.receiver, self._wall(), now), leg.rtcp_target)]
+
+
+def _total(stats: Sequence[control.LegStats]) -> control.LegStats:
+    """Their sum; a jitter has none."""
+    names = ("received", "octets", "lost", "refused", "malformed", "sent")
+    return control.LegStats(**{name: sum(getattr(one, name) for one in stats) for name in names})

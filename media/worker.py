@@ -24,6 +24,7 @@ import stat
 import sys
 import time
 import traceback
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -125,6 +126,8 @@ class Worker:
         self._unsent: deque[bytes] = deque()
         self._complained = float("-inf")
         self._running = True
+        self._stalls = [0] * (len(control.STALLS) + 1)
+        self._stalled = 0.0
 
     def run(self) -> None:
         """Serve until the control socket closes or Drain comes."""
@@ -177,6 +180,9 @@ class Worker:
                 if wire.leg.news:
                     self._execute(room.news(wire.leg))
             if heap and heap[0][0] <= now:
+                late = now - heap[0][0]
+                self._stalls[bisect_left(control.STALLS, late)] += 1
+                self._stalled += late
                 self._execute(room.handle_timeout(now))
 
     def _complain(self) -> None:
@@ -245,8 +251,22 @@ class Worker:
                 data = b""
             command = control.decode_command(data) if data else control.Drain()
             self._execute(self._room.command(command, time.monotonic()))
+            if isinstance(command, control.AskUsage):
+                self._report(self._usage(time.monotonic()))
             if isinstance(command, control.Drain):
                 self._running = False
+
+    def _usage(self, now: float) -> control.Usage:
+        ports = self._room.ports
+        resting = ports.resting(now)
+        return control.Usage(
+            sessions=len(self._room),
+            in_use=ports.out,
+            resting=resting,
+            free=ports.size - ports.out - resting,
+            counted=self._room.counted(),
+            stalls=(*self._stalls, self._stalled),
+        )
 
     def _report(self, report: control.Report) -> None:
         self._unsent.append(control.encode(report))

@@ -54,8 +54,12 @@ class VendorSpelling:
                 await _failure(ApiError(errors.INTERNAL_ERROR))(scope, receive, spelled)
 
 
-def create_app(context: ApiContext, mounted: Mapping[str, ASGIApp] | None = None) -> ASGIApp:
-    """The ASGI application. ``mounted``: further ones by the path that they answer under."""
+def create_app(
+    context: ApiContext,
+    mounted: Mapping[str, ASGIApp] | None = None,
+    pages: Mapping[str, Endpoint] | None = None,
+) -> ASGIApp:
+    """The ASGI application. ``mounted``: further ones by the path that they answer under; ``pages``: single ones."""
     app = FastAPI(title="Maskline", docs_url=None, redoc_url=None, redirect_slashes=False)
     gate = Gate(context)
     axb_api, ax_api = axb.AxbApi(context, gate), ax.AxApi(context, gate)
@@ -102,6 +106,8 @@ def create_app(context: ApiContext, mounted: Mapping[str, ASGIApp] | None = None
     for path, endpoint, title in (("/healthz", alive, "Alive"), ("/readyz", ready, "Ready for calls")):
         app.add_api_route(path, endpoint, methods=["GET"], summary=title, response_model=None)
         app.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False, response_model=None)
+    for path, shown in (pages or {}).items():
+        app.add_route(path, shown, methods=["GET"], include_in_schema=False)
     for path, other in (mounted or {}).items():
         app.mount(path, other)
     _secure(app)

@@ -131,6 +131,11 @@ class Exchange:
         return None if trunk is None else trunk.name
 
     @property
+    def capacity(self) -> int:
+        """How many calls the media workers hold."""
+        return self._plant.workers.capacity
+
+    @property
     def deadline(self) -> float | None:
         """When ``handle_timeout`` is due."""
         alarms = self._alarms
@@ -182,6 +187,8 @@ class Exchange:
         """A media worker says something. Its Ready is ``worker_ready``."""
         if isinstance(report, control.Ready):
             return self.worker_ready(worker, report.sessions, now)
+        if isinstance(report, control.Usage):
+            return []
         call = self._calls.get(report.session)
         if call is None or call.media.worker != worker:
             return []

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from media.control import Command, Drain, Report, decode_report, encode
+from media.control import AskUsage, Command, Drain, Report, Usage, decode_report, encode
 
 _log = structlog.get_logger()
 _MESSAGE_LIMIT = 65536
@@ -40,6 +40,7 @@ class _Worker:
     control: socket.socket | None = None
     backlog: deque[bytes] = field(default_factory=deque)
     keeper: asyncio.Task[None] | None = None
+    asked: asyncio.Future[Usage] | None = None
 
 
 class MediaPool:
@@ -76,6 +77,20 @@ class MediaPool:
         worker.backlog.append(encode(command))
         if len(worker.backlog) == 1:
             self._flush(worker)
+
+    async def usage(self, seconds: float = 1.0) -> dict[int, Usage]:
+        """What each worker has counted; those that don't answer in time are left out."""
+        loop = asyncio.get_running_loop()
+        asked: dict[int, asyncio.Future[Usage]] = {}
+        for worker in self._workers:
+            if worker.control is not None:
+                if worker.asked is None or worker.asked.done():
+                    worker.asked = loop.create_future()
+                    self.send(worker.index, AskUsage())
+                asked[worker.index] = worker.asked
+        if asked:
+            await asyncio.wait(asked.values(), timeout=seconds)
+        return {index: future.result() for index, future in asked.items() if future.done() and not future.cancelled()}
 
     @property
     def process_ids(self) -> list[int]:
@@ -123,6 +138,7 @@ class MediaPool:
             status = await worker.process.wait()
             self._hang_up(worker)
             worker.process = None
+            worker.asked = None
             if self._stopping.is_set():
                 return
             _log.error("media worker ended", worker=worker.index, status=status)
@@ -158,7 +174,11 @@ class MediaPool:
                 # End-of-file: the process is ending; _keep reports it. Reading on would spin.
                 asyncio.get_running_loop().remove_reader(worker.control.fileno())
                 return
-            self._on_report(worker.index, decode_report(data))
+            report = decode_report(data)
+            if not isinstance(report, Usage):
+                self._on_report(worker.index, report)
+            elif worker.asked is not None and not worker.asked.done():
+                worker.asked.set_result(report)
 
     def _flush(self, worker: _Worker) -> None:
         loop = asyncio.get_running_loop()

@@ -47,6 +47,11 @@ class Workers:
             self._held[worker] -= 1
 
     @property
+    def capacity(self) -> int:
+        """Places in all workers."""
+        return sum(self._room.values())
+
+    @property
     def held(self) -> int:
         """Places taken in all workers."""
         return sum(self._held.values())

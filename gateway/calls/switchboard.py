@@ -21,16 +21,27 @@ from gateway.bindings.store import BindingStore
 from gateway.calls.exchange import Exchange
 from gateway.calls.journal import Journal
 from gateway.calls.media_pool import MediaPool
-from gateway.calls.outputs import Consult, Faulted, MediaCommand, Resolve, Talked, TextAnswered, TextReceived
+from gateway.calls.outputs import (
+    CallClosed,
+    Consult,
+    Faulted,
+    MediaCommand,
+    Resolve,
+    Talked,
+    TextAnswered,
+    TextReceived,
+)
 from gateway.calls.record import CallRecord
 from gateway.calls.verdict import decided
+from gateway.metrics.calls import count_call, count_media
+from gateway.metrics.tally import Tally
 from gateway.numbers import PhoneNumber
 from gateway.questions import Question, Verdict
 from gateway.sip.endpoint import Endpoint
 from gateway.sms.bodies import Body
 from gateway.sms.tpdu import Piece
 from gateway.standing import StandingCall
-from media.control import Report
+from media.control import Closed, Report
 
 _log = structlog.get_logger()
 # Puts a question, whose id it is given, to the web process; None: no answer.
@@ -58,8 +69,18 @@ class Texts(Protocol):
 class Switchboard:
     """Between the pure exchange and the world. ``attach`` the endpoint and the pool before anything comes in."""
 
-    def __init__(self, exchange: Exchange, store: BindingStore, journal: Journal, ask: Asking, texts: Texts) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        store: BindingStore,
+        journal: Journal,
+        ask: Asking,
+        texts: Texts,
+        tally: Tally | None = None,
+    ) -> None:
         self.exchange = exchange
+        self._tally = tally or Tally()
+        self._lookups = self._tally.histogram("maskline_lookup_seconds")
         self._texts = texts
         self._ask = ask
         self._store = store
@@ -92,6 +113,9 @@ class Switchboard:
                     self._spawn(self._texts.received(self, id, trunk, sender, x, text, piece))
                 case TextAnswered(id, status):
                     self._texts.answered(id, status)
+                case CallClosed(_, record):
+                    self._journal.put(output)
+                    count_call(self._tally, record)
                 case Faulted(call, error):
                     _log.error("a fault of ours ended a call", call=call, exc_info=error)
                 case _:
@@ -103,6 +127,8 @@ class Switchboard:
 
     def media_report(self, worker: int, report: Report) -> None:
         """A media worker said something."""
+        if isinstance(report, Closed):
+            count_media(self._tally, report)
         self._endpoint.execute(self.exchange.media_report(worker, report, time.monotonic()))
 
     def worker_gone(self, worker: int) -> None:
@@ -153,9 +179,10 @@ class Switchboard:
         task.add_done_callback(self._tasks.discard)
 
     async def _resolve(self, question: Resolve) -> None:
-        at = wall(question.at)
+        at, begun = wall(question.at), time.monotonic()
         try:
             decision = await self._decide(question, at)
+            self._lookups.observe(time.monotonic() - begun)
         except Exception:
             _log.exception("the binding could not be looked up", call=question.call)
             self._endpoint.execute(self.exchange.route_failed(question.call, time.monotonic()))

@@ -168,6 +168,12 @@ class Records(Section):
     time_zone: TimeZone = "Asia/Shanghai"
 
 
+class Metrics(Section):
+    """Who may read ``GET /metrics`` on the API's port."""
+
+    allow: tuple[IPv4Network | IPv6Network, ...] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
+
+
 class Tones(Section):
     """``folder`` holds customers' tones: ``<folder>/<application key>/<name>.wav``. ``approved`` is where we put
     what was uploaded and approved; nobody else should."""
@@ -248,6 +254,7 @@ class Config(Section):
     mail: Mail = Mail()
     records: Records = Records()
     route: tuple[Route, ...] = ()
+    metrics: Metrics = Metrics()
     application: tuple[ApplicationEntry, ...] = ()
     number: tuple[NumberEntry, ...] = ()
 

@@ -44,6 +44,16 @@ class Core(Protocol):
         """A hop that can't be reached."""
 
 
+class Watch(Protocol):
+    """Sees every message as it comes and as it goes; it must not raise and not wait."""
+
+    def received(self, data: bytes, source: Hop) -> None:
+        """A message has come from ``source``."""
+
+    def sent(self, data: bytes, target: Hop) -> None:
+        """A message goes to ``target``."""
+
+
 class Endpoint:
     """``on_outputs`` gets what isn't ``Transmit``. Start with ``await start(listen)``; ``bound`` names the sockets."""
 
@@ -52,12 +62,14 @@ class Endpoint:
         core: Core,
         on_outputs: Callable[[list[Any]], None],
         gate: Gate,
+        watch: Watch | None = None,
         **limits: Any,
     ) -> None:
         self._core = core
+        self._watch = watch
         self._on_outputs = on_outputs
         self.transport = Transport(
-            on_message=lambda data, source: self._guarded(core.receive_message, data, source),
+            on_message=lambda data, source: self._guarded(self._receive, data, source),
             on_malformed=lambda data, source: self._guarded(core.receive_malformed, data, source),
             on_failed=lambda hop: self._guarded(core.transport_failed, hop),
             gate=gate,
@@ -81,9 +93,12 @@ class Endpoint:
     def execute(self, outputs: Sequence[Any]) -> None:
         """Carry out outputs of the core, and arm the timer anew."""
         others: list[Any] = []
+        watch = self._watch
         try:
             for output in outputs:
                 if isinstance(output, Transmit):
+                    if watch is not None:
+                        watch.sent(output.data, output.hop)
                     self.transport.send(output.data, output.hop)
                 elif isinstance(output, Offence):
                     self.transport.strike(output.source.host, output.offence)
@@ -100,6 +115,11 @@ class Endpoint:
         if self._timer is not None:
             self._timer.cancel()
         await self.transport.stop()
+
+    def _receive(self, data: bytes, source: Hop, now: float) -> Sequence[Any]:
+        if self._watch is not None:
+            self._watch.received(data, source)
+        return self._core.receive_message(data, source, now)
 
     def _guarded(self, act: Callable[..., Sequence[Any]], *arguments: Any) -> None:
         try:

@@ -55,3 +55,13 @@ def test_no_port_is_ever_out_twice_nor_back_before_its_rest() -> None:
                 assert now - freed.get(taken, -9.0) >= 5.0
                 out.append(taken)
         assert pool.out == len(out)
+
+
+def test_resting_pairs_are_counted_until_they_may_be_taken() -> None:
+    pool = PortPool(20000, 20009, 30.0)
+    first, second = pool.take(0.0), pool.take(0.0)
+    assert first is not None
+    assert second is not None
+    pool.give_back(first, 1.0)
+    pool.give_back(second, 5.0)
+    assert [pool.resting(now) for now in (6.0, 31.0, 35.0)] == [2, 1, 0]

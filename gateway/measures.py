@@ -1,0 +1,72 @@
+"""[IO] What a node measures of itself: the sources that its parts are, and the rows of all its processes.
+
+    signalling   tally and sources (``watch_parts``), asked by the web process over the channel
+    media        each worker's Usage, asked by signalling over its control socket
+    web          its own tally, and the database's backlog
+
+A part that counts in a ``Counter[str]`` is named here in one line; one that counts by labels calls ``Tally.add``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from gateway.calls.exchange import Exchange
+from gateway.calls.journal import Journal
+from gateway.calls.media_pool import MediaPool
+from gateway.metrics.tally import Row, Tally, gauge, words
+from gateway.sip.endpoint import Endpoint
+from gateway.sip.gate import Gate
+from gateway.sip.user_agent import UserAgent
+from media.control import Usage
+
+
+def watch_parts(tally: Tally, exchange: Exchange, agent: UserAgent, endpoint: Endpoint, journal: Journal) -> None:
+    """Name what the parts of the signalling process count anyway."""
+    tally.source("maskline_calls_standing", gauge(lambda: exchange.active))
+    tally.source("maskline_calls_limit", gauge(lambda: exchange.capacity))
+    tally.source("maskline_ready", gauge(lambda: exchange.ready))
+    tally.source("maskline_calls_refused_total", lambda: words(_but(exchange.counters, "faults")))
+    tally.source("maskline_journal_backlog", gauge(lambda: journal.backlog))
+    tally.source("maskline_sip_faults_total", gauge(lambda: endpoint.faults + exchange.counters["faults"]))
+    tally.source("maskline_sip_dropped_total", lambda: words(agent.counters, "dropped "))
+    tally.source("maskline_sip_dropped_total", lambda: words(endpoint.transport.counters))
+
+
+def watch_gate(tally: Tally, gate: Gate, clock: Callable[[], float]) -> None:
+    """What the door counts: bans, what was over a rate, and the rest that it did not let in."""
+    over, ban = "over the rate of ", "ban: "
+    apart = (over, ban, "strike: ", "stream held back")
+    tally.source("maskline_shed_total", lambda: words(gate.counters, over))
+    tally.source("maskline_bans_total", lambda: words(gate.counters, ban))
+    tally.source("maskline_banned", gauge(lambda: len(gate.bans(clock()))))
+    tally.source(
+        "maskline_sip_dropped_total",
+        lambda: words({name: count for name, count in gate.counters.items() if not name.startswith(apart)}),
+    )
+
+
+def _but(counter: Counter[str], without: str) -> dict[str, int]:
+    return {name: count for name, count in counter.items() if name != without}
+
+
+async def node_rows(tally: Tally, pool: MediaPool) -> list[Row]:
+    """Of the signalling process and the media workers."""
+    usages = await pool.usage()
+    return [*tally.rows(), ("maskline_media_workers", [], [float(len(usages))]), *media_rows(usages)]
+
+
+def media_rows(usages: dict[int, Usage]) -> list[Row]:
+    """What the workers have counted."""
+    rows: list[Row] = []
+    for index, usage in usages.items():
+        worker, counted = str(index), usage.counted
+        ports = {"in_use": usage.in_use, "resting": usage.resting, "free": usage.free}
+        rows += [("maskline_rtp_ports", [worker, state], [float(count)]) for state, count in ports.items()]
+        for direction, count in (("received", counted.received), ("sent", counted.sent)):
+            rows.append(("maskline_rtp_packets_total", [worker, direction], [float(count)]))
+        for what, count in (("lost", counted.lost), ("refused", counted.refused), ("malformed", counted.malformed)):
+            rows.append((f"maskline_rtp_{what}_total", [worker], [float(count)]))
+        rows.append(("maskline_loop_stall_seconds", [f"media-{worker}"], list(usage.stalls)))
+    return rows
