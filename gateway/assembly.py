@@ -21,7 +21,7 @@ def exchange_settings(config: Config) -> ExchangeSettings:
         trunks=tuple(
             TrunkSettings(
                 name=trunk.name,
-                peers=trunk.peers,
+                peers=trunk.hops,
                 allow=trunk.allow,
                 rules=NumberRules(**trunk.numbers.model_dump()),
                 codecs=trunk.payload_types,
@@ -35,6 +35,7 @@ def exchange_settings(config: Config) -> ExchangeSettings:
                 domain=trunk.domain,
                 nat=trunk.nat,
                 sms_as_3gpp=trunk.sms == "3gpp",
+                secure=trunk.secure,
             )
             for trunk in config.trunk
         ),

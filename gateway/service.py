@@ -34,6 +34,7 @@ from gateway.calls.journal import Journal
 from gateway.calls.media_pool import MediaPool
 from gateway.calls.outputs import TextClosed
 from gateway.calls.switchboard import Switchboard, wall
+from gateway.certificate import keep_renewed
 from gateway.channel import (
     AskMetrics,
     AskStatus,
@@ -70,6 +71,7 @@ from gateway.start import (
     needed,
     open_certificate,
     open_database,
+    open_tls,
     prepare_database,
 )
 
@@ -120,10 +122,11 @@ class Node:
         self._exchange = Exchange(exchange_settings(config), agent, token)
         texts = Forwarder(self._store, self._ask_text, lambda payload: self._journal.put(TextClosed(payload)))
         self._gate = Gate(gate_settings(config), self._exchange.admits, self._exchange.trunk_name)
+        self._tls = open_tls(config)
         self._tally = Tally()
         self._board = Switchboard(self._exchange, self._store, self._journal, self._ask, texts, self._tally)
         traffic = Traffic(self._tally, self._exchange.trunk_name)
-        self._endpoint = Endpoint(self._exchange, self._board.carry_out, self._gate, traffic)
+        self._endpoint = Endpoint(self._exchange, self._board.carry_out, self._gate, traffic, tls=self._tls)
         watch_parts(self._tally, self._exchange, agent, self._endpoint, self._journal)
         watch_gate(self._tally, self._gate, time.monotonic)
         self._watching: set[asyncio.Task[None]] = set()
@@ -149,6 +152,7 @@ class Node:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._signalled)
         keeping: asyncio.Task[None] | None = None
+        renewing = loop.create_task(keep_renewed(self._tls.certificate))
         try:
             listening = self._listening = bind_web(self._config)
             # It imports for seconds, so it begins first; it waits for a word before it touches the database.
@@ -161,6 +165,7 @@ class Node:
             await self._stopping.wait()
             await self._drain()
         finally:
+            renewing.cancel()
             await self._stop(keeping)
 
     # --- start --------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@
 | media.listen   | a UDP socket on the address                                                          |
 | web.listen     | the socket itself                                                                    |
 | web.certificate | read, and matched with its key                                                      |
+| sip.certificate | likewise, and the authorities that are trusted                                      |
 | sip.listen     | the sockets themselves (service.py)                                                  |
 | media.workers  | the processes themselves (service.py)                                                |
 """
@@ -20,7 +21,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -29,13 +29,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gateway.assembly import seed_of
 from gateway.bindings.store import BindingStore
 from gateway.calls.journal import Journal
+from gateway.certificate import Certificate
 from gateway.config.tree import Config, media_listen
 from gateway.database import migrate, open_engine
+from gateway.sip.tls import Tls
 from gateway.vault.cipher import VaultError
 from media.recording.store import RecordingStore
-
-if TYPE_CHECKING:
-    from gateway.api.tls import Certificate
 
 _log = structlog.get_logger()
 BACKLOG = 512
@@ -96,10 +95,16 @@ def open_certificate(config: Config) -> Certificate | None:
     """The API's certificate, or None for plain HTTP."""
     if not config.web.certificate:
         return None
-    from gateway.api.tls import Certificate  # most nodes stand behind a front end that does this for them
-
     with needed("web.certificate", ValueError, value=f"{config.web.certificate} with {config.web.key}"):
         return Certificate(Path(config.web.certificate), Path(config.web.key), old=config.web.old_tls)
+
+
+def open_tls(config: Config) -> Tls:
+    """What SIP over TLS needs; a listener that lacks its certificate is a fault of the configuration."""
+    sip = config.sip
+    files = {"certificate": sip.certificate, "key": sip.key, "ca": sip.ca, "client_ca": sip.client_ca}
+    with needed("sip.certificate", ValueError, value=", ".join(file for file in files.values() if file)):
+        return Tls(**files)
 
 
 def bind_web(config: Config) -> socket.socket:

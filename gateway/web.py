@@ -14,7 +14,6 @@ import socket
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -35,6 +34,7 @@ from gateway.api.server import web_server
 from gateway.assembly import exchange_settings
 from gateway.bindings.purge import keep_purged
 from gateway.bindings.store import BindingStore
+from gateway.certificate import keep_renewed
 from gateway.channel import AskStatus, Channel, Finish, Message, Nudge, StopCall
 from gateway.config.reading import load
 from gateway.config.tree import Config
@@ -52,12 +52,8 @@ from gateway.tones.folder import ToneFolder
 from gateway.tones.shelf import Shelf
 from media.recording.store import RecordingStore
 
-if TYPE_CHECKING:
-    from gateway.api.tls import Certificate
-
 _log = structlog.get_logger()
 FINISH_SECONDS = 10.0
-RENEW_SECONDS = 10.0
 
 
 class Web:
@@ -225,7 +221,7 @@ class Web:
             return
         certificate = open_certificate(self._config)
         server = web_server(self.app, certificate.context if certificate else None)
-        renewing = asyncio.create_task(_keep_renewed(certificate))
+        renewing = asyncio.create_task(keep_renewed(certificate))
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         self.delivery.start()
         self.keeper.start()
@@ -257,17 +253,6 @@ class Web:
         await self.client.close()
         await self.engine.dispose()
         await self.channel.close()
-
-
-async def _keep_renewed(certificate: Certificate | None) -> None:
-    """Look for a new certificate now and then."""
-    while certificate is not None:
-        await asyncio.sleep(RENEW_SECONDS)
-        try:
-            if certificate.renew():
-                _log.info("the certificate was renewed")
-        except (OSError, ValueError) as error:
-            _log.error("the new certificate can't be used; the old one stays", error=str(error))
 
 
 def _now() -> datetime:

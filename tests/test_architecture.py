@@ -21,7 +21,7 @@ IO = {
     "gateway.measures", "gateway.metrics.stalls", "gateway.metrics.backlog",
     "gateway.web", "gateway.channel", "gateway.log", "gateway.database", "gateway.tones.folder", "gateway.tones.store",
     "gateway.records", "gateway.tones.child", "gateway.tones.shelf",
-    "gateway.sip.transport", "gateway.sip.stream", "gateway.sip.endpoint",
+    "gateway.certificate", "gateway.sip.tls", "gateway.sip.transport", "gateway.sip.stream", "gateway.sip.endpoint",
     "gateway.bindings.store", "gateway.bindings.pool", "gateway.bindings.purge", "gateway.bindings.seeding",
     "gateway.bindings.store_axb", "gateway.bindings.store_ax", "gateway.bindings.store_axe",
     "gateway.bindings.store_axyb", "gateway.bindings.lists", "gateway.bindings.relations",
@@ -44,6 +44,7 @@ LEAVES = {
     "gateway.log",
     "gateway.questions",
     "gateway.standing",
+    "gateway.certificate",
     "gateway.metrics.catalog",
     "gateway.metrics.tally",
 }

@@ -9,6 +9,7 @@ import pytest
 
 from gateway.config.reading import ConfigError, load
 from gateway.config.tree import advertised, media_advertised, media_listen
+from gateway.sip.hop import Hop
 
 ROOT = Path(__file__).parent.parent
 MINIMAL = """
@@ -106,6 +107,28 @@ ports = "9-5"
 def test_unroutable_advertised_address_is_refused(tmp_path: Path, listen: str, shown: str) -> None:
     text = MINIMAL.replace("udp:127.0.0.1:5060", listen)
     assert "sip.advertised" in faults(tmp_path, text, {"MASKLINE_SIP__ADVERTISED": shown})
+
+
+@pytest.mark.parametrize(
+    ("more", "key"),
+    [
+        ({"MASKLINE_SIP__LISTEN": '["tls:127.0.0.1"]'}, "sip"),
+        ({"MASKLINE_SIP__CERTIFICATE": "gw.pem"}, "sip"),
+        ({"MASKLINE_TRUNK__0__SECURE": "true"}, "trunk[0]"),
+        ({"MASKLINE_TRUNK__0__PEERS": '["wss:127.0.0.1"]'}, "trunk[0]"),
+        ({"MASKLINE_TRUNK__0__TLS_NAME": "not a name"}, "trunk[0].tls_name"),
+    ],
+)
+def test_tls_that_can_not_work_is_refused(tmp_path: Path, more: dict[str, str], key: str) -> None:
+    assert set(faults(tmp_path, MINIMAL, more)) == {key}
+
+
+def test_a_secure_trunk(tmp_path: Path) -> None:
+    given = {"SECURE": "true", "PEERS": '["tls:127.0.0.1", "tls:127.0.0.2:5070"]', "TLS_NAME": "carrier.example"}
+    config = load(write(tmp_path, MINIMAL), {f"MASKLINE_TRUNK__0__{key}": value for key, value in given.items()})
+    assert config.trunk[0].hops == (
+        Hop("tls", "127.0.0.1", 5061, "carrier.example"), Hop("tls", "127.0.0.2", 5070, "carrier.example"),
+    )  # fmt: skip
 
 
 def test_references_must_exist(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from gateway.calls.settings import ExchangeSettings, TrunkSettings
+from gateway.sip.hop import Hop
 
 _REMEMBERED_SOURCES = 4096
 
@@ -53,6 +54,7 @@ class Admission:
 
     def __init__(self, settings: ExchangeSettings) -> None:
         self._trunks = settings.trunks
+        self._any_secure = any(trunk.secure for trunk in settings.trunks)
         self._max_calls = settings.max_calls
         self._node_rate = _bucket(settings.calls_per_second)
         self._rates = {trunk.name: _bucket(trunk.calls_per_second) for trunk in settings.trunks}
@@ -71,6 +73,13 @@ class Admission:
                 self._sources.clear()
             self._sources[host] = _match(host, self._trunks)
         return self._sources[host]
+
+    def is_downgrade(self, source: Hop) -> bool:
+        """Whether what comes from ``source`` should have come by TLS: its trunk is secure."""
+        if not self._any_secure or source.secure:
+            return False
+        trunk = self.trunk_of(source.host)
+        return trunk is not None and trunk.secure
 
     def admit(self, trunk: TrunkSettings, now: float) -> Refusal | None:
         """Count a new call of ``trunk``, or say why not."""

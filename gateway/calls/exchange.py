@@ -45,6 +45,7 @@ from gateway.errors import PeerError
 from gateway.numbers import PhoneNumber
 from gateway.sip.hop import Hop
 from gateway.sip.outputs import Offence
+from gateway.sip.stateless import refuse
 from gateway.sip.user_agent import Incoming, Output, PageAnswered, PageReceived, Transmit, UserAgent
 from gateway.sms.bodies import Body
 from media import control
@@ -150,6 +151,9 @@ class Exchange:
 
     def receive_message(self, data: bytes, source: Hop, now: float) -> list[ExchangeOutput]:
         """A datagram, or a message of a stream."""
+        if self._admission.is_downgrade(source):
+            self.counters["not by TLS"] += 1
+            return list(refuse(data, source, 403, "TLS Only"))
         return self._settle(self._plant.agent.receive_message(data, source, now), now)
 
     def receive_malformed(self, data: bytes, source: Hop, now: float) -> list[ExchangeOutput]:

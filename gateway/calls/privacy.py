@@ -37,11 +37,10 @@ def callee_invite(
     target = trunk.peers[peer]
     identity = f"<{_uri(trunk.rules.write(shown), trunk.domain or our_host)}>"
     there = f"{target.host_text}:{target.port}"
-    transport = "" if target.transport == "udp" else f";transport={target.transport}"
     number = trunk.rules.write(callee)
     return CalleeInvite(
         target=target,
-        uri=_uri(number, there) + transport,
+        uri=_uri(number, there) + target.uri_transport,
         from_=identity,
         to=f"<{_uri(number, trunk.domain or there)}>",
         headers=(("P-Asserted-Identity", identity),),

@@ -42,7 +42,8 @@ class TrunkSettings:
 
     ``domain`` stands in the URIs written for this trunk (empty: our address in From, the peer's in To).
     ``codecs`` are RTP payload types, preferred first. ``media_networks``: prefixes that RTP may come from besides the
-    address in the SDP. ``nat``: the peer sits behind NAT, so its RTP source is learnt once. None: no limit.
+    address in the SDP. ``nat``: the peer sits behind NAT, so its RTP source is learnt once. ``secure``: it is heard
+    over TLS only. None: no limit.
     """
 
     name: str
@@ -59,6 +60,7 @@ class TrunkSettings:
     ranks: tuple[Rank, ...] = ()
     domain: str = ""
     nat: bool = False
+    secure: bool = False
     sms_as_3gpp: bool = False
     """Short messages go to it as application/vnd.3gpp.sms, a MESSAGE for each part; else as text, whole."""
 

@@ -2,7 +2,8 @@
 
 ``forms``      how single values are read
 ``trunk``      a carrier's table
-``tree``       the sections, their keys and defaults, and the addresses that follow from them
+``sip``        the section [sip]
+``tree``       the other sections, their keys and defaults, and the addresses that follow from them
 ``reading``    file and environment, every fault at once with its key's path
 ``checking``   what each key alone doesn't show
 ``printing``   the effective configuration without secrets

@@ -13,7 +13,6 @@ from gateway.config.forms import (
     Address,
     DatabaseUrl,
     FileUrl,
-    HopField,
     Hours,
     HttpUrl,
     PhoneNumbers,
@@ -24,8 +23,8 @@ from gateway.config.forms import (
     WebAddress,
 )
 from gateway.config.printing import plain
+from gateway.config.sip import Sip
 from gateway.config.trunk import Route, Trunk
-from gateway.sip.hop import Hop
 
 
 class Node(Section):
@@ -34,14 +33,6 @@ class Node(Section):
     name: str = Field(default_factory=socket.gethostname, min_length=1, max_length=128)
     drain_seconds: Seconds = 900
     log: Literal["text", "json"] = "text"
-
-
-class Sip(Section):
-    """Where SIP is heard and which address we write into Via, Contact and SDP."""
-
-    listen: tuple[HopField, ...] = (Hop("udp", "0.0.0.0", 5060), Hop("tcp", "0.0.0.0", 5060))
-    advertised: Address = ""
-    product: str = Field("Maskline", pattern=r"^[A-Za-z0-9._/-]{1,40}$")
 
 
 class Defence(Section):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from gateway.config.forms import HopField, Section
+from gateway.sip.hop import DIALLED, Hop
 
 _CODECS = {"PCMA": 8, "PCMU": 0}
 
@@ -42,7 +44,11 @@ class NumberForm(Section):
 
 
 class Trunk(Ranked):
-    """A carrier: whom we call, from where it may call us, and how it writes numbers."""
+    """A carrier: whom we call, from where it may call us, and how it writes numbers.
+
+    ``secure``: over TLS only, both ways. ``tls_name``: what the certificates of its tls: peers must be of, where that
+    is not their address.
+    """
 
     name: str = Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")
     peers: tuple[HopField, ...] = Field(min_length=1)
@@ -58,6 +64,22 @@ class Trunk(Ranked):
     max_calls_out: int | None = Field(None, ge=1)
     calls_per_second_out: float | None = Field(None, gt=0)
     sms: Literal["text", "3gpp"] = "text"
+    secure: bool = False
+    tls_name: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,253}$")
+
+    @model_validator(mode="after")
+    def _can_be_called(self) -> Trunk:
+        for hop in self.peers:
+            if hop.transport not in DIALLED:
+                raise ValueError(f"peers: {hop}: nobody is called by {hop.transport}")
+            if self.secure and not hop.secure:
+                raise ValueError(f"peers: {hop}: must be tls:, since the trunk is secure")
+        return self
+
+    @property
+    def hops(self) -> tuple[Hop, ...]:
+        """``peers``, each with the name that its certificate must be of."""
+        return tuple(replace(hop, name=self.tls_name) if hop.secure else hop for hop in self.peers)
 
     @property
     def payload_types(self) -> tuple[int, ...]:

@@ -6,5 +6,6 @@
 ``digest`` ``verifier``                                     who somebody is
 ``sessions`` ``stateless`` ``paging`` ``reception``           all sessions; what comes outside of them, and its doors
 ``user_agent``                                              all of it behind one face
-``stream`` ``transport`` ``endpoint``                       [IO] sockets, and the driver
+``tls_names`` ``tls_stream``                                whom a certificate speaks for, TLS as bytes in and out
+``tls`` ``stream`` ``transport`` ``endpoint``               [IO] certificates, sockets, and the driver
 """

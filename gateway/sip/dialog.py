@@ -12,7 +12,7 @@ from ipaddress import ip_address
 from gateway.errors import ParseError
 from gateway.sip.build import request
 from gateway.sip.headers import NameAddr, contact_hop_text
-from gateway.sip.hop import TRANSPORTS, Hop
+from gateway.sip.hop import DIALLED, SECURE, Hop
 from gateway.sip.message import Request, Response
 from gateway.sip.uri import SipUri, parse_uri
 
@@ -97,15 +97,23 @@ class Dialog:
         return uri_text, routes, self._hop(uri_text)
 
     def _hop(self, uri_text: str) -> Hop:
-        """The hop that a URI names by address; a name can't be looked up here, so it is where the dialog came from."""
+        """The hop that a URI names by address; where the dialog came from when that can't be used.
+
+        That is: a name, which can't be looked up here; a transport that we don't dial (RFC 7118: it goes back on the
+        connection that it came on); one that anybody can read, when the dialog came by one that nobody can.
+        """
         try:
             found = contact_hop_text(parse_uri(uri_text))
-            if found is None or found[0] not in TRANSPORTS:
+            if found is None or found[0] not in DIALLED or self.hop.transport in ("ws", "wss"):
                 return self.hop
             ip_address(found[1])
-            return Hop(*found)
         except (ParseError, ValueError):
             return self.hop
+        if found == (self.hop.transport, self.hop.host, self.hop.port):
+            return self.hop
+        if not self.hop.secure:
+            return Hop(*found)
+        return Hop(*found, name=self.hop.name) if found[0] in SECURE else self.hop
 
     def request(
         self,

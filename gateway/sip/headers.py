@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from gateway.errors import ParseError
 from gateway.sip.grammar import HOST, TOKEN, Params, format_params, is_token, param, parse_params, unsigned
+from gateway.sip.hop import DEFAULT_PORTS
 from gateway.sip.uri import SipUri, Uri, parse_uri
 
 MAGIC = "z9hG4bK"
@@ -20,6 +21,7 @@ _VIA = re.compile(
 )
 _CSEQ = re.compile(r"([0-9]{1,10})\s+(\S+)\Z")
 CSEQ_LIMIT = 2**32 - 1
+_OVER_TLS = {"udp": "tls", "tcp": "tls", "ws": "wss"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class Via:
     @property
     def sent_by(self) -> str:
         """``host:port`` in lower case, the default port filled in: what transactions are matched by (§17.2.3)."""
-        return f"{self.host.lower()}:{self.port or (5061 if self.transport == 'TLS' else 5060)}"
+        return f"{self.host.lower()}:{self.port or DEFAULT_PORTS.get(self.transport.lower(), 5060)}"
 
     def with_received(self, host: str, port: int) -> Via:
         """This value as the receiving side must note it: ``received``, and ``rport`` filled in where asked for.
@@ -162,9 +164,13 @@ class CSeq:
 
 
 def contact_hop_text(uri: Uri) -> tuple[str, str, int] | None:
-    """Transport, host and port that a SIP URI names, defaults filled in (RFC 3263 §4); None for other schemes."""
+    """Transport, host and port that a SIP URI names, defaults filled in (RFC 3263 §4); None for other schemes.
+
+    ``maddr`` is not followed: it would let a peer name any address to send to without showing it as the host.
+    """
     if not isinstance(uri, SipUri):
         return None
     transport = (uri.param("transport") or "udp").lower()
-    host = uri.param("maddr") or uri.host
-    return transport, host.strip("[]"), uri.port or (5061 if uri.scheme == "sips" or transport == "tls" else 5060)
+    if uri.scheme == "sips":
+        transport = _OVER_TLS.get(transport, transport)
+    return transport, uri.host.strip("[]"), uri.port or DEFAULT_PORTS.get(transport, 5060)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from gateway.errors import ParseError
 from gateway.sip.build import response_to
 from gateway.sip.hop import Hop
-from gateway.sip.message import Request
+from gateway.sip.message import Request, parse_message
 from gateway.sip.transaction import Transmit
 
 
@@ -20,6 +20,18 @@ def answer(
     tag = f"{zlib.crc32(seed.encode('utf-8', 'surrogateescape')):08x}"
     response = response_to(request, status, reason, to_tag=tag, headers=headers)
     return Transmit(bytes(response), reply_hop(request, source), response)
+
+
+def refuse(data: bytes, source: Hop, status: int, reason: str) -> list[Transmit]:
+    """Answer a request, whatever it wants; nothing for anything else."""
+    try:
+        request = parse_message(data)
+        if not isinstance(request, Request) or request.method == "ACK":
+            return []
+        request.note_source(source.host, source.port)
+    except ParseError:
+        return []
+    return [answer(request, source, status, reason)]
 
 
 def reply_hop(request: Request, source: Hop) -> Hop:

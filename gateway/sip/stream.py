@@ -1,7 +1,8 @@
-"""[IO] One TCP connection that carries SIP (RFC 3261 §18), and what ends it.
+"""[IO] One connection that carries SIP (RFC 3261 §18) over TCP or TLS, and what ends it.
 
 a peer that lets QUEUE_LIMIT bytes pile up unread        aborted, and what was queued reported
 no message for ``idle_seconds``                          aborted
+a handshake that takes ``handshake_seconds``             aborted, and what waits for it reported
 a message not whole ``message_seconds`` after it began   aborted, however its bytes trickle
 bytes that can't be framed                               handed up for a 400, then closed
 a close that the peer doesn't read in ``linger_seconds`` aborted
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, cast
 
 from gateway.sip.framing import StreamFramer
 from gateway.sip.hop import Hop
+from gateway.sip.tls_stream import TlsError, TlsStream
 
 if TYPE_CHECKING:
     from gateway.sip.transport import Transport
@@ -29,10 +31,11 @@ HELD_SECONDS = 2.0
 
 
 class Stream(asyncio.Protocol):
-    """One TCP connection; ``outgoing``: the hop that we connected to, None for one that came in."""
+    """``kind``: the transport of its hop; ``outgoing``: the hop that we connected to, None for one that came in."""
 
-    def __init__(self, owner: Transport, outgoing: Hop | None) -> None:
+    def __init__(self, owner: Transport, kind: str, outgoing: Hop | None = None) -> None:
         self._owner = owner
+        self.kind = kind
         self.outgoing = outgoing
         self._framer = StreamFramer()
         self._transport: asyncio.Transport | None = None
@@ -40,15 +43,14 @@ class Stream(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._resume: asyncio.TimerHandle | None = None
         self._in_message = False
+        self._tls: TlsStream | None = None
+        self._early: list[bytes] = []
+        """Messages that wait for the end of a handshake."""
 
     @property
     def closing(self) -> bool:
         """Nothing can be sent on it any more."""
         return self._transport is None or self._transport.is_closing()
-
-    def comes_from(self, host: str) -> bool:
-        """Whether ``host`` opened it."""
-        return self.outgoing is None and self._hop is not None and self._hop.host == host
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -57,18 +59,47 @@ class Stream(asyncio.Protocol):
             # Reset before we took it: uvloop then knows no peer.
             self._transport.abort()
             return
-        self._hop = self.outgoing or Hop("tcp", peer[0], peer[1])
+        self._hop = self.outgoing or Hop(self.kind, peer[0], peer[1])
         self._transport.set_write_buffer_limits(high=QUEUE_LIMIT)
         with contextlib.suppress(OSError):
             self._transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if not self._owner.register(self, self._hop):
             self._transport.abort()
             return
-        self._arm(self._owner.idle_seconds)
+        if self._hop.secure:
+            self._tls = self._owner.secured(self.outgoing)
+            self._arm(self._owner.handshake_seconds)
+            if self.outgoing is not None:
+                self._put(self._tls.begin())
+        else:
+            self._arm(self._owner.idle_seconds)
 
     def data_received(self, data: bytes) -> None:
         if self._hop is None or self._transport is None:
             return
+        if self._tls is None:
+            self._receive(data)
+            return
+        tls, ready = self._tls, self._tls.established
+        try:
+            data = tls.receive(data)
+        except TlsError as error:
+            self._distrust(error)
+            return
+        if back := tls.outgoing():
+            self._put(back)
+        if tls.established and not ready:
+            self._arm(self._owner.idle_seconds)
+            self._send_early()
+        if data:
+            self._receive(data)
+        if tls.ended:
+            self.close()
+
+    def _receive(self, data: bytes) -> None:
+        """Bytes of SIP."""
+        assert self._hop is not None
+        assert self._transport is not None
         messages = self._framer.feed(data)
         self._watch(bool(messages))
         for _ in range(self._framer.pings):
@@ -92,17 +123,50 @@ class Stream(asyncio.Protocol):
             self.close()
 
     def write(self, data: bytes) -> None:
-        """Queue bytes; a peer that has let a whole queue pile up is closed."""
+        """Queue a message; a peer that has let a whole queue pile up is closed."""
         if self._transport is None or self._hop is None:
             return
         if self._transport.is_closing():
             self._owner.fail(self._hop)
-        elif self._transport.get_write_buffer_size() + len(data) > QUEUE_LIMIT:
+        elif self._tls is None:
+            self._put(data)
+        elif self._tls.established:
+            self._put(self._tls.send(data))
+        elif sum(map(len, self._early)) < QUEUE_LIMIT:
+            self._early.append(data)
+        else:
+            self._owner.counters["connect queue full"] += 1
+            self._owner.fail(self._hop)
+
+    def _put(self, data: bytes) -> None:
+        """Queue bytes of the wire."""
+        assert self._transport is not None
+        assert self._hop is not None
+        if self._transport.get_write_buffer_size() + len(data) > QUEUE_LIMIT:
             self._owner.counters["stuck peer"] += 1
             self._owner.fail(self._hop)
             self._transport.abort()
         else:
             self._transport.write(data)
+
+    def _send_early(self) -> None:
+        early, self._early = self._early, []
+        for data in early:
+            self.write(data)
+
+    def _distrust(self, error: TlsError) -> None:
+        """Whoever is there is not to be spoken with; it gets OpenSSL's alert, if there is one."""
+        assert self._tls is not None
+        assert self._transport is not None
+        assert self._hop is not None
+        self._owner.counters["TLS failed"] += 1
+        self._owner.complain(self._hop, str(error))
+        if self.outgoing is not None and not self._early:
+            self._owner.fail(self._hop)
+        if alert := self._tls.outgoing():
+            self._transport.write(alert)
+        self._transport.close()
+        self._arm(self._owner.linger_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
         for timer in (self._timer, self._resume):
@@ -110,12 +174,14 @@ class Stream(asyncio.Protocol):
                 timer.cancel()
         if self._hop is not None:
             self._owner.forget(self, self._hop)
-            if exc is not None:
+            if exc is not None or self._early:
                 self._owner.fail(self._hop)
 
     def close(self) -> None:
         """Send what is queued, then close; a peer that doesn't read it is not waited for."""
         if self._transport is not None:
+            if self._tls is not None and not self._transport.is_closing():
+                self._transport.write(self._tls.end())
             self._transport.close()
             self._arm(self._owner.linger_seconds)
 

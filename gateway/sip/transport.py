@@ -1,4 +1,4 @@
-"""[IO] SIP sockets: UDP and TCP (RFC 3261 §18), without any opinion about what is in a message.
+"""[IO] SIP sockets: UDP, TCP and TLS (RFC 3261 §18), without any opinion about what is in a message.
 
 Replies and requests to a hop use the connection that stands to it, else one is made in the background. Nothing here
 ever waits for a peer: what waits for a connection, and each connection, has a bounded queue (pains.md P25). What the
@@ -12,15 +12,19 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import structlog
 
 from gateway.sip.gate import Gate
-from gateway.sip.hop import Hop
+from gateway.sip.hop import DIALLED, Hop
 from gateway.sip.stream import QUEUE_LIMIT, Stream
+from gateway.sip.tls import Tls
+from gateway.sip.tls_stream import TlsStream
 
 _log = structlog.get_logger()
+COMPLAIN_EVERY = 60.0
 OnMessage = Callable[[bytes, Hop], None]
 
 
@@ -28,7 +32,8 @@ class Transport:
     """All sockets of one user agent. ``on_message``, ``on_malformed`` and ``on_failed`` are called on the loop.
 
     ``idle_seconds``: a connection on which no message comes for so long is closed. ``linger_seconds``: how long a peer
-    may take to read what is left for it when we close. ``per_host``: most connections that one address may open to us.
+    may take to read what is left for it when we close. ``per_host``: most connections that one address may open to us,
+    ``connections``: most that all may. Without ``tls`` no hop of TLS can be had.
     """
 
     def __init__(
@@ -42,7 +47,10 @@ class Transport:
         connect_seconds: float = 4.0,
         message_seconds: float = 32.0,
         linger_seconds: float = 4.0,
+        handshake_seconds: float = 8.0,
         per_host: int = 60,
+        connections: int = 4096,
+        tls: Tls | None = None,
     ) -> None:
         self.on_message = on_message
         self.on_malformed = on_malformed
@@ -52,7 +60,10 @@ class Transport:
         self.connect_seconds = connect_seconds
         self.message_seconds = message_seconds
         self.linger_seconds = linger_seconds
+        self.handshake_seconds = handshake_seconds
         self.per_host = per_host
+        self.connections = connections
+        self.tls = tls
         self.bound: list[Hop] = []
         self.counters: Counter[str] = Counter()
         self._udp: list[asyncio.DatagramTransport] = []
@@ -60,22 +71,28 @@ class Transport:
         self._streams: dict[Hop, Stream] = {}
         self._open: set[Stream] = set()
         """Every connection that isn't lost yet; ``_streams`` has only those that can still be sent on."""
+        self._incoming: dict[str, set[Stream]] = {}
+        """Those of them that each address has opened."""
         self._waiting: dict[Hop, list[bytes]] = {}
         self._connecting: set[asyncio.Task[None]] = set()
         self._stopped = False
+        self._complained_at = float("-inf")
 
     async def start(self, listen: Sequence[Hop]) -> None:
         """Bind; ``bound`` then names the sockets. OSError names the hop that can't be had."""
         self._stopped = False
         loop = asyncio.get_running_loop()
         for hop in listen:
+            if hop.secure and (self.tls is None or self.tls.server is None):
+                raise ValueError(f"{hop}: needs a certificate")
             try:
                 if hop.transport == "udp":
                     endpoint, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self), sock=_bound(hop))
                     self._udp.append(endpoint)
                     port = endpoint.get_extra_info("sockname")[1]
                 else:
-                    server = await loop.create_server(lambda: Stream(self, None), hop.host, hop.port, backlog=512)
+                    made = partial(Stream, self, hop.transport)
+                    server = await loop.create_server(made, hop.host, hop.port, backlog=512)
                     self._servers.append(server)
                     port = server.sockets[0].getsockname()[1]
             except OSError as error:
@@ -99,6 +116,9 @@ class Transport:
             else:
                 self.counters["connect queue full"] += 1
                 self.fail(hop)
+        elif hop.transport not in DIALLED or (hop.secure and self.tls is None):
+            self.counters["no connection"] += 1
+            self.fail(hop)
         else:
             self._waiting[hop] = [data]
             task = asyncio.get_running_loop().create_task(self._connect(hop))
@@ -144,7 +164,7 @@ class Transport:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self.connect_seconds):
-                _, stream = await loop.create_connection(lambda: Stream(self, hop), hop.host, hop.port)
+                _, stream = await loop.create_connection(lambda: Stream(self, hop.transport, hop), hop.host, hop.port)
         except (OSError, ValueError, OverflowError):
             self._waiting.pop(hop, None)
             self.counters["connect failed"] += 1
@@ -161,7 +181,9 @@ class Transport:
         if stream.outgoing is None:
             if not self.gate.greets(hop.host, time.monotonic()):
                 return False
-            if sum(1 for other in self._open if other.comes_from(hop.host)) > self.per_host:
+            siblings = self._incoming.setdefault(hop.host, set())
+            siblings.add(stream)
+            if len(siblings) > self.per_host or len(self._open) > self.connections:
                 self.counters["too many connections"] += 1
                 return False
         self._streams[hop] = stream
@@ -170,6 +192,11 @@ class Transport:
     def forget(self, stream: Stream, hop: Hop) -> None:
         """A connection is gone."""
         self._open.discard(stream)
+        siblings = self._incoming.get(hop.host)
+        if siblings is not None:
+            siblings.discard(stream)
+            if not siblings:
+                del self._incoming[hop.host]
         if self._streams.get(hop) is stream:
             del self._streams[hop]
 
@@ -183,6 +210,21 @@ class Transport:
         for ban in self.gate.fresh:
             _log.warning("a source is banned", source=ban.source, why=ban.why, seconds=round(ban.until - ban.since))
         self.gate.fresh.clear()
+
+    def secured(self, outgoing: Hop | None) -> TlsStream:
+        """TLS for a new connection: ours to a hop, or one that came in."""
+        assert self.tls is not None
+        if outgoing is not None:
+            return TlsStream(self.tls.client, outgoing.name or outgoing.host)
+        assert self.tls.server is not None
+        return TlsStream(self.tls.server, None)
+
+    def complain(self, hop: Hop, why: str) -> None:
+        """Log why TLS with somebody failed, not more often than once a minute."""
+        now = asyncio.get_running_loop().time()
+        if now - self._complained_at >= COMPLAIN_EVERY:
+            self._complained_at = now
+            _log.warning("TLS failed", peer=str(hop), why=why)
 
     @property
     def streams(self) -> int:

@@ -39,8 +39,7 @@ class Wire:
     def contact(self, hop: Hop) -> str:
         """Our Contact towards ``hop``."""
         shown = self._shown(hop)
-        transport = "" if hop.transport == "udp" else f";transport={hop.transport}"
-        return f"<sip:{shown.host_text}:{shown.port}{transport}>"
+        return f"<sip:{shown.host_text}:{shown.port}{hop.uri_transport}>"
 
     def chance(self) -> float:
         """A random number in 0..1."""

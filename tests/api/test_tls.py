@@ -20,7 +20,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from gateway.api.server import web_server
-from gateway.api.tls import Certificate
+from gateway.certificate import Certificate
 
 
 def make(folder: Path, name: str, *, days: int = 1) -> tuple[Path, Path]:

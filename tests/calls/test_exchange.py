@@ -6,6 +6,7 @@ import pytest
 
 from gateway.calls.outputs import MediaCommand, Resolve
 from gateway.sip.hop import Hop
+from gateway.sip.transaction import Transmit
 from media import control
 from tests.calls.fakes import TRUNK, A, B, Bench, X, connect, invite, sdp
 
@@ -64,6 +65,19 @@ def test_strangers_and_limits() -> None:
     assert bench.verb("reject", "second")[2:] == (503, {"Retry-After": "5"})
     assert bench.exchange.counters == {"unknown source": 1, "trunk calls": 1}
     assert bench.exchange.active == 1
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp", "ws", "tls", "wss"])
+@pytest.mark.parametrize("method", ["INVITE", "MESSAGE", "BYE", "ACK"])
+def test_a_secure_trunk_is_heard_over_tls_only(transport: str, method: str) -> None:
+    bench = Bench(trunk=replace(TRUNK, secure=True))
+    bench.agent.incoming = []
+    request = bytes(invite()).replace(b"INVITE", method.encode())
+    outputs = bench.exchange.receive_message(request, Hop(transport, "192.0.2.1", 5060), bench.now)
+    answers = [out.message.status for out in outputs if isinstance(out, Transmit)]
+    downgraded = transport in ("udp", "tcp", "ws")
+    assert answers == ([403] if downgraded and method != "ACK" else [])
+    assert bench.exchange.counters == ({"not by TLS": 1} if downgraded else {})
 
 
 def test_calls_go_to_the_least_loaded_worker() -> None:

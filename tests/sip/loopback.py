@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -37,6 +37,7 @@ class Bench:
         admits: Callable[[str], bool] = lambda host: True,
         trunk_of: Callable[[str], str | None] = lambda host: None,
         gate: GateSettings = FREE,
+        listen: Sequence[Hop] = AnyHop,
         **limits: Any,
     ) -> Transport:
         made = Transport(
@@ -46,7 +47,7 @@ class Bench:
             gate=Gate(gate, admits, trunk_of),
             **limits,
         )
-        await made.start(AnyHop)
+        await made.start(listen)
         self.transports.append(made)
         return made
 

@@ -68,6 +68,31 @@ def test_a_target_that_is_no_address_of_ours_is_reached_where_it_came_from(conta
     assert sent(dialog)[1] == SOURCE
 
 
+TLS = Hop("tls", "192.0.2.5", 5061, "carrier.example")
+
+
+@pytest.mark.parametrize(
+    ("source", "contact", "hop"),
+    [
+        (TLS, "<sip:a@192.0.2.5:5061;transport=tls>", TLS),
+        (TLS, "<sips:a@192.0.2.5>", TLS),
+        (TLS, "<sip:a@192.0.2.7;transport=tls>", Hop("tls", "192.0.2.7", 5061, "carrier.example")),
+        (TLS, "<sip:a@192.0.2.7>", TLS),
+        (TLS, "<sip:a@192.0.2.7;transport=tcp>", TLS),
+        (SOURCE, "<sips:a@192.0.2.7>", Hop("tls", "192.0.2.7", 5061)),
+        (SOURCE, "<sip:a@192.0.2.7;maddr=203.0.113.9>", Hop("udp", "192.0.2.7", 5060)),
+        (SOURCE, "<sip:a@[2001:db8::7]:5070>", Hop("udp", "2001:db8::7", 5070)),
+        (SOURCE, "<sip:a@192.0.2.7;transport=ws>", SOURCE),
+        (Hop("wss", "192.0.2.5", 40000), "<sip:a@192.0.2.7>", Hop("wss", "192.0.2.5", 40000)),
+        (Hop("ws", "192.0.2.5", 40000), "<sip:a@df7jal23ls0d.invalid;transport=ws>", Hop("ws", "192.0.2.5", 40000)),
+    ],
+)
+def test_nothing_that_came_by_tls_goes_back_by_less(source: Hop, contact: str, hop: Hop) -> None:
+    dialog = Dialog.of_server(invite(), "b", source)
+    dialog.refresh_target(Request("INVITE", "sip:b", Headers([("Contact", contact)])))
+    assert sent(dialog)[1] == hop
+
+
 def test_a_peer_of_rfc_2543_has_no_tag() -> None:
     """§12.1.1, §12.1.2: its tag is then empty, and none is made up for it."""
     asked = invite()

@@ -1,23 +1,28 @@
-"""[IO] TLS for the API: a certificate and its key from PEM files, taken anew when they change on the disk.
+"""[IO] A certificate and its key from PEM files, for the API and for SIP, taken anew when they change on the disk.
 
-One SSLContext serves for good: loading a new chain into it counts for the connections that come after, and those that
+An SSLContext serves for good: loading a new chain into it counts for the connections that come after, and those that
 stand go on. A pair that can't be used keeps the old one in place. TLS 1.2 is the least, unless the operator wants the
 old versions for deployed clients; OpenSSL 3 gives these only with its security level lowered to 0, for this listener.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cryptography import x509
+import structlog
+
+_log = structlog.get_logger()
+RENEW_SECONDS = 10.0
 
 
 class Certificate:
-    """``context`` for the server. OSError and ValueError (ssl.SSLError is an OSError) when the pair can't be used."""
+    """``context`` for a server; the pair is loaded into ``also`` too. OSError and ValueError (ssl.SSLError is an
+    OSError) when the pair can't be used."""
 
-    def __init__(self, certificate: Path, key: Path, *, old: bool = False) -> None:
+    def __init__(self, certificate: Path, key: Path, *also: ssl.SSLContext, old: bool = False) -> None:
         self._files = (certificate, key)
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         if old:
@@ -25,8 +30,9 @@ class Certificate:
             self.context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
         else:
             self.context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self._contexts = (self.context, *also)
         self._seen = self._state()
-        self._load(self.context)
+        self._load(self._contexts)
 
     def renew(self) -> bool:
         """Take the files anew when they have changed; whether they had. The old pair stays when it raises."""
@@ -35,18 +41,32 @@ class Certificate:
             return False
         self._seen = seen
         # Tried on a context of its own: a half-written pair must not spoil the one in use.
-        self._load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
-        self._load(self.context)
+        self._load((ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER),))
+        self._load(self._contexts)
         return True
 
-    def _load(self, context: ssl.SSLContext) -> None:
+    def _load(self, contexts: tuple[ssl.SSLContext, ...]) -> None:
+        from cryptography import x509  # most nodes stand behind a front end that does this for them
+
         certificate, key = self._files
         found = x509.load_pem_x509_certificate(certificate.read_bytes())
         if found.not_valid_after_utc < datetime.now(UTC):
             raise ValueError(f"{certificate}: expired on {found.not_valid_after_utc:%Y-%m-%d}")
         key.read_bytes()  # names the file when it can't be read, which load_cert_chain does not
-        context.load_cert_chain(certificate, key)
+        for context in contexts:
+            context.load_cert_chain(certificate, key)
 
     def _state(self) -> tuple[tuple[int, int, int], ...]:
         states = [file.stat() for file in self._files]
         return tuple((state.st_mtime_ns, state.st_size, state.st_ino) for state in states)
+
+
+async def keep_renewed(certificate: Certificate | None) -> None:
+    """Look for a new certificate now and then; for ever."""
+    while certificate is not None:
+        await asyncio.sleep(RENEW_SECONDS)
+        try:
+            if certificate.renew():
+                _log.info("the certificate was renewed")
+        except (OSError, ValueError) as error:
+            _log.error("the new certificate can't be used; the old one stays", error=str(error))

@@ -1,0 +1,33 @@
+"""The section [sip]: where SIP is heard, how we are called there, and what TLS needs."""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from gateway.config.forms import Address, HopField, Section
+from gateway.sip.hop import Hop
+
+
+class Sip(Section):
+    """``listen`` are the sockets, ``advertised`` the address that we write into Via, Contact and SDP.
+
+    ``certificate`` and ``key``: PEM files, for tls: and wss: sockets and for peers that ask who we are. ``ca``: the
+    authorities that the certificates of peers must come from. ``client_ca``: likewise for who connects to us; without
+    it nobody is asked.
+    """
+
+    listen: tuple[HopField, ...] = (Hop("udp", "0.0.0.0", 5060), Hop("tcp", "0.0.0.0", 5060))
+    advertised: Address = ""
+    product: str = Field("Maskline", pattern=r"^[A-Za-z0-9._/-]{1,40}$")
+    certificate: str = ""
+    key: str = ""
+    ca: str = ""
+    client_ca: str = ""
+
+    @model_validator(mode="after")
+    def _has_certificate(self) -> Sip:
+        if bool(self.certificate) != bool(self.key):
+            raise ValueError("certificate and key: one is of no use without the other")
+        if not self.certificate and any(hop.secure for hop in self.listen):
+            raise ValueError("certificate: needed, since listen has a tls: or wss: socket")
+        return self
