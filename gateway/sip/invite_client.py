@@ -37,6 +37,18 @@ class ClientSession(InviteSession):
         """Name the INVITE's transaction."""
         self._invite = transaction
 
+    def renumbered(self, transaction: ClientTransaction) -> int | None:
+        """An INVITE that was given up is not repeated."""
+        if transaction is self._invite and (self._given_up or self.state is not SessionState.EARLY):
+            return None
+        return super().renumbered(transaction)
+
+    def repeated(self, old: ClientTransaction, new: ClientTransaction) -> None:
+        """A request of ours, maybe the INVITE, has been sent again."""
+        if old is self._invite:
+            self._invite = new
+        super().repeated(old, new)
+
     @property
     def unheard(self) -> bool:
         """Nothing has come back yet, not even a 100."""

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Protocol
 
+from gateway.sip.account import CREDENTIALS, Account
 from gateway.sip.build import response_to
 from gateway.sip.dialog import Dialog
 from gateway.sip.message import Request, Response
@@ -51,8 +52,8 @@ class InviteSession:
     It owns its client transactions: the layer gives it their responses (``transaction.Owner``).
     """
 
-    __slots__ = ("_interval", "_offer", "_offer_body", "_offer_tries", "_pending", "_unacked", "armed", "bye_headers",
-                 "dialog", "home", "id", "owns_call_id", "state", "timers", "wire")  # fmt: skip
+    __slots__ = ("_interval", "_offer", "_offer_body", "_offer_tries", "_pending", "_unacked", "account", "armed",
+                 "bye_headers", "dialog", "home", "id", "owns_call_id", "state", "timers", "wire")  # fmt: skip
     home: Home
 
     def __init__(self, session: str, wire: Wire) -> None:
@@ -63,6 +64,7 @@ class InviteSession:
         self.timers: dict[str, float] = {}
         self.armed: float | None = None
         self.owns_call_id = False
+        self.account: Account | None = None
         self.bye_headers: HeaderLines | None = None
         """Set: a BYE with these headers goes out as soon as the ACK has come (or will not come)."""
         self._unacked: tuple[ServerTransaction, Response] | None = None
@@ -197,6 +199,18 @@ class InviteSession:
         """A request of ours got no answer."""
         return self.home.settle(self, self.unanswered(transaction, reason, now))
 
+    def renumbered(self, transaction: ClientTransaction) -> int | None:
+        """The CSeq number for a repeat with credentials: the dialog's next."""
+        if self.dialog is None:
+            return transaction.request.cseq.number + 1
+        self.dialog.local_cseq += 1
+        return self.dialog.local_cseq
+
+    def repeated(self, old: ClientTransaction, new: ClientTransaction) -> None:
+        """A request of ours has been sent again."""
+        if old is self._offer:
+            self._offer = new
+
     def answered(self, transaction: ClientTransaction, response: Response, now: float) -> list[Output]:
         """A response to a request of ours within the dialog."""
         if transaction.request.method != "INVITE":
@@ -295,7 +309,8 @@ class InviteSession:
 
     def _ack(self, invite: Request, now: float) -> list[Output]:
         assert self.dialog is not None
-        request, hop = self.dialog.request("ACK", via=self.wire.via, cseq=invite.cseq.number)
+        headers = [] if self.account is None else [row for row in invite.headers if row[0] in CREDENTIALS]
+        request, hop = self.dialog.request("ACK", via=self.wire.via, cseq=invite.cseq.number, headers=headers)
         return [Transmit(bytes(request), hop, request)]
 
     def _bye(self, headers: HeaderLines, now: float) -> list[Output]:
@@ -303,7 +318,7 @@ class InviteSession:
             return []
         self.bye_headers = None
         request, hop = self.dialog.request("BYE", via=self.wire.via, headers=headers)
-        return list(self.wire.layer.send(request, hop, None, now)[1])
+        return list(self.wire.layer.send(request, hop, self if self.account else None, now)[1])
 
     def _lost(self, status: int, now: float) -> list[Output]:
         """408 and 481 end a dialog (§12.2.1.2)."""

@@ -118,6 +118,17 @@ class PageReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """The final answer to a standalone request of ours: its status, 408 or 503 when there was none (``response`` None);
+    ``cseq`` is that of its last repeat."""
+
+    session: str
+    status: int
+    cseq: int
+    response: Response | None
+
+
+@dataclass(frozen=True, slots=True)
 class PageAnswered:
     """What became of a MESSAGE that we sent: its final status, 408 or 503 when there was none."""
 
@@ -146,5 +157,6 @@ SessionOutput = (
     | Ended
     | PageReceived
     | PageAnswered
+    | Answered
 )
 Output = Transmit | SessionOutput | Offence

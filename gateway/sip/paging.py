@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from gateway.sip.account import Account
 from gateway.sip.build import request as build_request
 from gateway.sip.build import response_to
 from gateway.sip.hop import Hop
@@ -28,6 +29,14 @@ class Page:
     """A page that we sent: the owner of its transaction."""
 
     id: str
+    account: Account | None = None
+
+    def renumbered(self, transaction: ClientTransaction) -> int | None:
+        """The CSeq of its repeat."""
+        return transaction.request.cseq.number + 1
+
+    def repeated(self, old: ClientTransaction, new: ClientTransaction) -> None:
+        """It has been sent again."""
 
     def receive_response(self, transaction: ClientTransaction, response: Response, now: float) -> list[Output]:
         """Its answer."""
@@ -71,10 +80,11 @@ class Pager:
         headers: Iterable[tuple[str, str]] = (),
         body: bytes,
         content_type: str,
+        account: Account | None = None,
         now: float,
     ) -> tuple[str, list[Transmit]]:
         """Send a page; its id. ``from_`` and ``to`` are name-addrs without tags."""
-        wire, page = self._wire, Page(self._wire.token())
+        wire, page = self._wire, Page(self._wire.token(), account)
         tag, call_id = wire.token(), wire.token()
 
         def made(hop: Hop) -> Request:

@@ -32,6 +32,7 @@ from gateway.sip.hop import Hop
 from gateway.sip.message import Request, Response
 
 if TYPE_CHECKING:
+    from gateway.sip.account import Account
     from gateway.sip.invite_session import InviteSession
     from gateway.sip.outputs import Output
 
@@ -92,6 +93,16 @@ TransactionOutput = Transmit | Deliver | Failed
 class Owner(Protocol):
     """Who sent a request: he is told what becomes of it. Nobody needs to be."""
 
+    @property
+    def account(self) -> Account | None:
+        """What we are known by where it goes; None: challenges are not answered."""
+
+    def renumbered(self, transaction: ClientTransaction) -> int | None:
+        """The CSeq number for a repeat of its request with credentials; None: it isn't wanted any more."""
+
+    def repeated(self, old: ClientTransaction, new: ClientTransaction) -> None:
+        """The request of ``old`` has been sent again as ``new``."""
+
     def receive_response(self, transaction: ClientTransaction, response: Response, now: float) -> list[Output]:
         """A response, provisional or final."""
 
@@ -151,11 +162,13 @@ class Transaction:
 class ClientTransaction(Transaction):
     """Common ground of the two client machines: one request, sent until something comes back."""
 
-    __slots__ = ("data", "interval", "owner")
+    __slots__ = ("data", "interval", "owner", "tries")
 
     def __init__(self, key: tuple[str, ...], request: Request, hop: Hop, values: Timers, state: State) -> None:
         super().__init__(key, request, hop, values, state)
         self.owner: Owner | None = None
+        self.tries = 0
+        """How many challenges this request has answered before."""
         self.data = bytes(request)
         self.interval = values.t1
 

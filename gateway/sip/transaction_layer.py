@@ -78,7 +78,9 @@ class TransactionLayer:
     def send(
         self, request: Request, hop: Hop, owner: Owner | None, now: float
     ) -> tuple[ClientTransaction, list[Transmit]]:
-        """Start a client transaction."""
+        """Start a client transaction; credentials are put in where they are known."""
+        if owner is not None and owner.account is not None:
+            owner.account.sign(request)
         key = (request.via.branch, request.method)
         invite = request.method == "INVITE"
         transaction = (InviteClient if invite else OtherClient)(key, request, hop, self.timers)

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from gateway.errors import ParseError
+from gateway.sip.account import CHALLENGED, Account, repeat
 from gateway.sip.build import request as build_request
 from gateway.sip.hop import Hop
 from gateway.sip.invite_client import ClientSession
@@ -22,6 +23,7 @@ from gateway.sip.message import Malformed, Request, Response, parse_message
 from gateway.sip.methods import ALLOW
 from gateway.sip.outputs import (
     Accepted,
+    Answered,
     Confirmed,
     Ended,
     Incoming,
@@ -45,6 +47,7 @@ from gateway.sip.wire import UserAgentSettings, Wire
 
 __all__ = [
     "Accepted",
+    "Answered",
     "Confirmed",
     "Ended",
     "Incoming",
@@ -169,6 +172,10 @@ class UserAgent:
             if isinstance(output, Transmit):
                 outputs.append(output)
             elif isinstance(output, Deliver) and transaction.owner is not None:
+                again = repeat(self.wire, transaction, response, now) if response.status in CHALLENGED else None
+                if again is not None:
+                    outputs += again
+                    continue
                 outputs += transaction.owner.receive_response(transaction, response, now)
         return outputs
 
@@ -183,12 +190,15 @@ class UserAgent:
         to: str,
         headers: HeaderLines = (),
         body: bytes = b"",
+        account: Account | None = None,
         now: float,
     ) -> tuple[str, list[Output]]:
-        """Call somebody: the session's id, and the INVITE. ``from_`` and ``to`` are name-addrs without tags."""
+        """Call somebody: the session's id, and the INVITE. ``from_`` and ``to`` are name-addrs without tags; by
+        ``account`` we are known there."""
         wire = self.wire
         tag = wire.token()
         session = ClientSession(wire.token(), wire)
+        session.account = account
         made = build_request(
             "INVITE",
             uri_text,
@@ -208,6 +218,12 @@ class UserAgent:
         session.begin(transaction)
         self._sessions.add(session, tag)
         return session.id, self._sessions.settle(session, list(outputs))
+
+    def identify(self, session: str, account: Account) -> None:
+        """Where a session leads we are known by ``account``."""
+        found = self._sessions.get(session)
+        if found is not None:
+            found.account = account
 
     def unheard(self, session: str) -> bool:
         """Whether nothing at all has come back to an INVITE of ours."""
