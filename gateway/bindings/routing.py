@@ -73,10 +73,9 @@ def _refused_beforehand(
         return _reject(application, Cause.SUBSCRIBER_FROZEN, "no_permission", "The subscriber is frozen.")
     if not application.enabled:
         return _reject(application, Cause.NO_PERMISSION, "no_permission", "The application is off.")
-    if number.status is NumberStatus.SUSPENDED:
-        return _reject(application, Cause.NUMBER_SUSPENDED, "no_permission", "The called number is suspended.")
     if not number.status.carries_calls:
-        return _reject(application, Cause.NO_PERMISSION, "no_permission", "The called number is out of use.")
+        state = "suspended" if number.status is NumberStatus.SUSPENDED else "out of use"
+        return _reject(application, Cause.NUMBER_SUSPENDED, "no_permission", f"The called number is {state}.")
     if caller is None:
         return _reject(application, Cause.NO_BINDING, "no_binding", "The caller gave no number.")
     if is_fixed_line(caller):

@@ -158,3 +158,18 @@ async def test_a_tone_approved_a_moment_ago_plays_in_the_next_call(stand: AdminS
     await stand.until(lambda: stand.caller.phone.phase is Phase.TALKING)
     phone = stand.caller.phone
     assert seconds_of(heard_between(phone, None, phone.answered_at), 1400) > 0.3
+
+
+@pytest.mark.parametrize(("party", "number", "cause"), [("caller", A, 7005), ("callee", B, 7004)])
+async def test_a_number_put_on_a_black_list_is_refused_at_its_next_call(
+    stand: AdminStand, party: str, number: str, cause: int
+) -> None:
+    operator = await stand.terminal("token", "create", "me")
+    await stand.customer.bind({"callerNum": A, "calleeNum": B, "relationNum": X})
+    body = {"kind": "black", "party": party, "numbers": [number], "application": KEY}
+    await stand.ask(operator, "POST", "/lists", body)
+    stand.dial_x(X)
+    fee = await stand.receiver.wait_for("fee", 15)
+    assert fee is not None, stand.node.log_tail()
+    assert (fee.fields["ulFailReason"], fee.fields["sipStatusCode"]) == (cause, 403)
+    assert stand.callee.phone.phase is Phase.IDLE

@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 
 from gateway.bindings.decisions import Decision, Found, NeedsRelation
 from gateway.bindings.models import Application, Binding, CallPolicy, Mode, Number, TemporaryCallee
-from gateway.bindings.routing import route
+from gateway.bindings.routing import relation_not_made, route
 from gateway.calls.events import Disconnected, Event
 from gateway.calls.exchange import Exchange
 from gateway.calls.outputs import (
@@ -106,6 +106,11 @@ class Lookup:
         self.fails = False
         self.gone = False
         """The X has been taken away."""
+        self.number: dict[str, Any] = {}
+        """What is said of the X besides whose it is."""
+        self.ownerless = False
+        self.no_y = False
+        """AXYB: no Y is to be had."""
         self.seconds = LOOKUP
 
     def find(self, caller: PhoneNumber | None, called: PhoneNumber, extension: str = "") -> Found:
@@ -113,11 +118,11 @@ class Lookup:
         if self.fails:
             raise ConnectionError("the database is gone")
         known = called in (X, Y) and not self.gone
-        number = Number(x=called, application=self.application.key) if known else None
+        number = Number(x=called, application=self.application.key, **self.number) if known else None
         member = "#" + extension if extension else caller.e164 if caller else ""
         return Found(
             number=number,
-            application=self.application if number else None,
+            application=self.application if number and not self.ownerless else None,
             bindings=tuple(one for one in self.bindings if {member, ""} & self._members(one, called)),
             temporary=self.temporary,
             last_caller=self.last_caller,
@@ -192,12 +197,17 @@ class World:
         self._owner: dict[tuple[Hop, str], Phone] = {}
         self.agent = UserAgent(UserAgentSettings(advertised={"udp": GATEWAY}), self._token)
         tones = ToneFolder()
+        self.own_tones: dict[str, str] = {}
+        """The customer's files by name."""
         names = ("no_binding", "no_permission", "failed", "ringback", "enter_extension", "wrong_extension",
                  "wrong_goodbye", "no_extension")  # fmt: skip
         self.exchange = Exchange(
             ExchangeSettings(
                 trunks=(trunk, *others),
-                tones=ToneFiles(**{name: str(SOUNDS / f"{name}.wav") for name in names}, lookup=tones.find),
+                tones=ToneFiles(
+                    **{name: str(SOUNDS / f"{name}.wav") for name in names},
+                    lookup=lambda key, name: self.own_tones.get(name) or tones.find(key, name),
+                ),
                 media_host=GATEWAY.host,
                 spool="/spool",
                 wall=self.wall,
@@ -343,8 +353,11 @@ class World:
         try:
             decision = self._route(question)
             if isinstance(decision, NeedsRelation):
-                self.lookup.relate(decision, self.wall(self.now))
-                decision = self._route(question)
+                if self.lookup.no_y:
+                    decision = relation_not_made(decision)
+                else:
+                    self.lookup.relate(decision, self.wall(self.now))
+                    decision = self._route(question)
         except ConnectionError:
             self.take(self.exchange.route_failed(question.call, self.now))
             return
