@@ -63,14 +63,15 @@ class Softphone:
         self._hertz = hertz
         self._changed = asyncio.Event()
 
-    async def start(self, program: str, *, codec: str = "pcma/8000") -> None:
+    async def start(self, program: str, *, codec: str = "pcma/8000", more: str = "") -> None:
+        """``more``: further lines of its configuration."""
         self.folder.mkdir()
         _write_tone(self.folder / "voice.wav", self._hertz)
         console, *_ = self._stand.take_ports(2)
         rtp = self._stand.take_ports(6)
         values = {"host": HOST, "sip": self.sip, "console": console, "rtp": rtp[0], "last": rtp[-1]}
         config = CONFIG.format(folder=self.folder, modules=MODULES, **values)
-        (self.folder / "config").write_text(config)
+        (self.folder / "config").write_text(config + more)
         account = ACCOUNT.format(number=self._number.e164, codec=codec, **values)
         (self.folder / "accounts").write_text(account)
         await self._stand.run(self._name, program, "-f", str(self.folder), "-s", "-t", str(LIFE))

@@ -58,11 +58,20 @@ class Stand:
 
     async def up(self, *, pairs: int = 16, phone_ports: int = PHONE_PORTS, **overrides: str) -> Stand:
         """Start it with ports for ``pairs`` / 2 calls. ``overrides``: configuration keys as in the environment, less
-        their MASKLINE_."""
+        their MASKLINE_; in their values <sip>, <tls>, <callee> and <callee+1> stand for ports."""
         self.receiver = Receiver(HOST, KEY, SECRET, lambda event: self.changed.set())
         self.stack.push_async_callback(self.receiver.stop)
         self._ports = free_phone_ports(phone_ports)
         self.callee_port, *_ = self.take_ports(2)
+        sip_port, self.tls_port = free_tcp_and_udp_port(HOST), free_tcp_and_udp_port(HOST)
+        ports = {
+            "<sip>": sip_port,
+            "<tls>": self.tls_port,
+            "<callee>": self.callee_port,
+            "<callee+1>": self.callee_port + 1,
+        }
+        for name, port in ports.items():
+            overrides = {key: value.replace(name, str(port)) for key, value in overrides.items()}
         self.node = Node(
             NodePlan(
                 folder=self.folder,
@@ -72,7 +81,7 @@ class Stand:
                 secret=SECRET,
                 x=X.e164,
                 receiver=await self.receiver.start(),
-                sip_port=free_tcp_and_udp_port(HOST),
+                sip_port=sip_port,
                 web_port=free_tcp_and_udp_port(HOST),
                 media_ports=free_media_ports(HOST, pairs),
                 overrides={f"MASKLINE_{name}": value for name, value in overrides.items()},
