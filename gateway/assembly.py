@@ -12,6 +12,7 @@ from gateway.entries import application_of
 from gateway.numbers import NumberRules
 from gateway.sip.gate import GateSettings
 from gateway.tones.folder import SOUNDS, ToneFolder
+from media.recording.store import RecordingStore, S3Access
 
 
 def exchange_settings(config: Config) -> ExchangeSettings:
@@ -84,6 +85,19 @@ def exchange_settings(config: Config) -> ExchangeSettings:
 def gate_settings(config: Config) -> GateSettings:
     """The door's part of the configuration."""
     return GateSettings(**config.defence.model_dump())
+
+
+def recording_store(config: Config) -> RecordingStore:
+    """Where finished recordings are kept. ValueError, OSError."""
+    said = config.recordings
+    access = S3Access(
+        endpoint=said.endpoint,
+        region=said.region,
+        path_style=said.path_style,
+        access_key=said.access_key.get_secret_value(),
+        secret_key=said.secret_key.get_secret_value(),
+    )
+    return RecordingStore(said.url, access)
 
 
 def seed_of(config: Config) -> tuple[list[Application], list[Number]]:

@@ -10,8 +10,10 @@
 ``origin``: file (the configuration's), out (it was, and is not there any more) or api (made by the management API).
 ``number.cause``: why it is UNAVAILABLE (privatenumber.md section 10). ``number_list.kind`` is black or white, ``party``
 caller or callee, ``application`` "" for the whole node. ``outbox.state``: waiting, done, dead.
-``recording.state``: spooling, pending, ready, empty, failed, erased. ``cdr.payload`` is the fee's. ``day_count`` holds
-calls by cause (kind call) and short messages by sendResult (kind sms; ``recorded`` is 0, ``seconds`` their parts).
+``recording.state``: spooling, pending, rendered, ready, empty, failed, erased (gateway.recordings.keeper); ``node`` has
+its files, ``object`` is its name in the store, ``channels`` two SHA-256, ``hold`` why it may not be erased.
+``cdr.payload`` is the fee's. ``day_count`` holds calls by cause (kind call) and short messages by sendResult (kind sms;
+``recorded`` is 0, ``seconds`` their parts).
 
 ``SealedNumber`` and ``Sealed`` columns are encrypted when the node has a key (gateway.vault); ``vault_key`` names the
 key, in one row or none.
@@ -116,6 +118,11 @@ recording = Table(
     Column("spool", Text, nullable=False), _text("state", 8), Column("answered_at", Float), Column("ended_at", Float),
     Column("size", Integer), _text("sha256", 64, null=True), Column("seconds", Float), Column("notice", Text),
     Column("erase_at", Float), Column("created_at", Float, nullable=False),
+    Column("node", String(128), nullable=False, server_default=""),
+    Column("object", String(200), nullable=False, server_default=""),
+    Column("channels", Text), Column("quality", Text), Column("trouble", Text), Column("hold", Text),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("due_at", Float, nullable=False, server_default="0"), Column("data_key", Sealed("recording.data_key")),
     Index("ix_recording_state", "state", "erase_at"), Index("ix_recording_session", "session"),
 )  # fmt: skip
 cdr = Table(

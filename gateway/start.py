@@ -4,7 +4,7 @@
 |----------------|--------------------------------------------------------------------------------------|
 | database.url   | driver there, database reached, tables brought up to date, configuration written to it |
 | database.key_file | read by its owner only, goes with what the database is sealed under             |
-| recordings.url | the folder is made, a file is written                                                |
+| recordings.url | the folder is made, a file is written; an S3 server may be away, recordings wait for it |
 | recordings.spool | likewise                                                                           |
 | media.listen   | a UDP socket on the address                                                          |
 | web.listen     | the socket itself                                                                    |
@@ -26,7 +26,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.assembly import seed_of
+from gateway.assembly import recording_store, seed_of
 from gateway.bindings.store import BindingStore
 from gateway.calls.journal import Journal
 from gateway.certificate import Certificate
@@ -34,7 +34,6 @@ from gateway.config.tree import Config, media_listen
 from gateway.database import migrate, open_engine
 from gateway.sip.tls import Tls
 from gateway.vault.cipher import VaultError
-from media.recording.store import RecordingStore
 
 _log = structlog.get_logger()
 BACKLOG = 512
@@ -79,7 +78,9 @@ async def prepare_database(config: Config, engine: AsyncEngine, store: BindingSt
 def check_folders(config: Config) -> None:
     """Make the folders of recordings, and write to each: a volume may be full, read-only or another user's."""
     with needed("recordings.url", ValueError):
-        _try_folder(RecordingStore(config.recordings.url).path("probe").parent)
+        folder = recording_store(config).folder
+        if folder is not None:
+            _try_folder(folder)
     with needed("recordings.spool"):
         _try_folder(Path(config.recordings.spool))
 

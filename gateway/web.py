@@ -27,11 +27,10 @@ from gateway.api.app import create_app
 from gateway.api.asker import Asker
 from gateway.api.callbacks import CallbackClient
 from gateway.api.context import ApiContext, ApiSettings
-from gateway.api.keeper import Keeper
 from gateway.api.ledger import Ledger
 from gateway.api.outbox import Delivery, DeliverySettings
 from gateway.api.server import web_server
-from gateway.assembly import exchange_settings
+from gateway.assembly import exchange_settings, recording_store
 from gateway.bindings.purge import keep_purged
 from gateway.bindings.store import BindingStore
 from gateway.certificate import keep_renewed
@@ -46,11 +45,12 @@ from gateway.metrics.stalls import watch_stalls
 from gateway.metrics.tally import Row, Tally
 from gateway.numbers import PhoneNumber
 from gateway.questions import Question, TextQuestion
+from gateway.recordings.keeper import Keeper
+from gateway.recordings.part import KeeperSettings
 from gateway.records.keeping import KeepingSettings, RecordKeeping
 from gateway.start import open_certificate
 from gateway.tones.folder import ToneFolder
 from gateway.tones.shelf import Shelf
-from media.recording.store import RecordingStore
 
 _log = structlog.get_logger()
 FINISH_SECONDS = 10.0
@@ -67,7 +67,7 @@ class Web:
         self.channel = Channel(self._hear)
         self.engine = open_engine(config.database.location)
         store = self.store = BindingStore(self.engine)
-        recordings = RecordingStore(config.recordings.url)
+        recordings = recording_store(config)
         self.client = CallbackClient(config.events.timeout_seconds)
         self.delivery = Delivery(
             self.engine,
@@ -86,8 +86,11 @@ class Web:
         self.keeper = Keeper(
             self.engine,
             recordings,
-            retention_days=config.recordings.retention_days,
-            shortest=config.calls.min_recording_seconds,
+            KeeperSettings(
+                node=config.node.name,
+                retention_days=config.recordings.retention_days,
+                shortest=config.calls.min_recording_seconds,
+            ),
         )
         self._tones = ToneFolder(config.tones.folder, config.tones.approved)
         self.asker = Asker(
@@ -125,6 +128,7 @@ class Web:
                     link_seconds=config.web.link_seconds,
                     created_window=config.web.created_window_seconds,
                     requests_per_second=config.web.requests_per_second,
+                    store_links=config.recordings.links == "store",
                 ),
                 stop_call=self._stop_call,
                 ready=self._ready,

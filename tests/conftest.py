@@ -14,6 +14,7 @@ import pytest
 
 from gateway.database import migrate
 from tests.postgres import NoPostgres, Postgres, programs
+from tests.s3 import S3
 
 KINDS = ("sqlite", "postgresql")
 _MISSING = pytest.StashKey[str]()
@@ -93,3 +94,18 @@ async def empty_database_url(database_kind: str, tmp_path: Path, request: pytest
         return
     async with request.getfixturevalue("postgres").database(migrated=False) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3]:
+    """The S3 server of this run."""
+    server = S3()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def s3(s3_server: S3) -> S3:
+    """The S3 server, with an empty bucket."""
+    s3_server.empty()
+    return s3_server

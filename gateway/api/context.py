@@ -20,7 +20,8 @@ JSON_TYPE = "application/json;charset=UTF-8"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiSettings:
-    """``public_url``: what recording links start with, "" for the address that the client called. Times in seconds."""
+    """``public_url``: what recording links start with, "" for the address that the client called. Times in seconds.
+    ``store_links``: whether an S3 server's own addresses are given."""
 
     host_name: str
     public_url: str = ""
@@ -31,6 +32,7 @@ class ApiSettings:
     lockout_within: float = 300
     lockout_seconds: float = 1800
     render_patience: float = 10
+    store_links: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,7 @@ from gateway.schema import recording
 PATH = "/rest/provision/voice/record/v1.0"
 DOWNLOAD_PATH = LINK_PATH + "{name}"
 LOOK_EVERY = 0.1
-_COMING = ("spooling", "pending")
+_COMING = ("spooling", "pending", "rendered")
 
 
 class RecordingApi:
@@ -50,12 +50,22 @@ class RecordingApi:
             raise fields.missing("fileName")
         if fields.text("recordDomain") is None:
             raise fields.missing("recordDomain")
-        if await self._finished(application.key, name) is None:
+        found = await self._finished(application.key, name)
+        if found is None:
             raise ApiError(errors.RECORD_NOT_FOUND)
-        base = self._context.settings.public_url.rstrip("/") or f"{request.url.scheme}://{request.url.netloc}"
-        expires = int(self._context.clock().timestamp()) + self._context.settings.link_seconds
-        location = link(_key(application), base, name, application.key, expires)
+        location = await self._location(request, application, found[0])
         return Response(status_code=301, headers={"Location": location, "Content-Length": "0"})
+
+    async def _location(self, request: Request, application: Application, row: Row[Any]) -> str:
+        """The store's own address where it gives one and shall, else one of ours."""
+        seconds = self._context.settings.link_seconds
+        if self._context.settings.store_links:
+            direct = await self._context.recordings.link(_object(row), seconds)
+            if direct is not None:
+                return direct
+        base = self._context.settings.public_url.rstrip("/") or f"{request.url.scheme}://{request.url.netloc}"
+        expires = int(self._context.clock().timestamp()) + seconds
+        return link(_key(application), base, row.name, application.key, expires)
 
     async def download(self, request: Request) -> Response:
         """GET on a signed address: the WAV. Whatever is wrong with the address has one answer."""
@@ -74,7 +84,8 @@ class RecordingApi:
         headers = {"Content-Length": str(size)}
         if row.erase_at is not None:
             headers["X-Erase-At"] = datetime.fromtimestamp(row.erase_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return StreamingResponse(self._context.recordings.chunks(name), media_type="audio/x-wav", headers=headers)
+        chunks = self._context.recordings.chunks(_object(row))
+        return StreamingResponse(chunks, media_type="audio/x-wav", headers=headers)
 
     async def _row(self, application: str, name: str) -> Row[Any] | None:
         async with reading(self._context.engine) as connection:
@@ -82,14 +93,14 @@ class RecordingApi:
             return (await connection.execute(query)).first()
 
     async def _finished(self, application: str, name: str) -> tuple[Row[Any], int] | None:
-        """The row and the size, once the recording is ready; None when it isn't in time or never will be."""
+        """The row and the object's size, once it is ready; None when it isn't in time or never will be."""
         self._context.wake_keeper()
         for _ in range(int(self._context.settings.render_patience / LOOK_EVERY) + 1):
             row = await self._row(application, name)
             if row is None or row.state not in _COMING:
                 if row is None or row.state != "ready" or self._over(row):
                     return None
-                size = await self._context.recordings.size(name)
+                size = await self._context.recordings.size(_object(row))
                 return None if size is None else (row, size)
             await asyncio.sleep(LOOK_EVERY)
         return None
@@ -101,3 +112,7 @@ class RecordingApi:
 def _key(application: Application) -> bytes:
     """The key of an application's links: another secret makes every link void."""
     return hmac.new(application.secret.encode(), b"maskline recording links", hashlib.sha256).digest()
+
+
+def _object(row: Row[Any]) -> str:
+    return str(row.object or row.name)

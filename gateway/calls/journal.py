@@ -235,6 +235,7 @@ class Journal:
                         "name": name,
                         "session": record.session,
                         "application": record.application,
+                        "node": self._node,
                         "spool": path,
                         "state": "spooling",
                         "created_at": now,

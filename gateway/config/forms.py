@@ -61,7 +61,7 @@ def _http_url(text: str) -> str:
     return text
 
 
-def _file_url(text: str) -> str:
+def file_url(text: str) -> str:
     """``file:///absolute`` as it is; ``file:relative`` is taken from the working directory."""
     if not text.startswith("file:") or len(text) < 6 or (text.startswith("file://") and not text[7:].startswith("/")):
         raise ValueError("must look like file:///var/lib/maskline/recordings")
@@ -96,7 +96,6 @@ Seconds = Annotated[float, Field(ge=0, le=86400)]
 PhoneNumbers = Annotated[tuple[PhoneNumber, ...], BeforeValidator(_phone_numbers)]
 Ports = Annotated[tuple[int, int], BeforeValidator(_ports)]
 WebAddress = Annotated[tuple[str, int], BeforeValidator(_web_address)]
-FileUrl = Annotated[str, AfterValidator(_file_url)]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 Hours = Annotated[str, AfterValidator(_hours)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]

@@ -12,7 +12,6 @@ from pydantic import Field, SecretStr, model_validator
 from gateway.config.forms import (
     Address,
     DatabaseUrl,
-    FileUrl,
     Hours,
     HttpUrl,
     PhoneNumbers,
@@ -23,6 +22,7 @@ from gateway.config.forms import (
     WebAddress,
 )
 from gateway.config.printing import plain
+from gateway.config.recordings import Recordings
 from gateway.config.sip import Sip
 from gateway.config.trunk import Route, Trunk
 
@@ -93,14 +93,6 @@ class Database(Section):
         if not self.key_file:
             return self.url
         return f"{self.url}{'&' if '?' in self.url else '?'}key_file={quote(self.key_file)}"
-
-
-class Recordings(Section):
-    """Where finished recordings lie (``url``), where raw packets are spooled, and for how many days both stay."""
-
-    url: FileUrl = "file:///var/lib/maskline/recordings"
-    spool: str = Field("/var/lib/maskline/spool", min_length=1)
-    retention_days: int = Field(7, ge=1, le=3650)
 
 
 class Calls(Section):

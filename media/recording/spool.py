@@ -58,6 +58,10 @@ class SpoolError(Exception):
     """A file that is no spool."""
 
 
+class SpoolBusy(SpoolError):
+    """A spool that is still being written."""
+
+
 class SpoolWriter:
     """One recording that is being written. ``error`` is empty while all is well; after that nothing more is kept."""
 
@@ -213,7 +217,7 @@ class SpoolFlusher:
 
 
 def wait_written(path: str | Path, timeout: float = 10.0) -> None:
-    """Wait until nobody writes a spool any more. SpoolError after ``timeout`` seconds; OSError."""
+    """Wait until nobody writes a spool any more. SpoolBusy after ``timeout`` seconds; OSError."""
     until = time.monotonic() + timeout
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -223,7 +227,7 @@ def wait_written(path: str | Path, timeout: float = 10.0) -> None:
                 return
             except BlockingIOError:
                 if time.monotonic() >= until:
-                    raise SpoolError(f"{path} is still being written") from None
+                    raise SpoolBusy(f"{path} is still being written") from None
                 time.sleep(0.02)
     finally:
         os.close(fd)

@@ -45,7 +45,9 @@ def _values(method: str, values: dict[str, Any]) -> dict[str, Any]:
 
 
 class Bench:
-    async def up(self, folder: Path, database_url: str, **settings: Any) -> Bench:
+    async def up(
+        self, folder: Path, database_url: str, recordings: RecordingStore | None = None, **settings: Any
+    ) -> Bench:
         self.engine = open_engine(database_url, synchronous="OFF")
         store = BindingStore(self.engine)
         applications = [
@@ -65,7 +67,7 @@ class Bench:
         bad = [("axb", BAD_X), ("ax", BAD_AX)]
         numbers += [Number(x=PhoneNumber(x), application=key, status=NumberStatus.SUSPENDED) for key, x in bad]
         await store.seed(applications, numbers)
-        self.recordings = RecordingStore(f"file://{folder}/recordings")
+        self.recordings = recordings or RecordingStore(f"file://{folder}/recordings")
         self.folder = folder
         self.stopped: list[tuple[str, str]] = []
         self.fault: Exception | None = None

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
+from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from sqlalchemy import insert, update
 
 from gateway.database import writing
 from gateway.schema import recording
+from media.recording.store import RecordingStore
 from tests.api.bench import RECORD, Bench
+from tests.s3 import BUCKET, S3
 
 WANTED = {"fileName": "r.wav", "recordDomain": "rec"}
 
@@ -105,3 +109,18 @@ async def test_an_address_ends_with_the_recording(bench: Bench) -> None:
         await connection.execute(update(recording).values(state="erased"))
     async with bench.http.get(where) as response:
         assert (response.status, (await response.json())["resultcode"]) == (403, "1012007")
+
+
+async def test_the_store_s_own_address_when_it_shall(tmp_path: Path, database_url: str, s3: S3) -> None:
+    kept = RecordingStore(f"s3://{BUCKET}", s3.access())
+    bench = await Bench().up(tmp_path, database_url, kept, store_links=True, link_seconds=300)
+    try:
+        await store(bench)
+        await note(bench, "ready", erase_at=time.time() + 1000, object="r.wav")
+        where = await location(bench)
+        assert where.startswith(s3.endpoint)
+        assert "X-Amz-Expires=300" in where
+        async with aiohttp.request("GET", where) as response:
+            assert (response.status, await response.read()) == (200, b"RIFF....")
+    finally:
+        await bench.down()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -9,16 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
-from gateway.api import keeper as keeper_module
-from gateway.api.keeper import Keeper
 from gateway.database import open_engine, reading, writing
+from gateway.recordings import erasing, part, rendering
+from gateway.recordings.keeper import Keeper
+from gateway.recordings.part import KeeperSettings
 from gateway.schema import recording
 from media.recording.render import Rendered
 from media.recording.spool import SpoolFlusher
 from media.recording.store import RecordingStore
 from media.rtp import HEADER
+from tests.s3 import BUCKET, S3, Line
 
 NOW = 1_800_000_000.0
 DAY = 86400.0
@@ -32,8 +35,13 @@ class Bench:
     async def up(self, database_url: str) -> Bench:
         self.engine = open_engine(database_url, synchronous="OFF")
         self.store = RecordingStore(f"file://{self.folder}/recordings")
-        self.keeper = Keeper(self.engine, self.store, retention_days=7, clock=lambda: self.now)
+        self.use(self.store)
         return self
+
+    def use(self, store: RecordingStore) -> None:
+        """Another keeper, as after a restart."""
+        self.store = store
+        self.keeper = Keeper(self.engine, store, KeeperSettings(node="gw"), clock=lambda: self.now)
 
     def spool(self, name: str, seconds: float) -> Path:
         """A spool of both legs' silence."""
@@ -47,8 +55,18 @@ class Bench:
         assert flusher.stop()
         return path
 
-    async def add(self, name: str, state: str, spool: Path | str = "", erase_at: float | None = None) -> None:
-        row = {"name": name, "session": name, "application": "app", "spool": str(spool), "state": state}
+    async def add(
+        self, name: str, state: str, spool: Path | str = "", erase_at: float | None = None, *, node: str = "gw"
+    ) -> None:
+        row = {
+            "name": name,
+            "session": name,
+            "application": "app",
+            "spool": str(spool),
+            "state": state,
+            "node": node,
+            "object": name if state in ("ready", "rendered") else "",
+        }
         async with writing(self.engine) as connection:
             await connection.execute(insert(recording).values(**row, erase_at=erase_at, ended_at=NOW, created_at=NOW))
 
@@ -57,7 +75,7 @@ class Bench:
             return (await connection.execute(select(recording).where(recording.c.name == name))).one()
 
     def files(self) -> list[str]:
-        return sorted(path.name for path in self.folder.iterdir() if path.suffix in (".spool", ".wav"))
+        return sorted(path.name for path in self.folder.iterdir() if path.suffix in (".spool", ".done"))
 
 
 @pytest.fixture
@@ -112,7 +130,11 @@ async def test_a_store_that_is_away_is_tried_again(bench: Bench, monkeypatch: py
     with monkeypatch.context() as patch:
         patch.setattr(RecordingStore, "put", away)
         await bench.keeper.settle()
-    assert ((await bench.row("a.wav")).state, (await bench.row("old.wav")).state) == ("pending", "erased")
+    assert ((await bench.row("a.wav")).state, (await bench.row("old.wav")).state) == ("rendered", "erased")
+    assert bench.files() == ["a.done", "a.spool"]
+    await bench.keeper.settle()
+    assert (await bench.row("a.wav")).state == "rendered"  # it waits
+    bench.now += 5.0
     await bench.keeper.settle()
     assert (await bench.row("a.wav")).state == "ready"
 
@@ -141,7 +163,7 @@ def _die(spool: Path, out: Path) -> Rendered:
 async def test_a_rendering_process_that_dies_costs_one_try(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     await bench.add("a.wav", "pending", bench.spool("a", 4.0))
     with monkeypatch.context() as patch:
-        patch.setattr(keeper_module, "render", _die)
+        patch.setattr(rendering, "render", _die)
         await bench.keeper.settle()
     assert (await bench.row("a.wav")).state == "pending"
     await bench.keeper.settle()
@@ -150,7 +172,7 @@ async def test_a_rendering_process_that_dies_costs_one_try(bench: Bench, monkeyp
 
 async def test_a_recording_that_kills_its_renderer_is_given_up(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     await bench.add("a.wav", "pending", bench.spool("a", 4.0))
-    monkeypatch.setattr(keeper_module, "render", _die)
+    monkeypatch.setattr(rendering, "render", _die)
     for _ in range(3):
         await bench.keeper.settle()
     assert (await bench.row("a.wav")).state == "failed"
@@ -162,3 +184,66 @@ async def test_a_crash_before_the_spool_was_removed_is_made_good(bench: Bench) -
     await bench.keeper.settle()
     row = await bench.row("a.wav")
     assert (row.state, row.spool, bench.files()) == ("ready", "", [])
+
+
+async def test_an_upload_that_a_restart_broke_off_is_done_by_the_next(bench: Bench, s3: S3) -> None:
+    await bench.add("a.wav", "pending", bench.spool("a", 4.0))
+    async with Line(s3) as line:
+        bench.use(RecordingStore(f"s3://{BUCKET}", s3.access(line.endpoint)))
+        line.cut_after = 1000
+        await bench.keeper.settle()
+        row = await bench.row("a.wav")
+        assert (row.state, row.tries, row.trouble[:10], s3.names()) == ("rendered", 1, "StoreError", [])
+        assert bench.files() == ["a.done", "a.spool"]
+        await bench.keeper.stop()
+        line.cut_after = None
+        bench.use(RecordingStore(f"s3://{BUCKET}", s3.access(line.endpoint)))
+        bench.now += 5.0
+        await bench.keeper.settle()
+        row = await bench.row("a.wav")
+        assert (row.state, row.tries, row.trouble, s3.names(), bench.files()) == ("ready", 0, None, ["a.wav"], [])
+        stored = b"".join([chunk async for chunk in bench.store.chunks("a.wav")])
+        assert hashlib.sha256(stored).hexdigest() == row.sha256
+        bench.now += 10 * DAY
+        await bench.keeper.settle()
+        assert ((await bench.row("a.wav")).state, s3.names()) == ("erased", [])
+
+
+async def test_waits_grow_and_end_at_ten_minutes(bench: Bench, s3: S3) -> None:
+    await bench.add("a.wav", "pending", bench.spool("a", 4.0))
+    bench.use(RecordingStore(f"s3://{BUCKET}", s3.access("http://127.0.0.1:9")))
+    waits = []
+    for tries in (None, None, 6, 7, 90):
+        if tries is not None:
+            async with writing(bench.engine) as connection:
+                await connection.execute(update(recording).values(tries=tries))
+        await bench.keeper.settle()
+        row = await bench.row("a.wav")
+        waits.append(row.due_at - bench.now)
+        bench.now = row.due_at
+    assert waits == [5, 10, 320, 600, 600]
+
+
+async def test_a_rendered_file_that_is_gone_is_rendered_again(bench: Bench) -> None:
+    await bench.add("a.wav", "rendered", bench.spool("a", 4.0))
+    await bench.keeper.settle()
+    assert (await bench.row("a.wav")).state == "pending"
+    await bench.keeper.settle()
+    assert ((await bench.row("a.wav")).state, bench.files()) == ("ready", [])
+
+
+async def test_another_node_s_files_are_left_to_it(bench: Bench) -> None:
+    await bench.add("a.wav", "pending", bench.folder / "not on this disk.spool", node="other")
+    await bench.add("b.wav", "rendered", bench.folder / "nor this.spool", node="other")
+    await bench.add("c.wav", "ready", erase_at=NOW - 1, node="other")
+    await bench.keeper.settle()
+    assert [(await bench.row(name)).state for name in ("a.wav", "b.wav", "c.wav")] == ["pending", "rendered", "ready"]
+
+
+async def test_erasing_goes_on_past_a_batch(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(erasing, "BATCH", 4)
+    monkeypatch.setattr(part, "BATCH", 4)
+    for number in range(10):
+        await bench.add(f"{number}.wav", "ready", erase_at=NOW - 1)
+    await bench.keeper.settle()
+    assert {(await bench.row(f"{number}.wav")).state for number in range(10)} == {"erased"}

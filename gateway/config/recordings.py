@@ -1,0 +1,45 @@
+"""Recordings: their table in the configuration."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+
+from gateway.config.forms import HttpUrl, Section, file_url
+
+
+def _store_url(text: str) -> str:
+    if not text.startswith("s3:"):
+        return file_url(text)
+    parts = urlsplit(text)
+    if not parts.netloc or parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError("must look like s3://bucket or s3://bucket/prefix")
+    return text.rstrip("/")
+
+
+class Recordings(Section):
+    """Where finished recordings lie (``url``), where raw packets are spooled, and for how many days both stay.
+
+    ``endpoint``, ``region``, ``path_style``, ``access_key`` and ``secret_key`` are S3's; without keys the usual AWS
+    variables and the machine's own role are asked. ``links``: whether download addresses are the node's or the store's.
+    """
+
+    url: Annotated[str, AfterValidator(_store_url)] = "file:///var/lib/maskline/recordings"
+    endpoint: HttpUrl = ""
+    region: str = ""
+    path_style: bool = True
+    access_key: SecretStr = SecretStr("")
+    secret_key: SecretStr = SecretStr("")
+    links: Literal["node", "store"] = "node"
+    spool: str = Field("/var/lib/maskline/spool", min_length=1)
+    retention_days: int = Field(7, ge=1, le=3650)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Recordings:
+        if bool(self.access_key.get_secret_value()) != bool(self.secret_key.get_secret_value()):
+            raise ValueError("access_key and secret_key: both or neither")
+        if self.links == "store" and not self.url.startswith("s3:"):
+            raise ValueError("links: a folder gives no addresses of its own; only an s3:// url does")
+        return self

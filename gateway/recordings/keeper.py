@@ -1,0 +1,87 @@
+"""[IO] Looks after recordings: what calls have left in the spool is rendered, stored, and erased when it is due.
+
+    spooling  -> the call stands
+    pending   -> rendered in a process of its own                      (rendering.py)
+    empty     -> nothing worth keeping was said: spool file removed
+    rendered  -> stored, read back and compared; only then the files of the spool folder go   (uploading.py)
+    ready     -> erase_at has come: object erased, then the row says erased; the link ends with it   (erasing.py)
+    failed    -> could not be rendered: the spool file stays for a person to look at
+
+Each part has its own task, so a store that is away holds up no rendering, and neither holds up the erasing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gateway.recordings.erasing import Erasing
+from gateway.recordings.part import KeeperSettings, Part
+from gateway.recordings.rendering import Rendering
+from gateway.recordings.uploading import Uploading
+from media.recording.store import RecordingStore
+
+_log = structlog.get_logger()
+
+
+class Keeper:
+    """``start`` runs it as tasks, ``wake`` says that there may be work, ``settle`` does all that is due now."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        store: RecordingStore,
+        settings: KeeperSettings,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings
+        self._rendering = Rendering(engine, store, settings, clock)
+        self._parts: tuple[Part, ...] = (
+            self._rendering,
+            Uploading(engine, store, settings, clock),
+            Erasing(engine, store, settings, clock),
+        )
+        self._wakes = tuple(asyncio.Event() for _ in self._parts)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin."""
+        loop = asyncio.get_running_loop()
+        self._tasks = [
+            loop.create_task(self._run(part, wake)) for part, wake in zip(self._parts, self._wakes, strict=True)
+        ]
+
+    def wake(self) -> None:
+        """There may be work."""
+        for event in self._wakes:
+            event.set()
+
+    async def settle(self) -> None:
+        """Do all that is due now, one part after the other."""
+        for part in self._parts:
+            await part.work()
+
+    async def stop(self) -> None:
+        """Finish the rendering under way; an upload is broken off and begins anew at the next start."""
+        await self._rendering.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _run(self, part: Part, wake: asyncio.Event) -> None:
+        while True:
+            wake.clear()
+            try:
+                await part.work()
+            except Exception:
+                _log.exception("recordings could not be looked after")
+            if part is self._rendering:
+                self._wakes[1].set()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._settings.poll_seconds):
+                    await wake.wait()

@@ -1,0 +1,51 @@
+"""[IO] From finished files to the store. The rows are the queue, so a restart goes on where the node was.
+
+A few at a time. When the store fails, the pass ends: whatever else waits would fail too, and the rows that were tried
+wait longer each time. A file that is gone or has changed is rendered again, its spool file is still there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Any
+
+import structlog
+from sqlalchemy import Row
+
+from gateway.recordings.part import Part, finished
+from gateway.schema import recording
+
+_log = structlog.get_logger()
+PARALLEL = 4
+
+
+class Uploading(Part):
+    """Rendered rows become ready ones."""
+
+    async def _work(self) -> None:
+        due = (recording.c.state == "rendered", recording.c.due_at <= self.clock())
+        waiting = deque(await self.rows(self.mine(), *due))
+
+        async def go() -> None:
+            while waiting:
+                row = waiting.popleft()
+                try:
+                    await self._upload(row)
+                except OSError as error:
+                    waiting.clear()
+                    await self.put_off(row, f"{type(error).__name__}: {error}")
+                except Exception as error:
+                    await self.put_off(row, f"{type(error).__name__}: {error}")
+
+        await asyncio.gather(*(go() for _ in range(PARALLEL)))
+
+    async def _upload(self, row: Row[Any]) -> None:
+        try:
+            await self.store.put(row.object, finished(row))
+        except FileNotFoundError:
+            _log.warning("a rendered recording is gone; it is rendered again", name=row.name)
+            await self.set(row, state="pending")
+            return
+        await self.set(row, state="ready", tries=0, due_at=0.0, trouble=None)
+        await self.clear(row)

@@ -1,0 +1,95 @@
+"""The store on a real S3 server."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from media.recording.store import RecordingStore, StoreError
+from tests.s3 import BUCKET, S3, Line
+
+PART = 5 << 20
+
+
+@pytest.fixture
+def store(s3: S3) -> RecordingStore:
+    return RecordingStore(f"s3://{BUCKET}/node/1", s3.access(), part=PART)
+
+
+async def test_a_recording_is_kept_read_and_erased(tmp_path: Path, s3: S3, store: RecordingStore) -> None:
+    data = bytes(range(256)) * 5000
+    (tmp_path / "a").write_bytes(data)
+    await store.probe()
+    assert await store.size("rec-1.wav") is None
+    await store.put("rec-1.wav", tmp_path / "a")
+    assert await store.size("rec-1.wav") == len(data)
+    assert b"".join([chunk async for chunk in store.chunks("rec-1.wav")]) == data
+    assert s3.names() == ["node/1/rec-1.wav"]
+    await store.erase("rec-1.wav")
+    await store.erase("rec-1.wav")
+    assert (s3.names(), await store.size("rec-1.wav"), store.shared) == ([], None, True)
+    with pytest.raises(FileNotFoundError):
+        [chunk async for chunk in store.chunks("rec-1.wav")]
+
+
+async def test_a_large_one_goes_in_parts(tmp_path: Path, s3: S3, store: RecordingStore) -> None:
+    data = os.urandom(2 * PART + 12345)
+    (tmp_path / "a").write_bytes(data)
+    await store.put("large.wav", tmp_path / "a")
+    assert s3.client.head_object(Bucket=BUCKET, Key="node/1/large.wav")["ETag"].strip('"').endswith("-3")
+    assert b"".join([chunk async for chunk in store.chunks("large.wav")]) == data
+
+
+async def test_an_address_of_the_store_gives_the_recording(tmp_path: Path, store: RecordingStore) -> None:
+    (tmp_path / "a").write_bytes(b"sound")
+    await store.put("a.wav", tmp_path / "a")
+    address = await store.link("a.wav", 60)
+    assert address is not None
+    assert "X-Amz-Expires=60" in address
+    assert "not a secret" not in address
+
+    def get() -> bytes:
+        with urllib.request.urlopen(address) as answer:
+            return bytes(answer.read())
+
+    assert await asyncio.to_thread(get) == b"sound"
+
+
+async def test_a_line_that_breaks_leaves_no_object(tmp_path: Path, s3: S3) -> None:
+    (tmp_path / "a").write_bytes(os.urandom(2 * PART))
+    async with Line(s3) as line:
+        store = RecordingStore(f"s3://{BUCKET}", s3.access(line.endpoint), part=PART)
+        line.cut_after = PART
+        with pytest.raises(StoreError):
+            await store.put("a.wav", tmp_path / "a")
+        assert s3.names() == []
+        line.cut_after = None
+        await store.put("a.wav", tmp_path / "a")
+    assert s3.names() == ["a.wav"]
+
+
+async def test_what_comes_back_otherwise_is_not_stored(tmp_path: Path, s3: S3) -> None:
+    (tmp_path / "a").write_bytes(b"silence" * 100)
+    async with Line(s3) as line:
+        line.falsify = b"silence", b"singing"
+        with pytest.raises(StoreError, match="not what it was given"):
+            await RecordingStore(f"s3://{BUCKET}", s3.access(line.endpoint)).put("a.wav", tmp_path / "a")
+
+
+async def test_no_bucket_and_no_server_are_told_without_keys(tmp_path: Path, s3: S3) -> None:
+    (tmp_path / "a").write_bytes(b"x")
+    for store in (
+        RecordingStore("s3://nowhere", s3.access()),
+        RecordingStore(f"s3://{BUCKET}", s3.access("http://127.0.0.1:9")),
+    ):
+        with pytest.raises(StoreError) as told:
+            await store.put("a.wav", tmp_path / "a")
+        assert "AKID" not in str(told.value)
+        with pytest.raises(OSError, match=r"."):
+            await store.probe()
+    with pytest.raises(FileNotFoundError):
+        await RecordingStore(f"s3://{BUCKET}", s3.access()).put("a.wav", tmp_path / "missing")

@@ -1,0 +1,88 @@
+"""An S3 server of the tests' own: moto's, over HTTP on loopback; and a line to it that can be cut or can falsify."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+import boto3
+from moto.server import ThreadedMotoServer
+
+from media.recording.store import S3Access
+
+BUCKET = "rec"
+KEYS = {"access_key": "AKIDTEST", "secret_key": "not a secret"}
+
+
+class S3:
+    """``up`` starts it, with an empty bucket."""
+
+    def __init__(self) -> None:
+        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        self._server.start()
+        self.host, self.port = self._server.get_host_and_port()
+        self.endpoint = f"http://{self.host}:{self.port}"
+        self.client: Any = boto3.client(
+            "s3", endpoint_url=self.endpoint, region_name="us-east-1",
+            aws_access_key_id=KEYS["access_key"], aws_secret_access_key=KEYS["secret_key"],
+        )  # fmt: skip
+
+    def access(self, endpoint: str = "") -> S3Access:
+        return S3Access(endpoint=endpoint or self.endpoint, **KEYS)
+
+    def empty(self) -> None:
+        with contextlib.suppress(self.client.exceptions.NoSuchBucket):
+            for name in self.names():
+                self.client.delete_object(Bucket=BUCKET, Key=name)
+        self.client.create_bucket(Bucket=BUCKET)
+
+    def names(self) -> list[str]:
+        return [one["Key"] for one in self.client.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
+
+    def stop(self) -> None:
+        self._server.stop()
+
+
+class Line:
+    """A TCP line to the server. ``cut_after``: bytes of requests, in all, after which every connection breaks;
+    ``falsify``: what is replaced in answers."""
+
+    def __init__(self, s3: S3) -> None:
+        self._s3 = s3
+        self.cut_after: int | None = None
+        self.falsify: tuple[bytes, bytes] | None = None
+        self.sent = 0
+
+    async def __aenter__(self) -> Line:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.endpoint = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        back, on = await asyncio.open_connection(self._s3.host, self._s3.port)
+
+        async def there() -> None:
+            while data := await reader.read(65536):
+                self.sent += len(data)
+                if self.cut_after is not None and self.sent > self.cut_after:
+                    return
+                on.write(data)
+                await on.drain()
+
+        async def here() -> None:
+            while data := await back.read(65536):
+                writer.write(data.replace(*self.falsify) if self.falsify else data)
+                await writer.drain()
+
+        tasks = {asyncio.ensure_future(there()), asyncio.ensure_future(here())}
+        with contextlib.suppress(OSError):
+            _, left = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for end in (writer, on):
+            end.close()
