@@ -36,8 +36,9 @@ class Connect(_Message, frozen=True, kw_only=True):
     prefixes from which the source may come (a trunk's media networks), any port. ``codec``: RTP payload type we send
     and expect, 8 (PCMA) or 0 (PCMU). ``events``: payload type with which the party wants telephone-event/8000, or None;
     ``events_in``: the one it sends them with, None when it is the same.
-    ``ptime``: milliseconds a packet of the tones that we send. ``sends``/``receives``: the party's direction (hold:
-    False). ``learn``: the leg is behind NAT: accept the first source from ``learn_from`` once, until the next Connect.
+    ``ptime``: milliseconds of each packet that we send to it (10..120), whatever the other leg's party sends.
+    ``sends``/``receives``: the party's direction (hold: False). ``learn``: the leg is behind NAT: accept the first
+    source from ``learn_from`` once, until the next Connect.
     """
 
     session: str
@@ -86,6 +87,17 @@ class Stop(_Message, frozen=True):
     play: str = ""
 
 
+class SendDigits(_Message, frozen=True):
+    """Send keys (``0-9*#ABCD``, 64 at most) to a leg in place of what it hears: as telephone-events, or as tones in the
+    sound when its party takes none. Stands where a Play stands: replaces it, is stopped like it, reports Played. With
+    the name of digits that are still being sent, the new ones follow those."""
+
+    session: str
+    leg: int
+    play: str
+    digits: str
+
+
 class Record(_Message, frozen=True):
     """Start spooling what both parties send, raw, to the file ``path`` (created, must not exist)."""
 
@@ -122,7 +134,7 @@ class AskUsage(_Message, frozen=True):
     """What has the worker counted? Answered by Usage."""
 
 
-Command = Open | Connect | Relay | Play | Stop | Record | Watch | Listen | Close | Drain | AskUsage
+Command = Open | Connect | Relay | Play | SendDigits | Stop | Record | Watch | Listen | Close | Drain | AskUsage
 
 
 # --- reports: worker -> signalling --------------------------------------------------------------------------------

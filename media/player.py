@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from media.g711 import ALAW_TO_ULAW, PCMU
+from media.sender import Sender
+
 LATEST = 0.2
 
 
@@ -18,13 +21,26 @@ class Player:
         self.loop = loop
         self.deadline = now
         self.started = 0.0
-        self._tones = tones
+        self._tones = list(tones)
         self._size = 8 * ptime
         self._index = 0
         self._position = 0
 
+    def more(self, tone: bytes) -> None:
+        """Play this too, after all else."""
+        self._tones.append(tone)
+
+    def packet(self, sender: Sender, now: float) -> bytes | None:
+        """The packet that is due, always a whole one, and the time of the next; None when all has been played."""
+        samples = self.next(now)
+        if samples is None:
+            return None
+        if sender.codec == PCMU:
+            samples = samples.translate(ALAW_TO_ULAW)
+        return sender.tone(self, samples, now)
+
     def next(self, now: float) -> bytes | None:
-        """The samples that are due, always a whole packet; None when all has been played."""
+        """The samples that are due."""
         if self._index >= len(self._tones):
             return None
         if not self.started:

@@ -2,7 +2,8 @@
 
 ``worker.py`` drives it on real sockets and calls ``Leg.receive`` itself, packet by packet; the simulator drives it in
 virtual time. Timers are rows of one heap: ``tone`` (each packet of a tone), ``rtcp`` (a report about every 5 s,
-RFC 3550 §6.2), ``watch`` (silence of a party). A row whose leg has moved on does nothing when it comes up.
+RFC 3550 §6.2), ``watch`` (silence of a party), ``pace`` (packets cut anew). A row whose leg has moved on does nothing
+when it comes up.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from typing import Any
 
 from media import control
 from media.control import CALLEE, CALLER, Command
+from media.dialling import Dialler, dtmf, valid
 from media.latch import Source
 from media.outputs import ClosePorts, Latched, OpenPorts, Output, Reply, SendPacket, Spool
 from media.player import Player
 from media.ports import PortPool
+from media.repacking import Repacker
 from media.rtcp import report, sender_time
 from media.sender import Sender
 from media.session import Leg, pair, part
@@ -26,6 +29,10 @@ from media.tones import ToneError
 RTCP_EVERY = 5.0
 ATTEMPTS = 8
 """Pairs of ports that are tried for a session when another program holds some of them."""
+
+
+PASSED_ON = "passed on"
+"""The Play of digits that one party sent as events and the other hears as tones, having no events."""
 
 
 class _Session:
@@ -104,6 +111,8 @@ class Room:
                 return []
             case control.Play():
                 return self._play(session.legs[command.leg], command, now)
+            case control.SendDigits():
+                return self._dial(session.legs[command.leg], command, now)
             case control.Stop(_, side, play):
                 return self._stop(session.legs[side], play, now)
             case control.Record(_, path):
@@ -154,10 +163,30 @@ class Room:
             # A path may lie in a customer's folder: the report says what is wrong, not where.
             why = error.strerror if isinstance(error, OSError) else str(error)
             return [*outputs, Reply(control.Played(leg.session, leg.side, told.play, False, error=why or "unreadable"))]
-        player = Player(told.play, tones, loop=told.loop, ptime=leg.ptime, now=now)
+        self._start(leg, Player(told.play, tones, loop=told.loop, ptime=leg.ptime, now=now), now)
+        return outputs
+
+    def _dial(self, leg: Leg, told: control.SendDigits, now: float) -> list[Output]:
+        if not valid(told.digits):
+            return [Reply(control.Played(leg.session, leg.side, told.play, False, error="no such digits"))]
+        player = leg.player
+        if player is not None and player.name == told.play:
+            if isinstance(player, Dialler):
+                player.more(told.digits)
+            else:
+                player.more(dtmf(told.digits))
+            return []
+        outputs = self._stop(leg, "", now)
+        if leg.events >= 0:
+            self._start(leg, Dialler(told.play, told.digits, kind=leg.events, ptime=leg.ptime, now=now), now)
+        else:
+            tones = (dtmf(told.digits),)
+            self._start(leg, Player(told.play, tones, loop=False, ptime=leg.ptime, now=now), now)
+        return outputs
+
+    def _start(self, leg: Leg, player: Player | Dialler, now: float) -> None:
         leg.play(player)
         self._at(now, "tone", leg, player)
-        return outputs
 
     def _stop(self, leg: Leg, play: str, now: float, *, completed: bool = False) -> list[Output]:
         player = leg.player
@@ -206,7 +235,7 @@ class Room:
         if not leg.admits(source):
             return []
         packet = leg.receive(data, now)
-        outputs = self.news(leg) if leg.news else []
+        outputs = self.news(leg, now) if leg.news else []
         if packet is not None and leg.other.target is not None:
             outputs.append(SendPacket(leg.other.port, packet, leg.other.target))
         return outputs
@@ -220,8 +249,8 @@ class Room:
         if told is not None and told[0] == receiver.ssrc:
             receiver.report_ntp, receiver.report_at = told[1], now
 
-    def news(self, leg: Leg) -> list[Output]:
-        """What ``Leg.receive`` has left to report."""
+    def news(self, leg: Leg, now: float) -> list[Output]:
+        """What ``Leg.receive`` has left to report, and to do later."""
         outputs: list[Output] = []
         if leg.heard and not leg.told:
             leg.told = True
@@ -229,6 +258,11 @@ class Room:
         outputs += [Reply(control.Digit(leg.session, leg.side, key)) for key in leg.digits]
         leg.digits = ""
         leg.news = False
+        if leg.undelivered:
+            keys, leg.undelivered = leg.undelivered, ""
+            outputs += self._dial(leg.other, control.SendDigits(leg.session, leg.other.side, PASSED_ON, keys), now)
+        if leg.repacker is not None:
+            self._pace_later(leg, leg.repacker)
         return outputs
 
     # --- time ---------------------------------------------------------------------------------------------------------
@@ -241,7 +275,7 @@ class Room:
         outputs: list[Output] = []
         heap = self.heap
         while heap and heap[0][0] <= now:
-            _, _, what, leg, mark = heapq.heappop(heap)
+            when, _, what, leg, mark = heapq.heappop(heap)
             if self.legs.get(leg.port) is not leg:
                 continue
             if what == "tone":
@@ -249,6 +283,9 @@ class Room:
                     outputs += self._tone(leg, now)
             elif what == "watch":
                 outputs += self._watch(leg, mark, now)
+            elif what == "pace":
+                if leg.repacker is mark and leg.repacker is not None and leg.repacker.armed == when:
+                    outputs += self._pace(leg, leg.repacker, now)
             else:
                 outputs += self._rtcp(leg, now)
         return outputs
@@ -266,6 +303,22 @@ class Room:
             return self._stop(leg, "", now, completed=True)
         self._at(player.deadline, "tone", leg, player)
         return [SendPacket(leg.port, packet, leg.target)]
+
+    def _pace(self, leg: Leg, repacker: Repacker, now: float) -> list[Output]:
+        """What ``leg`` said goes out to the other one, a packet time after the packet before."""
+        repacker.armed = -1.0
+        packet = leg.repacked(now)
+        self._pace_later(leg, repacker)
+        other = leg.other
+        if packet is None or other.target is None:
+            return []
+        return [SendPacket(other.port, packet, other.target)]
+
+    def _pace_later(self, leg: Leg, repacker: Repacker) -> None:
+        deadline = repacker.deadline
+        if deadline >= 0.0 and not 0.0 <= repacker.armed <= deadline:
+            repacker.armed = deadline
+            self._at(deadline, "pace", leg, repacker)
 
     def _begin_watch(self, session: _Session, seconds: float, now: float) -> None:
         session.watch = seconds

@@ -2,12 +2,14 @@
 
 The way of one packet: ``Leg.receive`` (is it RTP, of which payload type, where in its stream) -> the spool, as it came
 -> the other leg's ``Sender.relay`` (own SSRC, sequence, timestamp) -> bytes for that leg's socket, or None when it
-hears a tone, silence, or is on hold. G.711 is converted when the legs differ; telephone-events keep their timestamp and
-get the other leg's payload type; comfort noise and unknown types go nowhere.
+hears a tone, silence, or is on hold. G.711 is converted when the legs differ, and so is the length of the packets
+(``repacking``); telephone-events keep their timestamp and get the other leg's payload type; comfort noise and unknown
+types go nowhere. Digits for a party that takes no events are played to it as tones.
 
-Nearly every packet is simply the next one of its stream, bound for a leg of the same codec. For these ``receive`` does
-in one piece what ``_consider``, ``Receiver.receive`` and ``Sender.relay`` do between them; everything else takes the
-long way. ``straight`` says when that is allowed: the long way sets it, every change of who hears what clears it.
+Nearly every packet is simply the next one of its stream, bound for a leg of the same codec and packet length. For these
+``receive`` does in one piece what ``_consider``, ``Receiver.receive`` and ``Sender.relay`` do between them; everything
+else takes the long way. ``straight`` says when that is allowed: the long way sets it, every change of who hears what
+clears it.
 """
 
 from __future__ import annotations
@@ -15,11 +17,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from media.control import Connect, LegStats
+from media.dialling import Dialler
 from media.dtmf import Detector
 from media.g711 import ALAW_TO_ULAW, PCMA, PCMU, ULAW_TO_ALAW
 from media.latch import Latch, Source
 from media.player import Player
 from media.receiver import LEAP, Receiver
+from media.repacking import Repacker
 from media.rtp import HEADER, RATE, payload_of
 from media.sender import Sender
 from media.telephone_event import DigitReader
@@ -39,9 +43,10 @@ class Leg:
     """One party. ``target`` is where its RTP goes, None when there is nowhere; ``port`` our RTP port for it."""
 
     __slots__ = (
-        "codec", "digits", "ears", "events", "events_in", "heard", "heard_at", "hears", "keys", "latch", "malformed",
-        "news", "onward", "other", "player", "port", "ptime", "receiver", "receives", "refused", "rtcp_target",
-        "sender", "sends", "session", "side", "silent", "straight", "tape", "target", "told", "watch",
+        "codec", "digits", "ears", "events", "events_in", "heard", "heard_at", "hears", "keys", "latch", "length",
+        "malformed", "news", "onward", "other", "player", "port", "ptime", "receiver", "receives", "refused",
+        "repacker", "rtcp_target", "samples", "sender", "sends", "session", "side", "silent", "straight", "tape",
+        "target", "told", "undelivered", "watch",
     )  # fmt: skip
 
     def __init__(self, session: str, side: int, port: int, sender: Sender) -> None:
@@ -60,18 +65,26 @@ class Leg:
         self.events = -1
         self.events_in = -1
         self.ptime = 20
+        self.samples = 160
+        """In each packet that it wants."""
+        self.repacker: Repacker | None = None
+        """Cuts what this party sends, when the other one wants packets of another length."""
         self.sends = True
         self.receives = True
         self.hears = False
         """Whether it hears the other leg when no tone plays."""
-        self.player: Player | None = None
+        self.player: Player | Dialler | None = None
         self.tape: Tape | None = None
         self.keys = DigitReader()
         self.digits = ""
+        self.undelivered = ""
+        """Keys that the other party would hear, but takes no events."""
         self.ears: Detector | None = None
         """Hears digits in the sound, while somebody wants to know."""
         self.straight = -1
         """The second octet (payload type, no marker) of packets that may take the short way; -1: none."""
+        self.length = 172
+        """Theirs, with the header."""
         self.heard = False
         """A packet has come since the last Connect; ``told``: and that has been reported."""
         self.told = False
@@ -95,6 +108,7 @@ class Leg:
         self.events = -1 if told.events is None else told.events
         self.events_in = self.events if told.events_in is None else told.events_in
         self.ptime = told.ptime if told.ptime in _PTIMES else 20
+        self.samples = 8 * self.ptime
         self.sends = told.sends
         self.receives = told.receives
         self.heard = self.told = self.silent = False
@@ -113,7 +127,7 @@ class Leg:
             self.hears = other
             self._turn()
 
-    def play(self, player: Player | None) -> None:
+    def play(self, player: Player | Dialler | None) -> None:
         """Hear a tone, or no longer."""
         self.player = player
         self._turn()
@@ -122,6 +136,7 @@ class Leg:
         """What this leg hears may change: whatever comes next is a new source."""
         self.sender.source = None
         self.other.straight = -1
+        self.other.repacker = None
 
     # --- packets -----------------------------------------------------------------------------------------------------
 
@@ -136,20 +151,20 @@ class Leg:
 
     def receive(self, data: bytes, now: float) -> bytes | None:
         """A datagram of this party (the latch has let it in); what the other leg is to be sent."""
-        if len(data) <= 12:
+        if len(data) != self.length:
             return self._consider(data, now)
         first, second, seq, stamp, ssrc = _unpack(data)
         if second != self.straight or first != 0x80:
             return self._consider(data, now)
         receiver = self.receiver
+        size = len(data) - 12
         moved = stamp - receiver.stamp
         late = (now - receiver.arrived) * _RATE - moved
         if late < 0.0:
             late = -late
-        if seq != receiver.highest + 1 or ssrc != receiver.ssrc or moved <= 0 or late >= _LEAP:
+        if moved != size or seq != receiver.highest + 1 or ssrc != receiver.ssrc or late >= _LEAP:
             return self._consider(data, now)
         payload = data[12:]
-        size = len(payload)
         receiver.highest = seq
         receiver.stamp = stamp
         receiver.arrived = now
@@ -200,11 +215,41 @@ class Leg:
         if not other.hears or other.player is not None or not other.receives:
             return None
         kind = second & 0x7F
-        if kind == other.codec:
-            self.straight = kind if self.ears is None else -1
-        else:
+        if kind != other.codec:
             payload = payload.translate(ALAW_TO_ULAW if kind == PCMA else ULAW_TO_ALAW)
-        return self.onward.relay(receiver.source, second & 0x80 | other.codec, seq, stamp, payload, now)
+        second = second & 0x80 | other.codec
+        if len(payload) != other.samples or self.repacker is not None:
+            return self._repack(second, seq, stamp, payload, now)
+        if kind == other.codec and self.ears is None and seq == receiver.highest:
+            self.straight, self.length = kind, 12 + len(payload)
+        return self.onward.relay(receiver.source, second, seq, stamp, payload, now)
+
+    def _repack(self, second: int, seq: int, stamp: int, payload: bytes, now: float) -> bytes | None:
+        """Sound in packets of another length than the other party wants, until whole packets come again."""
+        source, repacker = self.receiver.source, self.repacker
+        if repacker is None or repacker.source is not source:
+            repacker = self.repacker = Repacker(self.other.samples, source, seq, stamp)
+        elif len(payload) == self.other.samples and (by := repacker.leads_on(seq)) >= 0:
+            self.repacker = None
+            self.onward.renumber(by)
+            return self.onward.relay(source, second, seq, stamp, payload, now)
+        repacker.put(second, seq, stamp, payload, now)
+        return self.repacked(now)
+
+    def repacked(self, now: float) -> bytes | None:
+        """The next packet cut anew for the other leg, when it is due; ``news`` when its driver must look sooner."""
+        repacker = self.repacker
+        if repacker is None:
+            return None
+        cut = repacker.next(now)
+        deadline = repacker.deadline
+        if deadline >= 0.0 and not 0.0 <= repacker.armed <= deadline:
+            self.news = True
+        if cut is None:
+            return None
+        return self.onward.relay(
+            repacker.source, cut.second, cut.seq, cut.stamp, cut.payload, now, timed=cut.timed
+        )  # fmt: skip
 
     def _beside(self, payload: bytes, second: int, seq: int, stamp: int, ssrc: int, now: float) -> bytes | None:
         """Telephone-events and comfort noise: numbered like the sound that they come between, but no sound."""
@@ -215,12 +260,23 @@ class Leg:
         if event and self.ears is not None:
             # Who sends events may send the tone as well; a key counts once.
             self.ears.deafen()
+        keys = ""
         if event and self.sends:
             keys = self.keys.receive(stamp, payload)
             self._listened(keys)
-        if not other.hears or other.player is not None or not other.receives:
+        if not other.hears or not other.receives:
             return None
-        if not event or other.events < 0 or not self.sends:
+        if keys and other.events < 0:
+            self.undelivered += keys
+        if other.player is not None:
+            return None
+        passes = event and other.events >= 0 and self.sends
+        repacker = self.repacker
+        if repacker is not None and repacker.source is receiver.source:
+            second = second & 0x80 | max(other.events, 0)
+            repacker.put(second, seq, stamp, payload if passes else b"", now, timed=False)
+            return self.repacked(now)
+        if not passes:
             self.onward.skip(receiver.source, seq)
             return None
         return self.onward.relay(
@@ -233,16 +289,9 @@ class Leg:
             self.news = True
 
     def tone(self, now: float) -> bytes | None:
-        """The next packet of the tone that plays; None when it has come to its end."""
+        """The next packet of the tone or the digits that play; None when all has been sent."""
         player = self.player
-        if player is None:
-            return None
-        samples = player.next(now)
-        if samples is None:
-            return None
-        if self.codec == PCMU:
-            samples = samples.translate(ALAW_TO_ULAW)
-        return self.sender.tone(player, samples, now)
+        return player.packet(self.sender, now) if player is not None else None
 
     # --- what was ----------------------------------------------------------------------------------------------------
 

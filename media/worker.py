@@ -178,7 +178,7 @@ class Worker:
                     # A full buffer, or an ICMP answer from a port that nobody listens on: one packet lost.
                     continue
                 if wire.leg.news:
-                    self._execute(room.news(wire.leg))
+                    self._execute(room.news(wire.leg, now))
             if heap and heap[0][0] <= now:
                 late = now - heap[0][0]
                 self._stalls[bisect_left(control.STALLS, late)] += 1
@@ -231,7 +231,7 @@ class Worker:
             with contextlib.suppress(OSError):
                 wire.peer.send(packet)
         if wire.leg.news:
-            self._execute(self._room.news(wire.leg))
+            self._execute(self._room.news(wire.leg, now))
 
     def _rtcp(self, wire: Wire, now: float) -> None:
         with contextlib.suppress(OSError):

@@ -44,7 +44,7 @@ from gateway.causes import Cause
 from gateway.errors import PeerError
 from gateway.numbers import PhoneNumber
 from gateway.sip.hop import Hop
-from gateway.sip.outputs import ContactsChanged, Offence
+from gateway.sip.outputs import Offence
 from gateway.sip.stateless import refuse
 from gateway.sip.user_agent import Incoming, Output, PageAnswered, PageReceived, Transmit, UserAgent
 from gateway.sms.bodies import Body
@@ -67,12 +67,11 @@ __all__ = [
     "TrunkSettings",
 ]
 
-ExchangeOutput = Transmit | Offence | ContactsChanged | CallOutput
+ExchangeOutput = Transmit | Offence | CallOutput
 _Any = Output | CallOutput
 _OUTWARD = (
     Transmit,
     Offence,
-    ContactsChanged,
     Resolve,
     Consult,
     MediaCommand,
@@ -164,10 +163,6 @@ class Exchange:
     def transport_failed(self, hop: Hop, now: float) -> list[ExchangeOutput]:
         """What was sent to ``hop`` can't get there."""
         return self._settle(self._plant.agent.transport_failed(hop, now), now)
-
-    def connection_closed(self, hop: Hop, now: float) -> list[ExchangeOutput]:
-        """A stream that came in is gone."""
-        return self._settle(self._plant.agent.connection_closed(hop, now), now)
 
     def handle_timeout(self, now: float) -> list[ExchangeOutput]:
         """Do what is due."""

@@ -117,6 +117,10 @@ class MediaSession:
         """Whether digits are listened for in a leg's sound."""
         self.send(control.Listen(self._call, leg, digits))
 
+    def dial(self, leg: int, play: str, digits: str) -> None:
+        """Send keys to a leg; keys of the same ``play`` follow those still being sent."""
+        self.send(control.SendDigits(self._call, leg, play, digits))
+
     def watch(self, seconds: float) -> None:
         """Report silence; 0: don't."""
         self.send(control.Watch(self._call, seconds))

@@ -4,6 +4,7 @@
     hold, new address   each leg's re-INVITE is answered on that leg; the watch for silence rests while anyone holds
     last minute         a tone to both, ``last_minute`` seconds before the maximum, when the maximum is longer than that
     maximum duration    cut, MAX_DURATION
+    a key by INFO       goes to the other side as telephone-event, or as a tone
     silence             a side that should send is silent for ``media_timeout``: cut, NORMAL (see call.py)
 
 A notice that is named but has no file means: not recorded, since nobody is recorded unasked. One that fails while it
@@ -23,6 +24,7 @@ from media import control
 
 _NOTICE = "notice"
 _LAST_MINUTE = "last minute"
+_KEYS = "keys"
 _NOTICE_CAP = 30.0
 
 
@@ -127,6 +129,11 @@ class Talking(Phase):
         """Hold, resume, a new address: on this leg only."""
         super().reoffered(leg, body, now)
         self._watch()
+
+    def pressed(self, leg: Leg, digit: str, now: float) -> None:
+        """A key by INFO, which is answered here: the other side gets it in its own way (P11)."""
+        if self._connected:
+            self.call.media.dial(control.CALLEE if leg.side == control.CALLER else control.CALLER, _KEYS, digit)
 
     def left(self, leg: Leg, now: float) -> None:
         """BYE of either side; or no ACK, no answer to a re-INVITE, a broken connection: talked all the same."""

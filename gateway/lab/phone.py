@@ -28,7 +28,6 @@ from gateway.sip.message import Request
 from gateway.sip.user_agent import (
     Accepted,
     Confirmed,
-    ContactsChanged,
     Ended,
     Incoming,
     InfoReceived,
@@ -93,7 +92,7 @@ class Phone(Memory):
             UserAgentSettings(advertised={here.transport: here}, product="phone"),
             lambda: f"{self._random.getrandbits(64):016x}",
         )
-        self._media = Negotiation(self._random.getrandbits(31), here.host, script.codecs)
+        self._media = Negotiation(self._random.getrandbits(31), here.host, script.codecs, script.ptime)
         self._sender = Sender(self._random)
         self._session = ""
         self._invite_body = b""
@@ -239,7 +238,7 @@ class Phone(Memory):
                 ours += self._transmit(output, now)
             elif isinstance(output, Incoming):
                 ours += self._incoming(output, now)
-            elif not isinstance(output, Offence | ContactsChanged) and output.session == self._session:
+            elif not isinstance(output, Offence) and output.session == self._session:
                 ours += self._follow(output, now)
         return ours
 

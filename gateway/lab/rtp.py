@@ -9,7 +9,8 @@ What the listener wants of a stream, packets taken in the order of their sequenc
     timestamp: next to each other it grows by the samples of the packet before (a telephone-event keeps the timestamp
     of its start, RFC 4733 §2.5.1.1); over a lost packet by any whole number of samples that is not too small
     it may jump ahead only with the marker set: a new talkspurt
-    over the whole stream it keeps pace with the clock, ``DRIFT`` seconds at most
+    it keeps pace with the clock all the time, ``DRIFT`` seconds at most
+What it tells besides: ``gaps``, longer than ``GAP``, in which nothing came, and the ``lengths`` of packets with sound.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ EVENT_TICKS = 5
 GAP_TICKS = 5
 LATE = 64
 DRIFT = 0.3
+GAP = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +131,16 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class StreamReport:
-    """What the strict listener found. ``lost`` counts sequence numbers never seen; ``faults`` are sentences."""
+    """What the strict listener found. ``lost`` counts sequence numbers never seen; ``faults`` are sentences; ``gaps``
+    are (when, seconds)."""
 
     packets: int
     lost: int
     duplicates: int
     ssrcs: tuple[int, ...]
     faults: tuple[str, ...]
+    gaps: tuple[tuple[float, float], ...] = ()
+    lengths: tuple[int, ...] = ()
 
 
 def check_stream(arrivals: Sequence[Arrival], events: int | None = 101) -> StreamReport:
@@ -167,9 +172,11 @@ def check_stream(arrivals: Sequence[Arrival], events: int | None = 101) -> Strea
         fault = _step(ordered[before][1], ordered[after][1], after - before, events)
         if fault:
             faults.append(f"packet {after - numbers[0]}: {fault}")
-    faults += _drift([ordered[number] for number in numbers])
+    sound = [ordered[number] for number in numbers if ordered[number][1].payload_type != events]
+    faults += _drift(sound)
     lost = numbers[-1] - numbers[0] + 1 - len(numbers) if numbers else 0
-    return StreamReport(len(ordered), lost, duplicates, tuple(ssrcs), tuple(faults))
+    lengths = tuple(sorted({len(packet.payload) for _, packet in sound}))
+    return StreamReport(len(ordered), lost, duplicates, tuple(ssrcs), tuple(faults), _gaps(arrivals), lengths)
 
 
 def _step(before: Packet, after: Packet, distance: int, events: int | None) -> str:
@@ -188,9 +195,16 @@ def _step(before: Packet, after: Packet, distance: int, events: int | None) -> s
 
 
 def _drift(packets: list[tuple[float, Packet]]) -> list[str]:
-    if len(packets) < 2:
-        return []
-    (first_at, first), (last_at, last) = packets[0], packets[-1]
-    grown = (last.timestamp - first.timestamp + 0x80000000) % 0x100000000 - 0x80000000
-    drift = grown / 8000 - (last_at - first_at)
-    return [f"the timestamp runs {drift:+.3f} s against the clock"] if abs(drift) > DRIFT else []
+    """Where the timestamp first leaves the clock that the first packet has set."""
+    grown = 0
+    for (_, before), (at, packet) in pairwise(packets):
+        grown += (packet.timestamp - before.timestamp + 0x80000000) % 0x100000000 - 0x80000000
+        drift = grown / 8000 - (at - packets[0][0])
+        if abs(drift) > DRIFT:
+            return [f"the timestamp runs {drift:+.3f} s against the clock"]
+    return []
+
+
+def _gaps(arrivals: Sequence[Arrival]) -> tuple[tuple[float, float], ...]:
+    times = sorted(arrival.at for arrival in arrivals)
+    return tuple((before, after - before) for before, after in pairwise(times) if after - before > GAP)

@@ -20,8 +20,9 @@ class Script:
     ``digits`` at ``digits_at`` (or at ``early_digits_at``, counted from dialling, for a prompt before the answer), the
     way that ``press`` says: "event" (RFC 4733), "tone" (in the sound) or "info" (SIP INFO, once it is answered);
     ``tone_hz`` is what the party says (None: silence in packets), with ``mute`` it sends no packet. ``codecs``: what it
-    can do, preferred first. ``loses``: (method or status, how many): its first messages of that kind never leave it, as
-    if the network had lost them.
+    can do, preferred first; ``ptime``: the packets it wants (None: 20 ms, or what the other side wants).
+    ``loses``: (method or status, how many): its first messages of that kind never leave it, as if the network had lost
+    them.
     """
 
     ring_after: float | None = 0.2
@@ -43,4 +44,5 @@ class Script:
     tone_hz: int | None = None
     mute: bool = False
     codecs: tuple[int, ...] = (8, 0)
+    ptime: int | None = None
     loses: tuple[tuple[str, int], ...] = ()

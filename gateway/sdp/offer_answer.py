@@ -70,14 +70,16 @@ class _Offered:
 class Negotiation:
     """The offer/answer state of one leg. Feeding it a wrong description raises and leaves the state as it was.
 
-    ``session_id`` and ``host`` stand in our ``o=`` line, ``codecs`` are those we take, the preferred first.
+    ``session_id`` and ``host`` stand in our ``o=`` line, ``codecs`` are those we take, the preferred first; ``ptime``
+    is what we want (None: what the peer wants of us, else DEFAULT_PTIME).
     """
 
-    def __init__(self, session_id: int, host: str, codecs: tuple[int, ...] = (8, 0)) -> None:
+    def __init__(self, session_id: int, host: str, codecs: tuple[int, ...] = (8, 0), ptime: int | None = None) -> None:
         self.terms: AudioTerms | None = None
         self._session_id = session_id
         self._connection = Connection.at(host)
         self._codecs = codecs
+        self._ptime = ptime
         self._version = 0
         self._sent: tuple[MediaDescription, ...] = ()
         self._lines: tuple[MediaDescription, ...] = ()
@@ -92,7 +94,7 @@ class Negotiation:
         if self.terms is not None:
             agreed = self.terms.codec
             codecs = (agreed, *(codec for codec in codecs if codec != agreed))
-        audio = _audio_line(port, codecs, self._events, DEFAULT_PTIME, _direction(sends, receives))
+        audio = _audio_line(port, codecs, self._events, self._ptime or DEFAULT_PTIME, _direction(sends, receives))
         lines = list(self._lines) or [audio]
         lines[self._line] = audio
         self._offered_directions = (sends, receives)
@@ -136,7 +138,7 @@ class Negotiation:
             raise RuntimeError("answer() without an offer")
         offered, terms = self._offered, self._offered.terms
         direction = _direction(sends and terms.receives, receives and terms.sends)
-        audio = _audio_line(offered.port, (terms.codec,), terms.events, terms.ptime, direction)
+        audio = _audio_line(offered.port, (terms.codec,), terms.events, self._ptime or terms.ptime, direction)
         lines = [_refused(media) for media in offered.description.media]
         lines[offered.line] = audio
         self._line, self._lines, self.terms = offered.line, tuple(lines), terms

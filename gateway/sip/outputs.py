@@ -5,8 +5,7 @@
     in between  ReInvited (wants answer_offer or refuse_offer), OfferAnswered, OfferRefused, InfoReceived
 
 Every session ends in exactly one Ended or Rejected, except one that we refuse ourselves before it was accepted.
-``Offence`` and ``ContactsChanged`` belong to no session: the one is for the door (gate.py), the other for whoever keeps
-what a restart needs.
+``Offence`` belongs to no session: it is for the door (gate.py).
 """
 
 from __future__ import annotations
@@ -14,20 +13,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.sip.hop import Hop
-from gateway.sip.locations import Contact
 from gateway.sip.message import Request, Response
 from gateway.sip.transaction import Transmit
 
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A new INVITE; 100 has been sent. Its body may be empty (delayed offer). ``user``: who has proved to have sent it
-    (authenticator.py), "" where nobody was asked."""
+    """A new INVITE; 100 has been sent. Its body may be empty (delayed offer)."""
 
     session: str
     request: Request
     source: Hop
-    user: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +110,11 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class PageReceived:
-    """A MESSAGE outside any dialog (RFC 3428); it waits for its answer. ``session``: its id; ``user`` as above."""
+    """A MESSAGE outside any dialog (RFC 3428); it waits for its answer. ``session``: its id."""
 
     session: str
     request: Request
     source: Hop
-    user: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,14 +144,6 @@ class Offence:
     offence: str
 
 
-@dataclass(frozen=True, slots=True)
-class ContactsChanged:
-    """A registered user is reached at these contacts from now on; none: he is nowhere."""
-
-    user: str
-    contacts: tuple[Contact, ...]
-
-
 SessionOutput = (
     Incoming
     | Progress
@@ -172,4 +159,4 @@ SessionOutput = (
     | PageAnswered
     | Answered
 )
-Output = Transmit | SessionOutput | Offence | ContactsChanged
+Output = Transmit | SessionOutput | Offence

@@ -25,7 +25,6 @@ from gateway.sip.outputs import (
     Accepted,
     Answered,
     Confirmed,
-    ContactsChanged,
     Ended,
     Incoming,
     InfoReceived,
@@ -41,7 +40,6 @@ from gateway.sip.outputs import (
 )
 from gateway.sip.paging import Pager
 from gateway.sip.reception import MALFORMED, Reception
-from gateway.sip.registrar import Registrar
 from gateway.sip.screening import SDP, screen_response
 from gateway.sip.sessions import Sessions
 from gateway.sip.transaction import Deliver, Timers, Transmit
@@ -51,7 +49,6 @@ __all__ = [
     "Accepted",
     "Answered",
     "Confirmed",
-    "ContactsChanged",
     "Ended",
     "Incoming",
     "InfoReceived",
@@ -89,12 +86,6 @@ class UserAgent:
         self.reception = Reception(self.wire, self._sessions, self.counters)
         self.pager = Pager(self.wire)
         self.reception.doors["MESSAGE"] = self.pager.receive
-        self.registrar: Registrar | None = None
-
-    def serve(self, registrar: Registrar) -> None:
-        """Take REGISTERs from here on."""
-        self.registrar = registrar
-        self.reception.doors["REGISTER"] = registrar.receive
 
     # --- state ------------------------------------------------------------------------------------------------------
 
@@ -116,8 +107,6 @@ class UserAgent:
     def deadline(self) -> float | None:
         """When ``handle_timeout`` is due."""
         mine, theirs = self._sessions.deadline, self.layer.deadline
-        if self.registrar is not None and (its := self.registrar.deadline) is not None:
-            theirs = its if theirs is None else min(its, theirs)
         if mine is None or theirs is None:
             return theirs if mine is None else mine
         return min(mine, theirs)
@@ -132,8 +121,7 @@ class UserAgent:
                 transaction, failed = found
                 if transaction.owner is not None:
                     outputs += transaction.owner.failed(transaction, failed.reason, now)
-        outputs += self._sessions.handle_timeout(now)
-        return outputs if self.registrar is None else outputs + self.registrar.handle_timeout(now)
+        return outputs + self._sessions.handle_timeout(now)
 
     # --- from the transport -----------------------------------------------------------------------------------------
 
@@ -145,7 +133,7 @@ class UserAgent:
                 return self._receive_response(message, now)
             return self.reception.receive(message, source, now)
         except Malformed as error:
-            return self.reception.answer_malformed(error, source, now)
+            return self.reception.answer_malformed(error, source)
         except ParseError as error:
             self.counters[f"dropped {error.field}"] += 1
             return [Offence(source, MALFORMED)]
@@ -155,12 +143,12 @@ class UserAgent:
         try:
             message = parse_message(data)
         except Malformed as error:
-            return self.reception.answer_malformed(error, source, now)
+            return self.reception.answer_malformed(error, source)
         except ParseError:
             self.counters["dropped framing"] += 1
             return [Offence(source, MALFORMED)]
         if isinstance(message, Request):
-            return self.reception.answer_malformed(Malformed("framing", "unreadable", message), source, now)
+            return self.reception.answer_malformed(Malformed("framing", "unreadable", message), source)
         return []
 
     def transport_failed(self, hop: Hop, now: float) -> list[Output]:
@@ -170,10 +158,6 @@ class UserAgent:
             if transaction.owner is not None:
                 outputs += transaction.owner.failed(transaction, failed.reason, now)
         return outputs
-
-    def connection_closed(self, hop: Hop, now: float) -> list[Output]:
-        """A stream that came in is gone."""
-        return [] if self.registrar is None else self.registrar.connection_closed(hop, now)
 
     def _receive_response(self, response: Response, now: float) -> list[Output]:
         if not screen_response(response):

@@ -58,6 +58,7 @@ from media.outputs import OpenPorts, Reply, SendPacket
 from media.outputs import Output as MediaOutput
 from media.ports import PortPool
 from media.room import Room
+from media.session import Leg
 from media.tones import parse_tone
 
 A = PhoneNumber("+8613800000021")
@@ -195,6 +196,8 @@ class World:
         self._later: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
         self._owner: dict[tuple[Hop, str], Phone] = {}
+        self._heard: dict[int, tuple[Leg, object]] = {}
+        """What each port of ours sent last: the leg, and the source of it."""
         self.agent = UserAgent(UserAgentSettings(advertised={"udp": GATEWAY}), self._token)
         tones = ToneFolder()
         self.own_tones: dict[str, str] = {}
@@ -385,7 +388,16 @@ class World:
                 case OpenPorts():
                     self.take_media(worker, self.rooms[worker].ports_opened(output, "", self.now))
                 case SendPacket(port, data, (host, to)):
+                    self._check_marker(self.rooms[worker], port, data)
                     self.network.send(data, Hop("udp", GATEWAY.host, port), Hop("udp", host, to), self.now)
+
+    def _check_marker(self, room: Room, port: int, data: bytes) -> None:
+        """Whatever feeds a stream anew, a tone, the other party, its next numbering, begins with the marker."""
+        leg = room.legs.get(port)
+        if leg is not None and data[1] & 0x7F != leg.events:
+            source = leg.sender.source
+            assert self._heard.get(port) == (leg, source) or data[1] & 0x80, "a new source without the marker"
+            self._heard[port] = (leg, source)
 
     def send_report(self, worker: int, report: control.Report) -> None:
         """A worker's word is on its way to the exchange."""

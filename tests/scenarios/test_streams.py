@@ -1,0 +1,99 @@
+"""What a strict peer sees of whole calls: one stream, whatever feeds it, without a gap, in packets of its own length.
+
+The judge is gateway.lab.rtp.check_stream; World.finish lets it judge every phone of every scenario.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+
+from gateway.bindings.models import CallPolicy
+from gateway.lab.analysis import dominant
+from gateway.lab.checks import heard_between
+from gateway.lab.network import Link
+from gateway.lab.phone import Phone
+from gateway.lab.rtp import Packet, StreamReport, check_stream
+from gateway.lab.script import Script
+from media.telephone_event import DigitReader
+from tests.sim.world import CALLEE, CALLER, World, pair
+
+LONGEST = 0.16
+"""No tone of ours, and no change, leaves a party without packets for longer than this."""
+
+
+def call(a: Script, b: Script, world: World | None = None) -> tuple[World, Phone, Phone]:
+    world = world or World()
+    caller, callee = world.phone(CALLER, a), world.phone(CALLEE, b)
+    world.dial(caller)
+    return world.finish(), caller, callee
+
+
+def judged(phone: Phone) -> StreamReport:
+    report = check_stream(phone.arrivals, phone.events)
+    assert report.faults == ()
+    return report
+
+
+@pytest.mark.parametrize(("a", "b"), list(product((10, 20, 30, 40, 60), repeat=2)))
+def test_each_party_gets_packets_of_the_length_that_it_asked_for(a: int, b: int) -> None:
+    _, caller, callee = call(Script(tone_hz=700, ptime=a), Script(tone_hz=1300, ptime=b, hang_up_after=3.0))
+    assert judged(caller).lengths == (8 * a,)
+    assert judged(callee).lengths == (8 * b,)
+    for phone, hertz in ((caller, 1300), (callee, 700)):
+        assert phone.answered_at is not None
+        assert dominant(heard_between(phone, phone.answered_at + 0.2, None)) == hertz
+        assert [seconds for _, seconds in judged(phone).gaps if seconds > LONGEST] == []
+
+
+def test_from_tone_to_tone_there_is_no_gap_and_one_stream() -> None:
+    """Waiting tone, ring-back, the network's own ring, notice, the other party, the last minute, the other party."""
+    policy = CallPolicy(
+        record=True, notice="notice.wav", tone_for_a="waiting.wav", last_minute="last_minute.wav", max_minutes=2
+    )
+    _, caller, callee = call(
+        Script(tone_hz=700, ptime=30),
+        Script(tone_hz=1300, ring_after=1.0, ringing=183, early_hz=450, answer_after=9.0),
+        World(pair(policy=policy)),
+    )
+    report = judged(caller)
+    assert [gap for gap in report.gaps if gap[1] > LONGEST] == []
+    assert report.lost == 0
+    assert [gap for gap in judged(callee).gaps if gap[1] > LONGEST] == []
+
+
+def test_a_hold_is_the_only_gap() -> None:
+    _, caller, callee = call(
+        Script(tone_hz=700, hold_at=2.0, resume_at=5.0), Script(tone_hz=1300, hang_up_after=8.0, ptime=40)
+    )
+    gaps = [seconds for _, seconds in judged(caller).gaps if seconds > LONGEST]
+    assert len(gaps) == 1
+    assert gaps[0] == pytest.approx(3.0, abs=0.2)
+    judged(callee)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_bad_network_leaves_the_streams_strict(seed: int) -> None:
+    world = World(seed=seed, link=Link(delay=0.02, jitter=0.06, loss=0.03, duplicate=0.02))
+    _, caller, callee = call(
+        Script(tone_hz=700, ptime=20, codecs=(8,), digits="159", digits_at=1.0),
+        Script(tone_hz=1300, ptime=30, codecs=(0,), hang_up_after=5.0),
+        world,
+    )
+    judged(caller)
+    judged(callee)
+
+
+def test_keys_by_info_reach_the_other_phone_as_events() -> None:
+    _, caller, callee = call(
+        Script(tone_hz=700, digits="19#", press="info"), Script(tone_hz=1300, hang_up_after=4.0, ptime=30)
+    )
+    judged(callee)
+    reader, keys = DigitReader(), ""
+    for arrival in callee.arrivals:
+        packet = Packet.parse(arrival.data)
+        if packet is not None and packet.payload_type == callee.events:
+            keys += reader.receive(packet.timestamp, packet.payload)
+    assert keys == "19#"
+    judged(caller)
