@@ -17,6 +17,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import structlog
+import uvloop
 
 from gateway import log
 from gateway.admin.addresses import keep_applied
@@ -282,7 +283,7 @@ def main() -> None:
             socket.socket(fileno=arguments.listen_fd),
         )
 
-    asyncio.run(serve())
+    uvloop.run(serve())
 
 
 if __name__ == "__main__":
