@@ -126,7 +126,15 @@ class Node:
         self._tally = Tally()
         self._board = Switchboard(self._exchange, self._store, self._journal, self._ask, texts, self._tally)
         traffic = Traffic(self._tally, self._exchange.trunk_name)
-        self._endpoint = Endpoint(self._exchange, self._board.carry_out, self._gate, traffic, tls=self._tls)
+        self._endpoint = Endpoint(
+            self._exchange,
+            self._board.carry_out,
+            self._gate,
+            traffic,
+            tls=self._tls,
+            origins=config.sip.origins,
+            keep_alive_seconds=config.sip.keep_alive_seconds,
+        )
         watch_parts(self._tally, self._exchange, agent, self._endpoint, self._journal)
         watch_gate(self._tally, self._gate, time.monotonic)
         self._watching: set[asyncio.Task[None]] = set()

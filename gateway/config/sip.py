@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from gateway.config.forms import Address, HopField, Section
+from gateway.config.forms import Address, HopField, Seconds, Section
 from gateway.sip.hop import Hop
 
 
@@ -13,7 +13,8 @@ class Sip(Section):
 
     ``certificate`` and ``key``: PEM files, for tls: and wss: sockets and for peers that ask who we are. ``ca``: the
     authorities that the certificates of peers must come from. ``client_ca``: likewise for who connects to us; without
-    it nobody is asked.
+    it nobody is asked. ``origins``: the web pages whose scripts may connect to ws: and wss: sockets, or ``*``.
+    ``keep_alive_seconds``: between two signs of life on connections that we made, and on WebSockets; 0: none.
     """
 
     listen: tuple[HopField, ...] = (Hop("udp", "0.0.0.0", 5060), Hop("tcp", "0.0.0.0", 5060))
@@ -23,6 +24,8 @@ class Sip(Section):
     key: str = ""
     ca: str = ""
     client_ca: str = ""
+    origins: tuple[str, ...] = ()
+    keep_alive_seconds: Seconds = 0
 
     @model_validator(mode="after")
     def _has_certificate(self) -> Sip:

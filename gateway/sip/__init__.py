@@ -6,6 +6,6 @@
 ``digest`` ``verifier``                                     who somebody is
 ``sessions`` ``stateless`` ``paging`` ``reception``           all sessions; what comes outside of them, and its doors
 ``user_agent``                                              all of it behind one face
-``tls_names`` ``tls_stream``                                whom a certificate speaks for, TLS as bytes in and out
+``tls_names`` ``tls_stream`` ``websocket``                  whom a certificate speaks for; layers of a connection
 ``tls`` ``stream`` ``transport`` ``endpoint``               [IO] certificates, sockets, and the driver
 """

@@ -1,4 +1,4 @@
-"""[IO] SIP sockets: UDP, TCP and TLS (RFC 3261 §18), without any opinion about what is in a message.
+"""[IO] SIP sockets: UDP, TCP, TLS (RFC 3261 §18) and WebSocket (RFC 7118), without any opinion about the messages.
 
 Replies and requests to a hop use the connection that stands to it, else one is made in the background. Nothing here
 ever waits for a peer: what waits for a connection, and each connection, has a bounded queue (pains.md P25). What the
@@ -11,7 +11,7 @@ import asyncio
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -33,7 +33,8 @@ class Transport:
 
     ``idle_seconds``: a connection on which no message comes for so long is closed. ``linger_seconds``: how long a peer
     may take to read what is left for it when we close. ``per_host``: most connections that one address may open to us,
-    ``connections``: most that all may. Without ``tls`` no hop of TLS can be had.
+    ``connections``: most that all may. Without ``tls`` no hop of TLS can be had. ``origins``: web pages that may
+    connect by WebSocket. ``keep_alive_seconds``: how often we ask connections whether they live, 0: never.
     """
 
     def __init__(
@@ -50,6 +51,8 @@ class Transport:
         handshake_seconds: float = 8.0,
         per_host: int = 60,
         connections: int = 4096,
+        keep_alive_seconds: float = 0.0,
+        origins: Collection[str] = (),
         tls: Tls | None = None,
     ) -> None:
         self.on_message = on_message
@@ -63,6 +66,8 @@ class Transport:
         self.handshake_seconds = handshake_seconds
         self.per_host = per_host
         self.connections = connections
+        self.keep_alive_seconds = keep_alive_seconds
+        self.origins = frozenset(origins)
         self.tls = tls
         self.bound: list[Hop] = []
         self.counters: Counter[str] = Counter()

@@ -8,8 +8,10 @@ from contextlib import suppress
 import pytest
 
 from gateway.sip.gate import GateSettings
+from gateway.sip.hop import Hop
 from gateway.sip.stream import QUEUE_LIMIT
-from tests.sip.loopback import BAD, MESSAGE, Bench, closed, connect, fill, reset, stuck
+from gateway.sip.transport import Transport
+from tests.sip.loopback import BAD, HOST, MESSAGE, Bench, closed, connect, fill, reset, stuck
 
 
 async def test_a_keep_alive_is_answered(bench: Bench) -> None:
@@ -136,3 +138,62 @@ async def test_a_datagram_of_a_scanner_bans_its_address(bench: Bench) -> None:
         two.send(data, one.bound[0])
     await bench.turns(lambda: one.gate.counters["banned"] == 2)
     assert bench.messages == []
+
+
+class Peer(asyncio.Protocol):
+    """Counts pings and answers the first ``pongs`` of them."""
+
+    def __init__(self, pongs: int) -> None:
+        self.pings = 0
+        self.changed = asyncio.Event()
+        self._pongs = pongs
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self.changed.set()
+
+    def data_received(self, data: bytes) -> None:
+        for _ in range(data.count(b"\r\n\r\n") - data.count(MESSAGE)):
+            self.pings += 1
+            if self.pings <= self._pongs:
+                self._transport.write(b"\r\n")  # type: ignore[attr-defined]
+        self.changed.set()
+
+
+async def kept_alive(bench: Bench, pongs: int, seconds: float) -> tuple[Peer, Transport, Hop]:
+    """A connection of ours to a peer."""
+    peer = Peer(pongs)
+    server = await asyncio.get_running_loop().create_server(lambda: peer, HOST, 0)
+    one = await bench.start(keep_alive_seconds=seconds)
+    hop = Hop("tcp", HOST, server.sockets[0].getsockname()[1])
+    one.send(MESSAGE, hop)
+    async with asyncio.timeout(10):
+        await peer.changed.wait()
+    server.close()
+    return peer, one, hop
+
+
+async def test_who_answered_keep_alives_and_no_longer_does_is_gone(bench: Bench) -> None:
+    """RFC 5626 §4.4.1."""
+    peer, one, hop = await kept_alive(bench, 2, 0.02)
+    await bench.until(lambda: bool(bench.failed))
+    assert (bench.failed[0], one.counters["keep-alive not answered"], peer.pings) == (hop, 1, 3)
+
+
+async def test_who_never_answers_keep_alives_is_left_alone(bench: Bench) -> None:
+    peer, one, _ = await kept_alive(bench, 0, 0.001)
+    async with asyncio.timeout(10):
+        while peer.pings < 5:
+            peer.changed.clear()
+            await peer.changed.wait()
+    assert (one.streams, bench.failed) == (1, [])
+
+
+async def test_pongs_are_no_pings(bench: Bench) -> None:
+    """Two CRLF in a row, answers to two of ours, look like a ping; nothing is answered to them."""
+    peer, one, _ = await kept_alive(bench, 10**9, 0.001)
+    async with asyncio.timeout(10):
+        while peer.pings < 5:
+            peer.changed.clear()
+            await peer.changed.wait()
+    assert (one.streams, bench.failed, one.gate.counters) == (1, [], {})
