@@ -77,6 +77,7 @@ from gateway.start import (
 
 _log = structlog.get_logger()
 HANG_UP_SECONDS = 5.0
+LEAVE_SECONDS = 1.0
 RESPAWN_SECONDS = 0.5
 
 
@@ -189,6 +190,7 @@ class Node:
             await self._endpoint.start(config.sip.listen)
         with needed("media.workers"):
             await self._pool.start()
+        self._board.start()
         # Nothing of what stands now will ever be garbage: the collector need not look at it again in a call.
         gc.collect()
         gc.freeze()
@@ -324,6 +326,7 @@ class Node:
         self._stopping.set()
         for task in self._watching:
             task.cancel()
+        await self._board.left(LEAVE_SECONDS)
         await self._board.stop()
         await self._pool.stop()
         await self._journal.stop()

@@ -280,6 +280,7 @@ class Call:
             to=invite.to,
             headers=invite.headers,
             body=body,
+            account=self.plant.trunks.accounts.get(trunk.name),
             now=now,
         )
         if self.callee is not None:

@@ -33,6 +33,7 @@ from gateway.calls.outputs import (
     Talked,
     TextAnswered,
     TextReceived,
+    TrunkChanged,
 )
 from gateway.calls.phase import CallState
 from gateway.calls.record import CallRecord
@@ -40,11 +41,12 @@ from gateway.calls.resolving import Resolving
 from gateway.calls.settings import ExchangeSettings, ToneFiles, TrunkSettings
 from gateway.calls.texts import Texts
 from gateway.calls.trunks import Trunks
+from gateway.calls.upkeep import Upkeep
 from gateway.causes import Cause
 from gateway.errors import PeerError
 from gateway.numbers import PhoneNumber
 from gateway.sip.hop import Hop
-from gateway.sip.outputs import Offence
+from gateway.sip.outputs import Answered, KeepAlive, Offence
 from gateway.sip.stateless import refuse
 from gateway.sip.user_agent import Incoming, Output, PageAnswered, PageReceived, Transmit, UserAgent
 from gateway.sms.bodies import Body
@@ -67,7 +69,7 @@ __all__ = [
     "TrunkSettings",
 ]
 
-ExchangeOutput = Transmit | Offence | CallOutput
+ExchangeOutput = Transmit | Offence | KeepAlive | CallOutput
 _Any = Output | CallOutput
 _OUTWARD = (
     Transmit,
@@ -84,6 +86,7 @@ _OUTWARD = (
     Faulted,
     TextReceived,
     TextAnswered,
+    TrunkChanged,
 )
 _ABNORMAL = 2
 
@@ -100,6 +103,7 @@ class Exchange:
         self.trunks = Trunks(settings, token)
         self._plant = Plant(settings, agent, token, self.trunks)
         self._admission = Admission(settings)
+        self.upkeep = Upkeep(settings, self.trunks, agent)
         self.texts = Texts(settings, agent, self._admission, self.trunks)
         self._calls: dict[str, Call] = {}
         self._alarms: list[tuple[float, str]] = []
@@ -142,10 +146,10 @@ class Exchange:
         alarms = self._alarms
         while alarms and not self._is_due_at(*alarms[0]):
             heapq.heappop(alarms)
-        agent = self._plant.agent.deadline
-        if not alarms:
-            return agent
-        return alarms[0][0] if agent is None else min(alarms[0][0], agent)
+        times = [at for at in (self._plant.agent.deadline, self.upkeep.deadline) if at is not None]
+        if alarms:
+            times.append(alarms[0][0])
+        return min(times) if times else None
 
     # --- inputs from SIP and the clock ------------------------------------------------------------------------------
 
@@ -162,6 +166,7 @@ class Exchange:
 
     def transport_failed(self, hop: Hop, now: float) -> list[ExchangeOutput]:
         """What was sent to ``hop`` can't get there."""
+        self.upkeep.broken(hop, now)
         return self._settle(self._plant.agent.transport_failed(hop, now), now)
 
     def handle_timeout(self, now: float) -> list[ExchangeOutput]:
@@ -170,6 +175,8 @@ class Exchange:
         outputs: list[ExchangeOutput] = []
         if agent.deadline is not None and agent.deadline <= now:
             outputs += self._settle(agent.handle_timeout(now), now)
+        if self.upkeep.deadline is not None and self.upkeep.deadline <= now:
+            outputs += self.upkeep.handle_timeout(now)
         while self._alarms and self._alarms[0][0] <= now:
             at, name = heapq.heappop(self._alarms)
             call = self._calls.get(name)
@@ -225,10 +232,14 @@ class Exchange:
             return False, []
         return True, self._on(session, now, lambda call: call.end(Cause.STOPPED_BY_CUSTOMER, now))
 
+    def start(self, now: float) -> list[ExchangeOutput]:
+        """The sockets are there: register, and look after the peers."""
+        return list(self.upkeep.start(now))
+
     def drain(self, now: float) -> list[ExchangeOutput]:
-        """Take no new calls (503); those that are go on."""
+        """Take no new calls (503), end our registrations; calls that are go on."""
         self._plant.agent.accepting = False
-        return []
+        return list(self.upkeep.leave(now))
 
     def hang_up_all(self, now: float) -> list[ExchangeOutput]:
         """End every call now."""
@@ -290,6 +301,8 @@ class Exchange:
                 done.append(output)
             elif isinstance(output, PageReceived):
                 stack.extend(reversed(self.texts.receive(output, now)))
+            elif isinstance(output, Answered):
+                done += self.upkeep.answered(output, now)
             elif isinstance(output, PageAnswered):
                 done.append(TextAnswered(output.session, output.status))
             elif isinstance(output, Incoming):

@@ -148,6 +148,17 @@ class TextClosed:
 
 
 @dataclass(frozen=True, slots=True)
+class TrunkChanged:
+    """A trunk's peer is ``up`` or ``down``, or we are ``registered`` there, ``not registered``, or ``unregistered`` as
+    we wanted. ``why``: in words."""
+
+    trunk: str
+    peer: str
+    state: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Faulted:
     """A mistake of ours in one call, which has been ended for it. ``error`` is for the log; numbers in it are masked
     only as far as they were PhoneNumbers."""
@@ -169,4 +180,5 @@ CallOutput = (
     | Faulted
     | TextReceived
     | TextAnswered
+    | TrunkChanged
 )

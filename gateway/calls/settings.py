@@ -34,6 +34,37 @@ class RouteSettings:
     ranks: tuple[Rank, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class AccountSettings:
+    """Credentials: ours at a trunk, or a trunk's at ours. ``integrity``: auth-int wherever it is offered."""
+
+    user: str
+    password: str
+    realm: str
+    integrity: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeSettings:
+    """OPTIONS to a trunk's peers every ``interval`` seconds (gateway.calls.probing)."""
+
+    interval: float = 30.0
+    down_after: int = 3
+    up_after: int = 2
+    patience: float = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationSettings:
+    """We register ``user``@``domain`` with the trunk (gateway.calls.registration); times in seconds, ``keep_alive`` 0:
+    no signs of life between refreshes."""
+
+    user: str
+    domain: str
+    expires: int = 3600
+    keep_alive: float = 25.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrunkSettings:
     """One carrier's trunk. Calls come from ``allow`` and go to the first of ``peers`` that takes them, numbered by
@@ -58,6 +89,9 @@ class TrunkSettings:
     max_calls_out: int | None = None
     calls_per_second_out: float | None = None
     ranks: tuple[Rank, ...] = ()
+    account: AccountSettings | None = None
+    probe: ProbeSettings | None = None
+    registration: RegistrationSettings | None = None
     domain: str = ""
     nat: bool = False
     secure: bool = False

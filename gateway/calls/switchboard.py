@@ -7,6 +7,7 @@ A look-up that takes long or fails is an input like any other, so nothing here i
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import UTC, datetime
@@ -30,6 +31,7 @@ from gateway.calls.outputs import (
     Talked,
     TextAnswered,
     TextReceived,
+    TrunkChanged,
 )
 from gateway.calls.record import CallRecord
 from gateway.calls.verdict import decided
@@ -88,6 +90,7 @@ class Switchboard:
         self.idle = asyncio.Event()
         """Set while no call stands."""
         self.idle.set()
+        self._left = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._endpoint: Endpoint
         self._pool: MediaPool
@@ -116,6 +119,11 @@ class Switchboard:
                 case CallClosed(_, record):
                     self._journal.put(output)
                     count_call(self._tally, record)
+                case TrunkChanged(trunk, peer, state, why):
+                    note = _log.info if state in ("up", "registered", "unregistered") else _log.warning
+                    note("a trunk's state has changed", trunk=trunk, peer=peer, state=state, why=why)
+                    if self.exchange.upkeep.left:
+                        self._left.set()
                 case Faulted(call, error):
                     _log.error("a fault of ours ended a call", call=call, exc_info=error)
                 case _:
@@ -160,6 +168,10 @@ class Switchboard:
         asyncio.get_running_loop().call_soon(self._endpoint.execute, outputs)
         return id
 
+    def start(self) -> None:
+        """The sockets are there: registrations and probes begin."""
+        self._endpoint.execute(self.exchange.start(time.monotonic()))
+
     def drain(self) -> None:
         """No new calls from here on."""
         self._endpoint.execute(self.exchange.drain(time.monotonic()))
@@ -167,6 +179,12 @@ class Switchboard:
     def hang_up_all(self) -> None:
         """End every call now."""
         self._endpoint.execute(self.exchange.hang_up_all(time.monotonic()))
+
+    async def left(self, seconds: float) -> None:
+        """Wait until carriers have said that our registrations are over, for no longer than that."""
+        if not self.exchange.upkeep.left:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._left.wait(), seconds)
 
     async def stop(self) -> None:
         """Wait for look-ups and notes under way."""

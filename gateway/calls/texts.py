@@ -94,7 +94,7 @@ class Texts:
         headers = [("In-Reply-To", request.call_id)]
         _, outputs = self._agent.pager.send(
             trunk.peers[0], uri, from_=ours, to=f"<{uri}>", headers=headers, body=body, content_type=CONTENT_TYPE,
-            now=now,
+            account=self._trunks.accounts.get(trunk.name), now=now,
         )  # fmt: skip
         return outputs
 
@@ -111,7 +111,7 @@ class Texts:
         page = callee_invite(sender, receiver, way.trunk, self._settings.media_host, way.peer)
         return self._agent.pager.send(
             page.target, page.uri, from_=page.from_, to=page.to, headers=page.headers, body=body.octets,
-            content_type=body.content_type, now=now,
+            content_type=body.content_type, account=self._trunks.accounts.get(way.trunk.name), now=now,
         )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from gateway.calls.admission import TokenBucket
 from gateway.calls.peers import Peer
 from gateway.calls.settings import ExchangeSettings, TrunkSettings
 from gateway.calls.ways import Way, Ways
+from gateway.sip.account import Account
 from gateway.sip.grammar import retry_seconds
 from gateway.sip.message import Response
 
@@ -33,6 +34,14 @@ class Trunks:
             for index, hop in enumerate(trunk.peers)
         }
         self.calls: Counter[str] = Counter()
+        self.accounts = {
+            trunk.name: Account(one.user, one.password, one.realm, token, integrity=one.integrity)
+            for trunk in settings.trunks
+            if (one := trunk.account) is not None
+        }
+        """What we are known by at each trunk that wants to know."""
+        self.away: set[str] = set()
+        """Trunks that we should be registered with and are not."""
         self._rates = {
             trunk.name: TokenBucket(trunk.calls_per_second_out)
             for trunk in settings.trunks
@@ -46,7 +55,11 @@ class Trunks:
 
         ``carried``: the trunk that counts the call already, or "".
         """
-        free = [way for way in ways if not self.peers[way.trunk.name, way.peer].barred(now)]
+        free = [
+            way
+            for way in ways
+            if way.trunk.name not in self.away and not self.peers[way.trunk.name, way.peer].barred(now)
+        ]
         free.sort(key=lambda way: not self.peers[way.trunk.name, way.peer].good(now))
         for way in free:
             if self._admits(way.trunk, carried, now):

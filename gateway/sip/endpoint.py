@@ -15,13 +15,14 @@ import structlog
 
 from gateway.sip.gate import Gate
 from gateway.sip.hop import Hop
-from gateway.sip.outputs import Offence
+from gateway.sip.outputs import KeepAlive, Offence
 from gateway.sip.transaction import Transmit
 from gateway.sip.transport import Transport
 
 _log = structlog.get_logger()
 LOG_EVERY = 60.0
 FAULT_PAUSE = 0.1
+PING = b"\r\n\r\n"
 
 
 class Core(Protocol):
@@ -100,6 +101,8 @@ class Endpoint:
                     if watch is not None:
                         watch.sent(output.data, output.hop)
                     self.transport.send(output.data, output.hop)
+                elif isinstance(output, KeepAlive):
+                    self.transport.send(PING, output.hop)
                 elif isinstance(output, Offence):
                     self.transport.strike(output.source.host, output.offence)
                 else:

@@ -137,6 +137,13 @@ class PageAnswered:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepAlive:
+    """Show life on the flow to ``hop``: CRLF CRLF (RFC 5626 §3.5.1)."""
+
+    hop: Hop
+
+
+@dataclass(frozen=True, slots=True)
 class Offence:
     """``source`` has done what no honest peer does often: ``malformed``, ``digest`` (a wrong password), ..."""
 

@@ -60,6 +60,7 @@ from media.ports import PortPool
 from media.room import Room
 from media.session import Leg
 from media.tones import parse_tone
+from tests.sim.carrier import Carrier
 
 A = PhoneNumber("+8613800000021")
 B = PhoneNumber("+8613800000023")
@@ -219,6 +220,8 @@ class World:
             self.agent,
             self._token,
         )
+        self.carriers: dict[Hop, Carrier] = {}
+        """What stands before the phones at a hop."""
         self.rooms: dict[int, Room] = {}
         for worker in range(workers):
             self.start_worker(worker)
@@ -237,6 +240,11 @@ class World:
         )
         self.phones.append(phone)
         return phone
+
+    def start(self) -> World:
+        """The node begins to look after its trunks."""
+        self.take(self.exchange.start(self.now))
+        return self
 
     def dial(self, phone: Phone, caller: PhoneNumber = A, called: PhoneNumber = X, **how: Any) -> None:
         """Let a phone call ``called``."""
@@ -309,6 +317,12 @@ class World:
                 outputs = room.receive(target.port, data, (source.host, source.port), self.now)
                 self.take_media(worker, outputs)
         elif target.port == 5060:
+            carrier = self.carriers.get(target)
+            answers = None if carrier is None else carrier.receive(data, self.now)
+            if answers is not None:
+                for answer in answers:
+                    self.network.send(answer, target, source, self.now)
+                return
             phone = self._phone_of(data, target)
             if phone is not None:
                 self.do(phone, phone.receive_sip(data, source, self.now))
@@ -444,6 +458,8 @@ class World:
         ``leaks`` False: the binding shows the caller's number, so it is not searched for.
         """
         self.until(lambda: not self.exchange.active and not self._later)
+        if self.exchange.upkeep.deadline is not None:
+            self.take(self.exchange.drain(self.now))
         self.run(QUIET)
         self._check_rest()
         self._check_stories()
