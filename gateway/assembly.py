@@ -5,9 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from gateway.bindings.models import Application, Number
-from gateway.calls.settings import ExchangeSettings, Rank, RouteSettings, ToneFiles, TrunkSettings
+from gateway.calls.settings import (
+    AccountSettings,
+    ExchangeSettings,
+    ProbeSettings,
+    Rank,
+    RegistrationSettings,
+    RouteSettings,
+    ToneFiles,
+    TrunkSettings,
+)
 from gateway.calls.switchboard import wall
 from gateway.config.tree import Config, media_advertised
+from gateway.config.trunk import Trunk
 from gateway.entries import application_of
 from gateway.numbers import NumberRules
 from gateway.sip.gate import GateSettings
@@ -19,27 +29,7 @@ def exchange_settings(config: Config) -> ExchangeSettings:
     """The call path's part of the configuration."""
     calls = config.calls
     return ExchangeSettings(
-        trunks=tuple(
-            TrunkSettings(
-                name=trunk.name,
-                peers=trunk.hops,
-                allow=trunk.allow,
-                rules=NumberRules(**trunk.numbers.model_dump()),
-                codecs=trunk.payload_types,
-                early_media=trunk.early_media,
-                media_networks=trunk.media_networks,
-                max_calls=trunk.max_calls,
-                calls_per_second=trunk.calls_per_second,
-                max_calls_out=trunk.max_calls_out,
-                calls_per_second_out=trunk.calls_per_second_out,
-                ranks=tuple(Rank(*pair) for pair in trunk.ranks),
-                domain=trunk.domain,
-                nat=trunk.nat,
-                sms_as_3gpp=trunk.sms == "3gpp",
-                secure=trunk.secure,
-            )
-            for trunk in config.trunk
-        ),
+        trunks=tuple(trunk_settings(trunk) for trunk in config.trunk),
         tones=ToneFiles(
             ringback=str(SOUNDS / "ringback.wav"),
             no_binding=str(SOUNDS / "no_binding.wav"),
@@ -98,6 +88,45 @@ def recording_store(config: Config) -> RecordingStore:
         secret_key=said.secret_key.get_secret_value(),
     )
     return RecordingStore(said.url, access)
+
+
+def trunk_settings(trunk: Trunk) -> TrunkSettings:
+    """One trunk's."""
+    account, registration = trunk.account, trunk.registration
+    return TrunkSettings(
+        name=trunk.name,
+        peers=trunk.hops,
+        allow=trunk.sources,
+        rules=NumberRules(**trunk.numbers.model_dump()),
+        codecs=trunk.payload_types,
+        early_media=trunk.early_media,
+        media_networks=trunk.media_networks,
+        max_calls=trunk.max_calls,
+        calls_per_second=trunk.calls_per_second,
+        max_calls_out=trunk.max_calls_out,
+        calls_per_second_out=trunk.calls_per_second_out,
+        ranks=tuple(Rank(*pair) for pair in trunk.ranks),
+        domain=trunk.domain,
+        nat=trunk.nat,
+        sms_as_3gpp=trunk.sms == "3gpp",
+        secure=trunk.secure,
+        account=AccountSettings(
+            account.user, account.password.get_secret_value(), account.realm, integrity=account.integrity
+        )
+        if account.user
+        else None,
+        probe=ProbeSettings(trunk.health_seconds, trunk.health_down_after, trunk.health_up_after)
+        if trunk.health == "options"
+        else None,
+        registration=RegistrationSettings(
+            registration.user or account.user,
+            registration.domain,
+            registration.expires_seconds,
+            registration.keep_alive_seconds,
+        )
+        if registration.domain
+        else None,
+    )
 
 
 def seed_of(config: Config) -> tuple[list[Application], list[Number]]:

@@ -290,7 +290,7 @@ class Node:
         console.print(f"[bold]Maskline[/] {config.node.name}: SIP on {sip}; API on {api}")
         here = f"{advertised(config)}:{config.sip.listen[0].port}"
         console.print(
-            f"  point a phone or a trunk from {', '.join(map(str, trunk.allow))} at {here}, without registration,"
+            f"  point a phone or a trunk from {', '.join(map(str, trunk.sources))} at {here}, without registration,"
             f" and call an X number, e.g. sip:{self._first_x()}@{here}"
         )
         console.print(

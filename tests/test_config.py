@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.assembly import exchange_settings
+from gateway.calls.settings import AccountSettings, ProbeSettings, RegistrationSettings
 from gateway.config.reading import ConfigError, load
 from gateway.config.tree import advertised, media_advertised, media_listen
 from gateway.sip.hop import Hop
@@ -147,6 +149,35 @@ def test_routes_and_ranks_are_checked(tmp_path: Path) -> None:
     good = load(write(tmp_path, MINIMAL + '[[route]]\ntrunks = ["t", "t"]\nweights = [1, 3]\n'), {})
     assert good.route[0].ranks == ((0, 1), (0, 3))
     assert good.trunk[0].ranks == ()
+
+
+def test_accounts_and_registrations_must_be_whole(tmp_path: Path) -> None:
+    found = faults(tmp_path, MINIMAL + '[trunk.account]\nuser = "u"\n')
+    assert found == {"trunk[0].account": "user and realm: both, or none"}
+    found = faults(tmp_path, MINIMAL + '[trunk.registration]\ndomain = "ims.example"\n')
+    assert found == {"trunk[0]": "registration.user: needed, since there is no account"}
+
+
+def test_a_trunk_is_heard_from_its_peers_when_it_says_no_more(tmp_path: Path) -> None:
+    config = load(write(tmp_path, MINIMAL.replace('allow = ["127.0.0.0/24"]', "")), {})
+    assert [str(network) for network in config.trunk[0].sources] == ["127.0.0.1/32"]
+
+
+def test_what_a_trunk_s_tables_mean_to_the_call_path(tmp_path: Path) -> None:
+    text = """health_seconds = 10
+[trunk.account]
+user = "4000001"
+password = "s"
+realm = "ims.example"
+[trunk.registration]
+domain = "ims.example"
+"""
+    (trunk,) = exchange_settings(load(write(tmp_path, MINIMAL + text), {})).trunks
+    assert trunk.account == AccountSettings("4000001", "s", "ims.example")
+    assert trunk.registration == RegistrationSettings("4000001", "ims.example", 3600, 25)
+    assert trunk.probe == ProbeSettings(10, 3, 2)
+    (bare,) = exchange_settings(load(write(tmp_path, MINIMAL + 'health = "off"'), {})).trunks
+    assert (bare.account, bare.registration, bare.probe) == (None, None, None)
 
 
 def test_no_file_and_no_toml(tmp_path: Path) -> None:

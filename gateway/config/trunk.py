@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from gateway.config.forms import HopField, Section
 from gateway.sip.hop import DIALLED, Hop
@@ -43,6 +43,30 @@ class NumberForm(Section):
     strip_in: str = Field("", pattern=r"^[0-9+*#]{0,16}$")
 
 
+class Account(Section):
+    """By what we are known at the carrier: its challenges of ``realm`` are answered, and no others."""
+
+    user: str = ""
+    password: SecretStr = SecretStr("")
+    realm: str = ""
+    integrity: bool = False
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Account:
+        if bool(self.user) != bool(self.realm):
+            raise ValueError("user and realm: both, or none")
+        return self
+
+
+class Registration(Section):
+    """We register ``user`` (of the account, when it is empty) at ``domain``; without a domain we don't."""
+
+    domain: str = ""
+    user: str = ""
+    expires_seconds: int = Field(3600, ge=60, le=86400)
+    keep_alive_seconds: float = Field(25, ge=0, le=3600)
+
+
 class Trunk(Ranked):
     """A carrier: whom we call, from where it may call us, and how it writes numbers.
 
@@ -52,7 +76,7 @@ class Trunk(Ranked):
 
     name: str = Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")
     peers: tuple[HopField, ...] = Field(min_length=1)
-    allow: tuple[IPv4Network | IPv6Network, ...] = Field(min_length=1)
+    allow: tuple[IPv4Network | IPv6Network, ...] = ()
     domain: str = ""
     numbers: NumberForm = NumberForm()
     codecs: tuple[Literal["PCMA", "PCMU"], ...] = Field(("PCMA", "PCMU"), min_length=1)
@@ -66,6 +90,23 @@ class Trunk(Ranked):
     sms: Literal["text", "3gpp"] = "text"
     secure: bool = False
     tls_name: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,253}$")
+    health: Literal["options", "off"] = "options"
+    health_seconds: float = Field(30, ge=1, le=3600)
+    health_down_after: int = Field(3, ge=1, le=100)
+    health_up_after: int = Field(2, ge=1, le=100)
+    account: Account = Account()
+    registration: Registration = Registration()
+
+    @model_validator(mode="after")
+    def _has_a_name_to_register(self) -> Trunk:
+        if self.registration.domain and not (self.registration.user or self.account.user):
+            raise ValueError("registration.user: needed, since there is no account")
+        return self
+
+    @property
+    def sources(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """``allow``; without it the addresses of ``peers``."""
+        return self.allow or tuple(ip_network(hop.host) for hop in self.peers)
 
     @model_validator(mode="after")
     def _can_be_called(self) -> Trunk:

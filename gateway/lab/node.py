@@ -69,6 +69,7 @@ advertised = {text(self.host)}
 name = "demo"
 peers = [{text(self.peer)}]
 allow = [{text(f"{self.host}/32")}]
+health = "off"
 
 [media]
 ports = "{low}-{high}"
