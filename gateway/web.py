@@ -28,6 +28,7 @@ from gateway.api.app import create_app
 from gateway.api.asker import Asker
 from gateway.api.callbacks import CallbackClient
 from gateway.api.context import ApiContext, ApiSettings
+from gateway.api.guard import WebLimits
 from gateway.api.ledger import Ledger
 from gateway.api.outbox import Delivery, DeliverySettings
 from gateway.api.server import web_server
@@ -225,7 +226,7 @@ class Web:
         if not self.begin.is_set():
             return
         certificate = open_certificate(self._config)
-        server = web_server(self.app, certificate.context if certificate else None)
+        server = web_server(self.app, certificate.context if certificate else None, _limits(self._config))
         renewing = asyncio.create_task(keep_renewed(certificate))
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         self.delivery.start()
@@ -258,6 +259,18 @@ class Web:
         await self.client.close()
         await self.engine.dispose()
         await self.channel.close()
+
+
+def _limits(config: Config) -> WebLimits:
+    web = config.web
+    return WebLimits(
+        head_seconds=web.head_seconds,
+        body_seconds=web.body_seconds,
+        idle_seconds=web.idle_seconds,
+        stall_seconds=web.stall_seconds,
+        per_host=web.connections_per_host,
+        in_all=web.connections,
+    )
 
 
 def _now() -> datetime:

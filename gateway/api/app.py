@@ -11,8 +11,9 @@ from typing import Any
 
 import structlog
 from fastapi import FastAPI
+from h11 import LocalProtocolError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -47,6 +48,9 @@ class VendorSpelling:
 
         try:
             await self._app(scope, receive, spelled)
+        except (ClientDisconnect, LocalProtocolError):
+            # The client is gone, or has sent what made its connection end: nobody waits for an answer.
+            return
         except Exception as error:
             # The text of a database error holds bound values, that is people's numbers: only its type is logged.
             _log.error("a request failed", error=type(error).__name__, path=scope.get("path"))

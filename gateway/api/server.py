@@ -1,4 +1,5 @@
-"""How the API is put on a socket: uvicorn with h11, JSON even for what is no HTTP, and no log of what is asked.
+"""How the API is put on a socket: uvicorn with h11 and a guard (guard.py), JSON even for what is no HTTP, and no log of
+what is asked.
 
 Access logs stay off, since queries hold real numbers. h11 sends header names as they were given, which
 :class:`VendorSpelling` in app.py relies on.
@@ -6,19 +7,21 @@ Access logs stay off, since queries hold real numbers. h11 sends header names as
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
+from typing import cast
 
 import h11
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from gateway.api.context import JSON_TYPE
 from gateway.api.errors import NOT_HTTP, ApiError
+from gateway.api.guard import GuardedProtocol, WebLimits, guarded
 
 
-class JsonH11Protocol(H11Protocol):
+class JsonProtocol(GuardedProtocol):
     """h11 as in uvicorn, but bytes that are no HTTP get a JSON answer too."""
 
     def send_400_response(self, msg: str) -> None:
@@ -37,12 +40,14 @@ class JsonH11Protocol(H11Protocol):
         self.transport.close()
 
 
-def web_server(app: ASGIApp, tls: ssl.SSLContext | None = None) -> uvicorn.Server:
+def web_server(app: ASGIApp, tls: ssl.SSLContext | None = None, limits: WebLimits | None = None) -> uvicorn.Server:
     """A server for :func:`gateway.api.app.create_app`; run it with ``await server.serve(sockets=[...])``."""
+    limits = limits or WebLimits()
     return uvicorn.Server(
         uvicorn.Config(
             app,
-            http=JsonH11Protocol,
+            # A callable does as well as a class: uvicorn only calls it.
+            http=cast("type[asyncio.Protocol]", guarded(limits, JsonProtocol)),
             ws="none",
             lifespan="off",
             access_log=False,
@@ -50,9 +55,8 @@ def web_server(app: ASGIApp, tls: ssl.SSLContext | None = None) -> uvicorn.Serve
             log_level="critical",
             server_header=False,
             proxy_headers=False,
-            timeout_keep_alive=30,
+            timeout_keep_alive=limits.idle_seconds,  # type: ignore[arg-type]  # call_later takes any number
             timeout_graceful_shutdown=5,
-            h11_max_incomplete_event_size=32 * 1024,
             ssl_context_factory=None if tls is None else lambda config, default: tls,
         )
     )

@@ -68,6 +68,7 @@ class Web(Section):
 
     ``certificate`` and ``key``: PEM files; with them the API speaks HTTPS only. ``old_tls``: TLS 1.0 and 1.1 as well.
     ``address_delay_seconds``: until a callback address that is changed by the management API acts (the vendor: 600).
+    The last six: what a slow client and a crowd of connections get (gateway.api.guard).
     """
 
     listen: WebAddress = ("127.0.0.1", 8080)
@@ -79,6 +80,12 @@ class Web(Section):
     key: str = ""
     old_tls: bool = False
     address_delay_seconds: int = Field(0, ge=0, le=86400)
+    head_seconds: Seconds = 10
+    body_seconds: Seconds = 60
+    idle_seconds: Seconds = 30
+    stall_seconds: Seconds = 30
+    connections: int = Field(1000, ge=1)
+    connections_per_host: int = Field(200, ge=1)
 
 
 class Database(Section):
