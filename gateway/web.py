@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import signal
 import socket
 import time
@@ -56,6 +57,7 @@ from gateway.tones.shelf import Shelf
 
 _log = structlog.get_logger()
 FINISH_SECONDS = 10.0
+NICE = 5
 
 
 class Web:
@@ -286,6 +288,8 @@ def main() -> None:
     arguments = parser.parse_args()
     config = load(arguments.config)
     log.configure(config.node.log)
+    # Where processors are short, calls and their audio come first: what is told of them may be a little late.
+    os.nice(NICE)
 
     async def serve() -> None:
         # The node decides when we end: a Ctrl-C in the terminal reaches the whole process group.

@@ -25,6 +25,8 @@ from gateway.schema import attempt, outbox, recording
 _log = structlog.get_logger()
 RETRY_SECONDS = 1.0
 GROUP = 500
+PACE = 0.05
+"""Seconds in which notes gather: a transaction costs as much as the delivery of several messages."""
 # The note is at fault (its row is gone), not the database's state.
 UNWRITABLE = (IntegrityError, DataError)
 _STATE = update(outbox).where(outbox.c.id == bindparam("row")).values(
@@ -111,6 +113,7 @@ class AttemptLog:
 
     async def _write(self) -> None:
         while self._notes:
+            await asyncio.sleep(PACE)
             group = self._notes[:GROUP]
             try:
                 try:

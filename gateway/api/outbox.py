@@ -44,7 +44,7 @@ _log = structlog.get_logger()
 PARALLEL = 32
 IN_HAND = 512  # more than MERGE_LIMIT: each CDR of a message has its call's task
 PROBES = 8
-SCAN_PACE = 0.02
+SCAN_PACE = 0.05
 DAY = 86400.0
 SHORTEST_LIFE = 3600.0
 
