@@ -46,7 +46,7 @@ from gateway.causes import Cause
 from gateway.errors import PeerError
 from gateway.numbers import PhoneNumber
 from gateway.sip.hop import Hop
-from gateway.sip.outputs import Answered, KeepAlive, Offence
+from gateway.sip.outputs import Answered, ContactsChanged, KeepAlive, Offence
 from gateway.sip.stateless import refuse
 from gateway.sip.user_agent import Incoming, Output, PageAnswered, PageReceived, Transmit, UserAgent
 from gateway.sms.bodies import Body
@@ -69,11 +69,13 @@ __all__ = [
     "TrunkSettings",
 ]
 
-ExchangeOutput = Transmit | Offence | KeepAlive | CallOutput
+ExchangeOutput = Transmit | Offence | KeepAlive | ContactsChanged | CallOutput
 _Any = Output | CallOutput
 _OUTWARD = (
     Transmit,
     Offence,
+    KeepAlive,
+    ContactsChanged,
     Resolve,
     Consult,
     MediaCommand,
@@ -168,6 +170,10 @@ class Exchange:
         """What was sent to ``hop`` can't get there."""
         self.upkeep.broken(hop, now)
         return self._settle(self._plant.agent.transport_failed(hop, now), now)
+
+    def connection_closed(self, hop: Hop, now: float) -> list[ExchangeOutput]:
+        """A stream that came in is gone."""
+        return self._settle(self._plant.agent.connection_closed(hop, now), now)
 
     def handle_timeout(self, now: float) -> list[ExchangeOutput]:
         """Do what is due."""

@@ -28,6 +28,7 @@ from gateway.sip.message import Request
 from gateway.sip.user_agent import (
     Accepted,
     Confirmed,
+    ContactsChanged,
     Ended,
     Incoming,
     InfoReceived,
@@ -238,7 +239,7 @@ class Phone(Memory):
                 ours += self._transmit(output, now)
             elif isinstance(output, Incoming):
                 ours += self._incoming(output, now)
-            elif not isinstance(output, Offence) and output.session == self._session:
+            elif not isinstance(output, Offence | ContactsChanged) and output.session == self._session:
                 ours += self._follow(output, now)
         return ours
 

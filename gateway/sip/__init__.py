@@ -3,8 +3,8 @@
 ``hop`` ``grammar`` ``uri`` ``headers`` ``message`` ``framing`` ``methods`` ``screening`` ``build``   messages
 ``transaction`` ``transaction_layer``                       the four machines, and how messages find them
 ``wire`` ``dialog`` ``outputs`` ``invite_session`` ``invite_server`` ``invite_client``   one INVITE session of one leg
-``digest`` ``verifier``                                     who somebody is
 ``sessions`` ``stateless`` ``paging`` ``reception``           all sessions; what comes outside of them, and its doors
+``digest`` ``verifier`` ``authenticator`` ``locations`` ``registrar``   who somebody is, and where
 ``user_agent``                                              all of it behind one face
 ``tls_names`` ``tls_stream`` ``websocket``                  whom a certificate speaks for; layers of a connection
 ``tls`` ``stream`` ``transport`` ``endpoint``               [IO] certificates, sockets, and the driver

@@ -44,6 +44,9 @@ class Core(Protocol):
     def transport_failed(self, hop: Hop, now: float) -> Sequence[Any]:
         """A hop that can't be reached."""
 
+    def connection_closed(self, hop: Hop, now: float) -> Sequence[Any]:
+        """A connection that came in is gone."""
+
 
 class Watch(Protocol):
     """Sees every message as it comes and as it goes; it must not raise and not wait."""
@@ -73,6 +76,7 @@ class Endpoint:
             on_message=lambda data, source: self._guarded(self._receive, data, source),
             on_malformed=lambda data, source: self._guarded(core.receive_malformed, data, source),
             on_failed=lambda hop: self._guarded(core.transport_failed, hop),
+            on_closed=lambda hop: self._guarded(core.connection_closed, hop),
             gate=gate,
             **limits,
         )

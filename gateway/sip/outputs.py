@@ -5,7 +5,8 @@
     in between  ReInvited (wants answer_offer or refuse_offer), OfferAnswered, OfferRefused, InfoReceived
 
 Every session ends in exactly one Ended or Rejected, except one that we refuse ourselves before it was accepted.
-``Offence`` belongs to no session: it is for the door (gate.py).
+``Offence`` and ``ContactsChanged`` belong to no session: the one is for the door (gate.py), the other for whoever keeps
+what a restart needs.
 """
 
 from __future__ import annotations
@@ -13,17 +14,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.sip.hop import Hop
+from gateway.sip.locations import Contact
 from gateway.sip.message import Request, Response
 from gateway.sip.transaction import Transmit
 
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A new INVITE; 100 has been sent. Its body may be empty (delayed offer)."""
+    """A new INVITE; 100 has been sent. Its body may be empty (delayed offer). ``user``: who has proved to have sent it
+    (authenticator.py), "" where nobody was asked."""
 
     session: str
     request: Request
     source: Hop
+    user: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +114,12 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class PageReceived:
-    """A MESSAGE outside any dialog (RFC 3428); it waits for its answer. ``session``: its id."""
+    """A MESSAGE outside any dialog (RFC 3428); it waits for its answer. ``session``: its id; ``user`` as above."""
 
     session: str
     request: Request
     source: Hop
+    user: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +156,14 @@ class Offence:
     offence: str
 
 
+@dataclass(frozen=True, slots=True)
+class ContactsChanged:
+    """A registered user is reached at these contacts from now on; none: he is nowhere."""
+
+    user: str
+    contacts: tuple[Contact, ...]
+
+
 SessionOutput = (
     Incoming
     | Progress
@@ -166,4 +179,4 @@ SessionOutput = (
     | PageAnswered
     | Answered
 )
-Output = Transmit | SessionOutput | Offence
+Output = Transmit | SessionOutput | Offence | ContactsChanged

@@ -4,7 +4,8 @@
 
 A door takes requests outside of any dialog. Who wants a method puts his into ``doors``; one without a door gets the row
 of ``methods``. What starts nothing is answered without state (RFC 3261 §8.2.7), so a stranger's messages cost no
-memory. While the node drains (``accepting`` False), the methods of ``NEW`` get 503.
+memory. Where ``unknown`` says that a source is nobody's it is not even answered: all that it finds are doors that ask
+who is there (authenticator.py). While the node drains (``accepting`` False), the methods of ``NEW`` get 503.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ Door = Callable[[Request, Hop, float], list[Output]]
 class Reception:
     """``counters`` is the user agent's."""
 
-    __slots__ = ("_layer", "_sessions", "_wire", "accepting", "counters", "doors")
+    __slots__ = ("_layer", "_sessions", "_wire", "accepting", "counters", "doors", "unknown")
 
     def __init__(self, wire: Wire, sessions: Sessions, counters: Counter[str]) -> None:
         self._wire = wire
@@ -42,6 +43,7 @@ class Reception:
         self._sessions = sessions
         self.counters = counters
         self.accepting = True
+        self.unknown: Callable[[Hop, float], bool] = _nobody
         self.doors: dict[str, Door] = {"INVITE": self._receive_invite, "OPTIONS": self._receive_options}
 
     def receive(self, request: Request, source: Hop, now: float) -> list[Output]:
@@ -49,7 +51,7 @@ class Reception:
         method = request.method
         if request.version != "SIP/2.0":
             # Its Via may be of another version too, so nothing else of it is looked at.
-            return [] if method == "ACK" else self.answer(request, source, (505, None, []))
+            return [] if method == "ACK" else self.answer(request, source, now, (505, None, []))
         try:
             request.note_source(source.host, source.port)
         except ParseError as error:
@@ -58,7 +60,7 @@ class Reception:
         if method == "ACK":
             return [] if refusal else self._receive_ack(request, now)
         if refusal is not None:
-            return self.answer(request, source, refusal)
+            return self.answer(request, source, now, refusal)
         if method == "CANCEL":
             return self._receive_cancel(request, source, now)
         again = self._layer.find_server(request)
@@ -67,37 +69,43 @@ class Reception:
         if request.to.tag:
             return self._receive_within(request, source, now)
         if not self.accepting and method in NEW:
-            return self.answer(request, source, (503, None, [RETRY_AFTER]))
+            return self.answer(request, source, now, (503, None, [RETRY_AFTER]))
         door = self.doors.get(method)
-        return self.answer(request, source, refused_outside(method)) if door is None else door(request, source, now)
+        return (
+            self.answer(request, source, now, refused_outside(method)) if door is None else door(request, source, now)
+        )
 
-    def answer(self, request: Request, source: Hop, refusal: Refusal) -> list[Output]:
+    def answer(self, request: Request, source: Hop, now: float, refusal: Refusal) -> list[Output]:
         """Answer at once and without state."""
+        if self.unknown(source, now):
+            self.counters["not answered"] += 1
+            return []
         status, reason, headers = refusal
         self.counters[f"answered {status}"] += 1
         return [answer(request, source, status, reason, headers)]
 
-    def answer_malformed(self, error: Malformed, source: Hop) -> list[Output]:
+    def answer_malformed(self, error: Malformed, source: Hop, now: float) -> list[Output]:
         """400, where there is somebody to tell."""
         request = error.request
         if request is None or request.method == "ACK":
             self.counters[f"dropped {error.field}"] += 1
             return [Offence(source, MALFORMED)]
-        return [*self.answer(request, source, (400, f"Bad Request ({error.field})", [])), Offence(source, MALFORMED)]
+        told = self.answer(request, source, now, (400, f"Bad Request ({error.field})", []))
+        return [*told, Offence(source, MALFORMED)]
 
     def _receive_within(self, request: Request, source: Hop, now: float) -> list[Output]:
         session = self._sessions.of_dialog(request)
         if session is None:
-            return self.answer(request, source, (481, None, []))
+            return self.answer(request, source, now, (481, None, []))
         transaction = self._layer.accept(request, reply_hop(request, source))
         return self._sessions.settle(session, session.receive_request(transaction, request, now))
 
     def _receive_options(self, request: Request, source: Hop, now: float) -> list[Output]:
-        return self.answer(request, source, (200, None, [("Allow", ALLOW), ("Accept", SDP)]))
+        return self.answer(request, source, now, (200, None, [("Allow", ALLOW), ("Accept", SDP)]))
 
     def _receive_invite(self, request: Request, source: Hop, now: float) -> list[Output]:
         if self._layer.is_merged(request):
-            return self.answer(request, source, (482, None, []))
+            return self.answer(request, source, now, (482, None, []))
         transaction = self._layer.accept(request, reply_hop(request, source))
         assert isinstance(transaction, ServerTransaction)
         session = ServerSession(self._wire.token(), self._wire, transaction, source)
@@ -120,7 +128,7 @@ class Reception:
     def _receive_cancel(self, request: Request, source: Hop, now: float) -> list[Output]:
         transaction = self._layer.find_server(request, "INVITE")
         if transaction is None:
-            return self.answer(request, source, (481, None, []))
+            return self.answer(request, source, now, (481, None, []))
         session = transaction.owner or self._sessions.of_dialog(request)
         tag = session.dialog.local_tag if session is not None and session.dialog is not None else None
         response = response_to(request, 200, to_tag=tag)
@@ -128,3 +136,7 @@ class Reception:
         if session is not None:
             outputs += self._sessions.settle(session, session.receive_cancel(transaction, now))
         return outputs
+
+
+def _nobody(source: Hop, now: float) -> bool:
+    return False

@@ -29,7 +29,8 @@ OnMessage = Callable[[bytes, Hop], None]
 
 
 class Transport:
-    """All sockets of one user agent. ``on_message``, ``on_malformed`` and ``on_failed`` are called on the loop.
+    """All sockets of one user agent. ``on_message``, ``on_malformed``, ``on_failed`` and ``on_closed`` (a connection
+    that came in is gone) are called on the loop.
 
     ``idle_seconds``: a connection on which no message comes for so long is closed. ``linger_seconds``: how long a peer
     may take to read what is left for it when we close. ``per_host``: most connections that one address may open to us,
@@ -43,6 +44,7 @@ class Transport:
         on_message: OnMessage,
         on_malformed: OnMessage,
         on_failed: Callable[[Hop], None],
+        on_closed: Callable[[Hop], None],
         gate: Gate,
         idle_seconds: float = 600.0,
         connect_seconds: float = 4.0,
@@ -58,6 +60,7 @@ class Transport:
         self.on_message = on_message
         self.on_malformed = on_malformed
         self.on_failed = on_failed
+        self.on_closed = on_closed
         self.gate = gate
         self.idle_seconds = idle_seconds
         self.connect_seconds = connect_seconds
@@ -204,6 +207,8 @@ class Transport:
                 del self._incoming[hop.host]
         if self._streams.get(hop) is stream:
             del self._streams[hop]
+            if stream.outgoing is None and not self._stopped:
+                self.on_closed(hop)
 
     def strike(self, host: str, offence: str) -> None:
         """Note an offence of an address, and tell of a ban that follows."""

@@ -25,6 +25,7 @@ from gateway.sip.outputs import (
     Accepted,
     Answered,
     Confirmed,
+    ContactsChanged,
     Ended,
     Incoming,
     InfoReceived,
@@ -40,6 +41,7 @@ from gateway.sip.outputs import (
 )
 from gateway.sip.paging import Pager
 from gateway.sip.reception import MALFORMED, Reception
+from gateway.sip.registrar import Registrar
 from gateway.sip.screening import SDP, screen_response
 from gateway.sip.sessions import Sessions
 from gateway.sip.transaction import Deliver, Timers, Transmit
@@ -49,6 +51,7 @@ __all__ = [
     "Accepted",
     "Answered",
     "Confirmed",
+    "ContactsChanged",
     "Ended",
     "Incoming",
     "InfoReceived",
@@ -86,6 +89,12 @@ class UserAgent:
         self.reception = Reception(self.wire, self._sessions, self.counters)
         self.pager = Pager(self.wire)
         self.reception.doors["MESSAGE"] = self.pager.receive
+        self.registrar: Registrar | None = None
+
+    def serve(self, registrar: Registrar) -> None:
+        """Take REGISTERs from here on."""
+        self.registrar = registrar
+        self.reception.doors["REGISTER"] = registrar.receive
 
     # --- state ------------------------------------------------------------------------------------------------------
 
@@ -107,6 +116,8 @@ class UserAgent:
     def deadline(self) -> float | None:
         """When ``handle_timeout`` is due."""
         mine, theirs = self._sessions.deadline, self.layer.deadline
+        if self.registrar is not None and (its := self.registrar.deadline) is not None:
+            theirs = its if theirs is None else min(its, theirs)
         if mine is None or theirs is None:
             return theirs if mine is None else mine
         return min(mine, theirs)
@@ -121,7 +132,8 @@ class UserAgent:
                 transaction, failed = found
                 if transaction.owner is not None:
                     outputs += transaction.owner.failed(transaction, failed.reason, now)
-        return outputs + self._sessions.handle_timeout(now)
+        outputs += self._sessions.handle_timeout(now)
+        return outputs if self.registrar is None else outputs + self.registrar.handle_timeout(now)
 
     # --- from the transport -----------------------------------------------------------------------------------------
 
@@ -133,7 +145,7 @@ class UserAgent:
                 return self._receive_response(message, now)
             return self.reception.receive(message, source, now)
         except Malformed as error:
-            return self.reception.answer_malformed(error, source)
+            return self.reception.answer_malformed(error, source, now)
         except ParseError as error:
             self.counters[f"dropped {error.field}"] += 1
             return [Offence(source, MALFORMED)]
@@ -143,12 +155,12 @@ class UserAgent:
         try:
             message = parse_message(data)
         except Malformed as error:
-            return self.reception.answer_malformed(error, source)
+            return self.reception.answer_malformed(error, source, now)
         except ParseError:
             self.counters["dropped framing"] += 1
             return [Offence(source, MALFORMED)]
         if isinstance(message, Request):
-            return self.reception.answer_malformed(Malformed("framing", "unreadable", message), source)
+            return self.reception.answer_malformed(Malformed("framing", "unreadable", message), source, now)
         return []
 
     def transport_failed(self, hop: Hop, now: float) -> list[Output]:
@@ -158,6 +170,10 @@ class UserAgent:
             if transaction.owner is not None:
                 outputs += transaction.owner.failed(transaction, failed.reason, now)
         return outputs
+
+    def connection_closed(self, hop: Hop, now: float) -> list[Output]:
+        """A stream that came in is gone."""
+        return [] if self.registrar is None else self.registrar.connection_closed(hop, now)
 
     def _receive_response(self, response: Response, now: float) -> list[Output]:
         if not screen_response(response):

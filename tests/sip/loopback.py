@@ -28,6 +28,7 @@ class Bench:
         self.messages: list[tuple[bytes, Hop]] = []
         self.malformed: list[bytes] = []
         self.failed: list[Hop] = []
+        self.closed: list[Hop] = []
         self.transports: list[Transport] = []
         self._more = asyncio.Event()
 
@@ -44,6 +45,7 @@ class Bench:
             on_message=lambda data, source: self._note(self.messages, (data, source)),
             on_malformed=lambda data, source: self._note(self.malformed, data),
             on_failed=lambda hop: self._note(self.failed, hop),
+            on_closed=lambda hop: self._note(self.closed, hop),
             gate=Gate(gate, admits, trunk_of),
             **limits,
         )

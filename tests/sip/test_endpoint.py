@@ -52,6 +52,9 @@ class Scripted:
     def transport_failed(self, hop: Hop, now: float) -> Sequence[Any]:
         raise ZeroDivisionError
 
+    def connection_closed(self, hop: Hop, now: float) -> Sequence[Any]:
+        return ["closed"]
+
 
 Start = Callable[..., Any]
 

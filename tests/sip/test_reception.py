@@ -81,6 +81,8 @@ def test_what_a_draining_node_takes() -> None:
 class Asker:
     """Owns one request."""
 
+    account = None
+
     def __init__(self) -> None:
         self.told: list[object] = []
 

@@ -130,3 +130,20 @@ def test_a_connection_reset_before_it_is_taken_harms_nothing_under_uvloop() -> N
 
     faults, made = uvloop.run(run())
     assert (faults, len(made.messages)) == ([], 1)
+
+
+async def test_whoever_connected_is_told_of_when_he_goes(bench: Bench) -> None:
+    one = await bench.start()
+    _, writer = await connect(one)
+    writer.write(MESSAGE)
+    await bench.until(lambda: bool(bench.messages))
+    writer.close()
+    await bench.until(lambda: bool(bench.closed))
+    assert bench.closed == [bench.messages[0][1]]
+    other = await bench.start()
+    one.send(MESSAGE, other.bound[1])
+    await bench.until(lambda: len(bench.messages) == 2)
+    await one.stop()
+    # The side that connected knows no contact there.
+    await bench.until(lambda: len(bench.closed) == 2)
+    assert bench.closed[1] == bench.messages[1][1]
