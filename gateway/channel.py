@@ -1,8 +1,8 @@
 """The line between the signalling process and the web process: length-prefixed msgspec messages on a socket pair.
 
-Web asks (``StopCall``, ``AskStatus``, ``ListCalls``, ``ListBans``, ``LiftBans``, ``AskMetrics``), signalling asks too
-(``Question``), and each question gets one reply with its ``id``; signalling also nudges (``Nudge``: rows wait in the
-outbox or a recording waits to be rendered).
+Web asks (``StopCall``, ``AskStatus``, ``ListCalls``, ``ListBans``, ``LiftBans``, ``ListTrunks``, ``AskMetrics``),
+signalling asks too (``Question``), and each question gets one reply with its ``id``; signalling also nudges (``Nudge``:
+rows wait in the outbox or a recording waits to be rendered).
 When one end's process is gone the other end reads end-of-file, so no process outlives its node.
 """
 
@@ -18,7 +18,7 @@ import msgspec
 
 from gateway.metrics.tally import Row
 from gateway.questions import Question, TextQuestion, TextVerdict, Verdict
-from gateway.standing import StandingBan, StandingCall
+from gateway.standing import StandingBan, StandingCall, StandingTrunk
 
 _LIMIT = 1 << 23  # ten thousand calls in one list
 
@@ -95,6 +95,19 @@ class Metrics(_Message, frozen=True):
     rows: list[Row]
 
 
+class ListTrunks(_Message, frozen=True):
+    """How are the trunks?"""
+
+    id: int
+
+
+class Trunks(_Message, frozen=True):
+    """The answer to ListTrunks."""
+
+    id: int
+    trunks: list[StandingTrunk]
+
+
 class Nudge(_Message, frozen=True):
     """There may be work: rows in the outbox, recordings to render."""
 
@@ -103,8 +116,8 @@ class Finish(_Message, frozen=True):
     """The node stops: finish what is pending, then end."""
 
 
-Answer = Reply | Calls | Bans | Metrics | Verdict | TextVerdict
-Asked = StopCall | AskStatus | ListCalls | ListBans | LiftBans | AskMetrics
+Answer = Reply | Calls | Bans | Trunks | Metrics | Verdict | TextVerdict
+Asked = StopCall | AskStatus | ListCalls | ListBans | LiftBans | ListTrunks | AskMetrics
 Message = Asked | Nudge | Finish | Question | TextQuestion | Answer
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -154,6 +167,11 @@ class Channel:
         """Let a source in again, or all (""): the bans that were lifted."""
         answer = await self._exchange(lambda number: LiftBans(number, source), seconds)
         return answer.bans if isinstance(answer, Bans) else None
+
+    async def list_trunks(self, seconds: float = 5.0) -> list[StandingTrunk] | None:
+        """How the trunks are; None when the other side does not answer."""
+        answer = await self._exchange(ListTrunks, seconds)
+        return answer.trunks if isinstance(answer, Trunks) else None
 
     async def metrics(self, seconds: float = 3.0) -> list[Row]:
         """What the other side and its workers have counted; nothing when it does not answer."""

@@ -45,11 +45,13 @@ from gateway.channel import (
     LiftBans,
     ListBans,
     ListCalls,
+    ListTrunks,
     Message,
     Metrics,
     Nudge,
     Reply,
     StopCall,
+    Trunks,
 )
 from gateway.config.tree import Config, advertised, media_listen
 from gateway.measures import node_rows, watch_gate, watch_parts
@@ -247,6 +249,8 @@ class Node:
                 self._channel.send(Calls(number, self._board.standing()))
             case ListBans(number):
                 self._channel.send(Bans(number, [_standing(ban) for ban in self._gate.bans(time.monotonic())]))
+            case ListTrunks(number):
+                self._channel.send(Trunks(number, self._board.trunks()))
             case LiftBans(number, source):
                 lifted = self._gate.lift(source, time.monotonic())
                 self._channel.send(Bans(number, [_standing(ban) for ban in lifted]))

@@ -1,4 +1,4 @@
-"""Calls and bans that stand, as they are shown to people: what the signalling process tells the web process of them."""
+"""Calls, bans and trunks as they are shown to people: what the signalling process tells the web process of them."""
 
 from __future__ import annotations
 
@@ -30,3 +30,27 @@ class StandingBan(msgspec.Struct, frozen=True, kw_only=True):
     why: str
     since: float
     until: float
+
+
+class StandingPeer(msgspec.Struct, frozen=True, kw_only=True):
+    """A peer of a trunk. ``state``: up, down, unknown, not asked; ``rests_until``: epoch seconds, None when it doesn't.
+    ``silent``: it did not answer a call a moment ago."""
+
+    hop: str
+    state: str
+    rests_until: float | None
+    silent: bool
+
+
+class StandingTrunk(msgspec.Struct, frozen=True, kw_only=True):
+    """A trunk (gateway.calls.trunk_status). ``registration``: registered, not registered, unregistered, or "" for none;
+    ``account_problem``: refused, realm, or ""."""
+
+    name: str
+    peers: list[StandingPeer]
+    registration: str
+    registered_until: float | None
+    registration_status: int
+    account_problem: str
+    calls_in: int
+    calls_out: int

@@ -172,6 +172,7 @@ class Web:
             stop_call=self._stop_call,
             bans=self.channel.list_bans,
             lift_bans=self.channel.lift_bans,
+            trunks=self.channel.list_trunks,
             explain=explained,
             wake=self._wake,
             tone_exists=self._tone_exists,

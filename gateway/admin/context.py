@@ -16,7 +16,7 @@ from gateway.api.ledger import Ledger
 from gateway.bindings.store import BindingStore
 from gateway.numbers import PhoneNumber
 from gateway.schema import application as applications
-from gateway.standing import StandingBan, StandingCall
+from gateway.standing import StandingBan, StandingCall, StandingTrunk
 from gateway.tones.child import Converter
 
 
@@ -40,10 +40,10 @@ Explain = Callable[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdminContext:
-    """``live_calls`` (None: no answer), ``stop_call(application, session)``, ``bans`` and ``lift_bans(source)`` (all:
-    "") ask the signalling process. ``wake``: rows may be due in the outbox or in the mail. ``tone_exists(application,
-    name)``: an approved one. ``sync_tones``: what is approved is where calls find it from then on.
-    ``clock`` gives aware UTC time, ``monotonic`` seconds."""
+    """``live_calls`` (None: no answer), ``stop_call(application, session)``, ``bans``, ``lift_bans(source)`` (all: "")
+    and ``trunks`` ask the signalling process. ``wake``: rows may be due in the outbox or in the mail.
+    ``tone_exists(application, name)``: an approved one. ``sync_tones``: what is approved is where calls find it from
+    then on. ``clock`` gives aware UTC time, ``monotonic`` seconds."""
 
     engine: AsyncEngine
     store: BindingStore
@@ -55,6 +55,7 @@ class AdminContext:
     stop_call: Callable[[str, str], Awaitable[bool]]
     bans: Callable[[], Awaitable[list[StandingBan] | None]]
     lift_bans: Callable[[str], Awaitable[list[StandingBan] | None]]
+    trunks: Callable[[], Awaitable[list[StandingTrunk] | None]]
     explain: Explain
     wake: Callable[[], None]
     tone_exists: Callable[[str, str], bool]

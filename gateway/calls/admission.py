@@ -66,6 +66,10 @@ class Admission:
         """Calls admitted and not yet released."""
         return self._calls.total()
 
+    def calls_of(self, trunk: str) -> int:
+        """Those that came by a trunk."""
+        return self._calls[trunk]
+
     def trunk_of(self, host: str) -> TrunkSettings | None:
         """The trunk that an IP literal belongs to."""
         if host not in self._sources:

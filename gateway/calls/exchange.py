@@ -40,6 +40,7 @@ from gateway.calls.record import CallRecord
 from gateway.calls.resolving import Resolving
 from gateway.calls.settings import ExchangeSettings, ToneFiles, TrunkSettings
 from gateway.calls.texts import Texts
+from gateway.calls.trunk_status import statuses
 from gateway.calls.trunks import Trunks
 from gateway.calls.upkeep import Upkeep
 from gateway.causes import Cause
@@ -50,6 +51,7 @@ from gateway.sip.outputs import Answered, ContactsChanged, KeepAlive, Offence
 from gateway.sip.stateless import refuse
 from gateway.sip.user_agent import Incoming, Output, PageAnswered, PageReceived, Transmit, UserAgent
 from gateway.sms.bodies import Body
+from gateway.standing import StandingTrunk
 from media import control
 
 __all__ = [
@@ -127,6 +129,11 @@ class Exchange:
     def standing(self) -> list[tuple[CallRecord, CallState]]:
         """What is known of the calls that are not closed yet."""
         return [(call.record, call.phase.state) for call in self._calls.values()]
+
+    def trunk_states(self, now: float) -> list[StandingTrunk]:
+        """How the trunks are."""
+        settings = self._plant.settings
+        return statuses(settings.trunks, self.trunks, self.upkeep, self._admission, settings.wall, now)
 
     def admits(self, host: str) -> bool:
         """Whether an address belongs to any trunk: the transport drops all else unread."""

@@ -42,7 +42,7 @@ from gateway.questions import Question, Verdict
 from gateway.sip.endpoint import Endpoint
 from gateway.sms.bodies import Body
 from gateway.sms.tpdu import Piece
-from gateway.standing import StandingCall
+from gateway.standing import StandingCall, StandingTrunk
 from media.control import Closed, Report
 
 _log = structlog.get_logger()
@@ -152,6 +152,10 @@ class Switchboard:
     def standing(self) -> list[StandingCall]:
         """The calls that stand, the oldest first."""
         return [_standing(record, state.name.lower()) for record, state in self.exchange.standing]
+
+    def trunks(self) -> list[StandingTrunk]:
+        """How the trunks are."""
+        return self.exchange.trunk_states(time.monotonic())
 
     def answer_text(self, id: str, status: int) -> None:
         """Answer a short message that came in."""

@@ -24,7 +24,7 @@ from gateway.bindings.models import Application, Mode, Number
 from gateway.bindings.store import BindingStore
 from gateway.database import open_engine
 from gateway.numbers import PhoneNumber
-from gateway.standing import StandingBan, StandingCall
+from gateway.standing import StandingBan, StandingCall, StandingTrunk
 from gateway.tones.folder import ToneFolder
 from gateway.tones.shelf import Shelf
 
@@ -41,6 +41,7 @@ class Bench:
         self.calls: list[StandingCall] | None = []
         self.stopped: list[tuple[str, str]] = []
         self.bans: list[StandingBan] | None = []
+        self.trunks: list[StandingTrunk] | None = []
         self.woken = 0
         self.tokens: dict[str, str] = {}
 
@@ -79,6 +80,9 @@ class Bench:
         async def lift_bans(source: str) -> list[StandingBan] | None:
             return [ban for ban in self.bans or [] if source in ("", ban.source)]
 
+        async def trunks() -> list[StandingTrunk] | None:
+            return self.trunks
+
         async def explain(
             caller: PhoneNumber | None, called: PhoneNumber, at: datetime, extension: str, masked: bool
         ) -> list[tuple[str, str, bool | None]]:
@@ -89,7 +93,7 @@ class Bench:
         context = AdminContext(
             engine=self.engine, store=self.store, ledger=Ledger(self.engine), settings=AdminSettings(**settings),
             clock=self.clock, monotonic=time.monotonic, live_calls=live_calls, stop_call=stop_call, explain=explain,
-            bans=bans, lift_bans=lift_bans, wake=self._wake, sync_tones=self.shelf.sync,
+            bans=bans, lift_bans=lift_bans, trunks=trunks, wake=self._wake, sync_tones=self.shelf.sync,
             tone_exists=lambda application, name: tones.find(application, name) is not None,
         )  # fmt: skip
         # Of a socket by its descriptor Python knows that it is TCP, and switches Nagle's wait of 40 ms off.

@@ -258,6 +258,39 @@ def test_a_broken_connection_brings_the_next_register_at_once() -> None:
     world.finish()
 
 
+# --- seen -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_state_of_trunks_as_people_see_it() -> None:
+    world = World(
+        trunk=replace(REGISTERED, peers=(CALLEE, SECOND), probe=ProbeSettings()),
+        others=[replace(TRUNK, name="bare", peers=(SECOND,), allow=())],
+    )
+    carrier = world.carriers[CALLEE] = Carrier(asks={"REGISTER"}, registrar=True)
+    (before, bare) = world.exchange.trunk_states(world.now)
+    assert (before.registration, [peer.state for peer in before.peers]) == ("", ["unknown", "unknown"])
+    assert (bare.name, bare.registration, [peer.state for peer in bare.peers]) == ("bare", "", ["not asked"])
+    world.start()
+    world.run(110.0)
+    (now, _) = world.exchange.trunk_states(world.now)
+    assert [peer.state for peer in now.peers] == ["up", "down"]
+    assert (now.registration, now.registration_status, now.account_problem) == ("registered", 200, "")
+    assert now.registered_until == pytest.approx(world.wall(700.0).timestamp(), abs=1.0)
+    world.dial(world.phone(CALLER, Script(tone_hz=700)))
+    world.phone(CALLEE, Script(tone_hz=1300, hang_up_after=30.0))
+    world.run(10.0)
+    (now, _) = world.exchange.trunk_states(world.now)
+    assert (now.calls_in, now.calls_out) == (1, 1)
+    world.run(60.0)
+    carrier.says, carrier.retry_after, carrier.password = 503, "1000", "changed"
+    world.run(560.0)
+    (now, _) = world.exchange.trunk_states(world.now)
+    assert now.peers[0].rests_until is not None
+    assert now.account_problem == "refused"
+    assert now.registration == "not registered"
+    world.finish()
+
+
 # --- calls ------------------------------------------------------------------------------------------------------------
 
 
