@@ -57,7 +57,9 @@ class Admission:
         self._any_secure = any(trunk.secure for trunk in settings.trunks)
         self._max_calls = settings.max_calls
         self._node_rate = _bucket(settings.calls_per_second)
-        self._rates = {trunk.name: _bucket(trunk.calls_per_second) for trunk in settings.trunks}
+        self._phones = None if settings.phones is None else settings.phones.trunk
+        limited = settings.trunks if self._phones is None else (*settings.trunks, self._phones)
+        self._rates = {trunk.name: _bucket(trunk.calls_per_second) for trunk in limited}
         self._calls: Counter[str] = Counter()
         self._sources: dict[str, TrunkSettings | None] = {}
 
@@ -77,6 +79,10 @@ class Admission:
                 self._sources.clear()
             self._sources[host] = _match(host, self._trunks)
         return self._sources[host]
+
+    def origin(self, host: str, user: str) -> TrunkSettings | None:
+        """What a call or a message comes by that ``user`` has proved to have sent ("": nobody was asked)."""
+        return self._phones if user else self.trunk_of(host)
 
     def is_downgrade(self, source: Hop) -> bool:
         """Whether what comes from ``source`` should have come by TLS: its trunk is secure."""

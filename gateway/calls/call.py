@@ -52,24 +52,24 @@ own number there, so they keep it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from gateway.bindings.decisions import Connect, Decision
+from gateway.calls import forking
 from gateway.calls.closing import Closing, Done
 from gateway.calls.deciding import decide, follow
 from gateway.calls.events import Alerting, Answered, CallIn, CallOut, Collected, Disconnected
 from gateway.calls.info_digits import info_digit
 from gateway.calls.leg import Leg, LegState
-from gateway.calls.media_session import MediaSession, Workers
+from gateway.calls.media_session import MediaSession
 from gateway.calls.outputs import CallOutput, Faulted
 from gateway.calls.phase import CallState, Phase
+from gateway.calls.plant import Plant
 from gateway.calls.privacy import callee_invite, reason
-from gateway.calls.quota import Quota
 from gateway.calls.record import CallRecord
 from gateway.calls.settings import ExchangeSettings, TrunkSettings
-from gateway.calls.trunks import Trunks
 from gateway.calls.ways import Way
 from gateway.causes import Cause
 from gateway.sdp.offer_answer import AudioTerms, Negotiation
@@ -82,24 +82,10 @@ from gateway.sip.user_agent import (
     Progress,
     ReInvited,
     Rejected,
-    UserAgent,
 )
 from media import control
 
 _EventT = TypeVar("_EventT", CallIn, Collected, CallOut, Alerting, Answered, Disconnected)
-
-
-@dataclass(slots=True)
-class Plant:
-    """What all calls of a node stand on. ``sessions``: whose leg a SIP session is."""
-
-    settings: ExchangeSettings
-    agent: UserAgent
-    token: Callable[[], str]
-    trunks: Trunks
-    workers: Workers = field(default_factory=Workers)
-    quota: Quota = field(default_factory=Quota)
-    sessions: dict[str, tuple[Call, Leg]] = field(default_factory=dict)
 
 
 class Call:
@@ -116,6 +102,7 @@ class Call:
         "caller",
         "carried",
         "decision",
+        "forks",
         "id",
         "media",
         "offer",
@@ -123,6 +110,7 @@ class Call:
         "phase",
         "plant",
         "record",
+        "refusals",
         "way",
         "ways",
     )
@@ -132,6 +120,9 @@ class Call:
         self.id = id
         self.caller = caller
         self.callee: Leg | None = None
+        self.forks: list[Leg] = []
+        self.refusals: list[Rejected] = []
+        """Further legs of the callee, and what has become of some (forking.py)."""
         self.callee_port = 0
         self.offer = offer
         self.record = record
@@ -161,8 +152,8 @@ class Call:
 
     @property
     def legs(self) -> tuple[Leg, ...]:
-        """The caller's leg, and the callee's when there is one."""
-        return (self.caller,) if self.callee is None else (self.caller, self.callee)
+        """The caller's leg, and the callee's when there is one; several while several of his phones ring."""
+        return (self.caller,) if self.callee is None else (self.caller, self.callee, *self.forks)
 
     @property
     def early_media(self) -> bool:
@@ -268,10 +259,18 @@ class Call:
         return way
 
     def invite_callee(self, decision: Connect, way: Way, now: float) -> None:
-        """The callee's INVITE, always with our offer."""
-        host, trunk = self.settings.media_host, way.trunk
-        invite = callee_invite(decision.shown, decision.callee, trunk, host, way.peer)
-        negotiation = new_negotiation(self.id + "callee", host, trunk)
+        """The callee's INVITE, always with our offer; one for each contact of a phone."""
+        for leg in self.legs[1:]:
+            self.plant.sessions.pop(leg.session, None)
+        self.way = way
+        peers = range(len(way.trunk.contacts)) if way.trunk.contacts else (way.peer,)
+        self.callee, *self.forks = [self._invite(decision, way.trunk, peer, now) for peer in peers]
+        self.refusals = []
+
+    def _invite(self, decision: Connect, trunk: TrunkSettings, peer: int, now: float) -> Leg:
+        host = self.settings.media_host
+        invite = callee_invite(decision.shown, decision.callee, trunk, host, peer)
+        negotiation = new_negotiation(f"{self.id}callee{peer}", host, trunk)
         body = negotiation.offer(self.callee_port)
         session, outputs = self.plant.agent.invite(
             invite.target,
@@ -281,15 +280,14 @@ class Call:
             headers=invite.headers,
             body=body,
             account=self.plant.trunks.accounts.get(trunk.name),
+            pinned=bool(trunk.contacts),
             now=now,
         )
-        if self.callee is not None:
-            self.plant.sessions.pop(self.callee.session, None)
-        self.way = way
-        self.callee = Leg(control.CALLEE, session, trunk, invite.target.host, negotiation)
-        self.callee.port = self.callee_port
-        self.plant.sessions[session] = (self, self.callee)
+        leg = Leg(control.CALLEE, session, trunk, invite.target.host, negotiation)
+        leg.port = self.callee_port
+        self.plant.sessions[session] = (self, leg)
         self.sip(outputs)
+        return leg
 
     def end(
         self, cause: Cause, now: float, *, status: int | None = None, failed_with: int = 0, retry_after: int = 5
@@ -345,6 +343,11 @@ class Call:
 
     def receive_sip(self, leg: Leg, output: Output, now: float) -> None:
         """Something happened to a leg's SIP session."""
+        if leg.side == control.CALLEE and (self.forks or self.refusals):
+            said = forking.heard(self, leg, output, now)
+            if said is None:
+                return
+            output = said
         phase = self.phase
         match output:
             case Progress(status=status, body=body):

@@ -16,8 +16,8 @@ from typing import ParamSpec
 
 from gateway.bindings.decisions import Decision
 from gateway.calls.admission import Admission
-from gateway.calls.call import Call, Plant, new_negotiation
-from gateway.calls.identity import called_number, caller_number
+from gateway.calls.call import Call, new_negotiation
+from gateway.calls.identity import called_number, caller_of
 from gateway.calls.leg import Leg
 from gateway.calls.outputs import (
     CallAnswered,
@@ -36,6 +36,8 @@ from gateway.calls.outputs import (
     TrunkChanged,
 )
 from gateway.calls.phase import CallState
+from gateway.calls.phones import Phone, Phones
+from gateway.calls.plant import Plant
 from gateway.calls.record import CallRecord
 from gateway.calls.resolving import Resolving
 from gateway.calls.settings import ExchangeSettings, ToneFiles, TrunkSettings
@@ -47,6 +49,7 @@ from gateway.causes import Cause
 from gateway.errors import PeerError
 from gateway.numbers import PhoneNumber
 from gateway.sip.hop import Hop
+from gateway.sip.locations import Contact
 from gateway.sip.outputs import Answered, ContactsChanged, KeepAlive, Offence
 from gateway.sip.stateless import refuse
 from gateway.sip.user_agent import Incoming, Output, PageAnswered, PageReceived, Transmit, UserAgent
@@ -108,7 +111,9 @@ class Exchange:
         self._plant = Plant(settings, agent, token, self.trunks)
         self._admission = Admission(settings)
         self.upkeep = Upkeep(settings, self.trunks, agent)
-        self.texts = Texts(settings, agent, self._admission, self.trunks)
+        if settings.phones is not None:
+            self._plant.phones = Phones(settings.phones, agent, self._admission.trunk_of, settings.wall)
+        self.texts = Texts(settings, agent, self._admission, self.trunks, self._plant.phones)
         self._calls: dict[str, Call] = {}
         self._alarms: list[tuple[float, str]] = []
         self.counters: Counter[str] = Counter()
@@ -136,8 +141,8 @@ class Exchange:
         return statuses(settings.trunks, self.trunks, self.upkeep, self._admission, settings.wall, now)
 
     def admits(self, host: str) -> bool:
-        """Whether an address belongs to any trunk: the transport drops all else unread."""
-        return self._admission.trunk_of(host) is not None
+        """Whether an address belongs to any trunk: the transport drops all else unread. Phones are anywhere."""
+        return self._plant.phones is not None or self._admission.trunk_of(host) is not None
 
     def trunk_name(self, host: str) -> str | None:
         """The trunk that an address belongs to: the door keeps a bucket for each."""
@@ -261,6 +266,17 @@ class Exchange:
             outputs += self._on(name, now, lambda call: call.abandon(now, 503))
         return outputs
 
+    # --- phones -------------------------------------------------------------------------------------------------------
+
+    def learn_phones(self, phones: Iterable[Phone]) -> list[ExchangeOutput]:
+        """These are all phones that may register now."""
+        return [] if self._plant.phones is None else list(self._plant.phones.learn(phones))
+
+    def restore_phone(self, user: str, contacts: Iterable[Contact], now: float) -> None:
+        """Where a phone was before a restart."""
+        if self._plant.phones is not None:
+            self._plant.phones.restore(user, contacts, now)
+
     # --- short messages ---------------------------------------------------------------------------------------------
 
     def answer_text(self, id: str, status: int, now: float) -> list[ExchangeOutput]:
@@ -328,7 +344,7 @@ class Exchange:
     def _incoming(self, incoming: Incoming, now: float) -> list[_Any]:
         """A new INVITE: a call, or a refusal at the door."""
         request, plant, settings = incoming.request, self._plant, self._plant.settings
-        trunk = self._admission.trunk_of(incoming.source.host)
+        trunk = self._admission.origin(incoming.source.host, incoming.user)
         if trunk is None:
             return self._turn_away(incoming, 403, "unknown source", now)
         x = called_number(request, trunk.rules)
@@ -347,6 +363,9 @@ class Exchange:
         except PeerError as error:
             self._admission.release(trunk)
             return self._turn_away(incoming, error.status, "offer not acceptable", now)
+        if incoming.user:
+            # It may be behind NAT: what it gets goes where it is heard from.
+            plant.agent.pin(incoming.session)
         leg = Leg(control.CALLER, incoming.session, trunk, incoming.source.host, negotiation)
         record = CallRecord(
             session=name,
@@ -357,7 +376,7 @@ class Exchange:
             user_data=None,
             direction=_ABNORMAL,
             x=x,
-            caller=caller_number(request, trunk.rules),
+            caller=caller_of(request, incoming.user, trunk.rules),
             shown=None,
             callee=None,
             started=now,

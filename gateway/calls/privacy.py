@@ -40,9 +40,9 @@ def callee_invite(
     number = trunk.rules.write(callee)
     return CalleeInvite(
         target=target,
-        uri=_uri(number, there) + target.uri_transport,
+        uri=trunk.contacts[peer] if trunk.contacts else _uri(number, there) + target.uri_transport,
         from_=identity,
-        to=f"<{_uri(number, trunk.domain or there)}>",
+        to=f"<{_uri(number, trunk.domain or (our_host if trunk.contacts else there))}>",
         headers=(("P-Asserted-Identity", identity),),
     )
 

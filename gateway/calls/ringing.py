@@ -58,7 +58,7 @@ class Ringing(Phase):
         self._progressed = False
         decision = call.decision
         assert isinstance(decision, Connect)
-        call.ways = call.plant.trunks.ways.of(call.record.trunk, decision.application, decision.callee)
+        call.ways = call.plant.ways(call.record.trunk, decision.application, decision.callee, now)
         way = call.next_way(now)
         if way is None:
             call.end(Cause.NO_ROUTE, now, status=503, retry_after=call.plant.trunks.wait(call.ways, now))
@@ -94,13 +94,15 @@ class Ringing(Phase):
 
     def _passed_over(self, now: float) -> None:
         """Nothing at all has come back for so long: another way is tried, if one is free."""
-        call, leg, agent = self.call, self.call.callee, self.call.plant.agent
-        if leg is None or call.way is None or not agent.unheard(leg.session):
+        call, agent = self.call, self.call.plant.agent
+        legs = call.legs[1:]
+        if call.way is None or not all(agent.unheard(leg.session) for leg in legs):
             return
         call.plant.trunks.unheard(call.way, now)
         way = self._next_way(now)
         if way is not None:
-            call.sip(agent.hang_up(leg.session, now))
+            for leg in legs:
+                call.sip(agent.hang_up(leg.session, now))
             self._invite(way, now)
 
     def alarm(self, name: str, now: float) -> None:

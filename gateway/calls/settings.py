@@ -9,6 +9,7 @@ from ipaddress import IPv4Network, IPv6Network
 
 from gateway.numbers import NumberRules
 from gateway.sip.hop import Hop
+from gateway.sip.registrar import RegistrarSettings
 
 Network = IPv4Network | IPv6Network
 
@@ -97,6 +98,24 @@ class TrunkSettings:
     secure: bool = False
     sms_as_3gpp: bool = False
     """Short messages go to it as application/vnd.3gpp.sms, a MESSAGE for each part; else as text, whole."""
+    contacts: tuple[str, ...] = ()
+    """The Request-URIs of ``peers``, all of which ring at once: a phone's (phones.py). A carrier's trunk has none."""
+
+
+PHONES = "phones"
+"""The name that phones have as a trunk: in CDRs, and for limits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneSettings:
+    """What phones need that register with us. ``trunk`` is what they are as a trunk; ``key`` signs nonces and is made
+    anew at each start; ``algorithms`` of digest in order of preference."""
+
+    trunk: TrunkSettings
+    realm: str
+    key: bytes
+    algorithms: tuple[str, ...] = ("SHA-256",)
+    registrar: RegistrarSettings = field(default_factory=RegistrarSettings)
 
 
 def _no_tone(application: str, name: str) -> str | None:
@@ -177,6 +196,7 @@ class ExchangeSettings:
     media_host: str
     spool: str
     wall: Callable[[float], datetime]
+    phones: PhoneSettings | None = None
     default_trunk: str | None = None
     routes: tuple[RouteSettings, ...] = ()
     max_calls: int | None = None

@@ -161,9 +161,9 @@ class Switchboard:
         """Answer a short message that came in."""
         self._endpoint.execute(self.exchange.answer_text(id, status, time.monotonic()))
 
-    def bodies(self, trunk: str, x: PhoneNumber, text: str, at: datetime) -> list[Body]:
+    def bodies(self, trunk: str, x: PhoneNumber, receiver: PhoneNumber, text: str, at: datetime) -> list[Body]:
         """What a text of X comes to in MESSAGEs."""
-        return self.exchange.texts.bodies(trunk, x, text, at)
+        return self.exchange.texts.bodies(trunk, x, receiver, text, at, time.monotonic())
 
     def send_text(self, trunk: str, sender: PhoneNumber, receiver: PhoneNumber, body: Body) -> str:
         """Send one of them; its id, under which it will be answered."""

@@ -14,11 +14,13 @@ from datetime import datetime
 from itertools import count
 
 from gateway.calls.admission import Admission
-from gateway.calls.identity import called_number, caller_number, plain_text
+from gateway.calls.identity import called_number, caller_of, plain_text
 from gateway.calls.outputs import TextReceived
+from gateway.calls.phones import Phones
 from gateway.calls.privacy import callee_invite
 from gateway.calls.settings import ExchangeSettings, TrunkSettings
 from gateway.calls.trunks import Trunks
+from gateway.calls.ways import Way
 from gateway.errors import ParseError
 from gateway.numbers import NumberError, PhoneNumber
 from gateway.sip.headers import NameAddr
@@ -33,9 +35,17 @@ from gateway.sms.tpdu import TpduError
 class Texts:
     """``counters``: RP-ERRORs that came (``sms_errors``)."""
 
-    def __init__(self, settings: ExchangeSettings, agent: UserAgent, admission: Admission, trunks: Trunks) -> None:
+    def __init__(
+        self,
+        settings: ExchangeSettings,
+        agent: UserAgent,
+        admission: Admission,
+        trunks: Trunks,
+        phones: Phones | None = None,
+    ) -> None:
         self._settings = settings
         self._trunks = trunks
+        self._phones = phones
         self._agent = agent
         self._admission = admission
         self._reports: dict[str, tuple[TrunkSettings, Request, bytes]] = {}
@@ -44,16 +54,19 @@ class Texts:
 
     def receive(self, page: PageReceived, now: float) -> list[Transmit | TextReceived]:
         """A MESSAGE: a short message to one of our numbers, or an answer at the door."""
-        trunk = self._admission.trunk_of(page.source.host)
+        trunk = self._admission.origin(page.source.host, page.user)
         if trunk is None:
             return [*self._agent.pager.answer(page.session, 403, now)]
+        if page.request.content_type == CONTENT_TYPE and page.user:
+            # Only a carrier could be sent the report.
+            return [*self._agent.pager.answer(page.session, 415, now)]
         if page.request.content_type == CONTENT_TYPE:
             return self._receive_3gpp(page, trunk, now)
         x = called_number(page.request, trunk.rules)
         text = plain_text(page.request)
         if x is None or text is None:
             return [*self._agent.pager.answer(page.session, 404 if x is None else 415, now)]
-        return [TextReceived(page.session, trunk.name, caller_number(page.request, trunk.rules), x, text)]
+        return [TextReceived(page.session, trunk.name, caller_of(page.request, page.user, trunk.rules), x, text)]
 
     def _receive_3gpp(self, page: PageReceived, trunk: TrunkSettings, now: float) -> list[Transmit | TextReceived]:
         try:
@@ -69,7 +82,7 @@ class Texts:
             return [*self.answer(page.session, 202, now)]
         named = _read(trunk, tpdu.address)
         if tpdu.submit:
-            x, sender = named, caller_number(page.request, trunk.rules)
+            x, sender = named, caller_of(page.request, page.user, trunk.rules)
         else:
             x, sender = called_number(page.request, trunk.rules), named
         if x is None:
@@ -98,21 +111,28 @@ class Texts:
         )  # fmt: skip
         return outputs
 
-    def bodies(self, trunk: str, x: PhoneNumber, text: str, at: datetime) -> list[Body]:
-        """The MESSAGEs of a text of X, as the trunk wants them that leads out of ``trunk``."""
-        as_3gpp = self._trunks.ways.of(trunk, "", None)[0].trunk.sms_as_3gpp
+    def bodies(
+        self, trunk: str, x: PhoneNumber, receiver: PhoneNumber, text: str, at: datetime, now: float
+    ) -> list[Body]:
+        """The MESSAGEs of a text of X, as the receiver's phone wants them, or the trunk that leads out of ``trunk``."""
+        as_3gpp = self._way(trunk, receiver, now).trunk.sms_as_3gpp
         return bodies(text, x.e164, as_3gpp=as_3gpp, reference=next(self._references), at=at)
 
     def send(
         self, trunk: str, sender: PhoneNumber, receiver: PhoneNumber, body: Body, now: float
     ) -> tuple[str, list[Transmit]]:
         """Send one of them from ``sender`` (an X); what becomes of it is its TextAnswered, by the id."""
-        way = self._trunks.first(trunk, now)
+        way = self._way(trunk, receiver, now)
         page = callee_invite(sender, receiver, way.trunk, self._settings.media_host, way.peer)
         return self._agent.pager.send(
             page.target, page.uri, from_=page.from_, to=page.to, headers=page.headers, body=body.octets,
             content_type=body.content_type, account=self._trunks.accounts.get(way.trunk.name), now=now,
         )  # fmt: skip
+
+    def _way(self, trunk: str, receiver: PhoneNumber, now: float) -> Way:
+        """The one phone that he was heard from last, of those that he wants most; else a peer of a trunk."""
+        phones = self._phones.ways(receiver, now) if self._phones is not None else []
+        return phones[0] if phones else self._trunks.first(trunk, now)
 
 
 def _read(trunk: TrunkSettings, digits: str) -> PhoneNumber | None:

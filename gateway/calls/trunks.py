@@ -55,12 +55,8 @@ class Trunks:
 
         ``carried``: the trunk that counts the call already, or "".
         """
-        free = [
-            way
-            for way in ways
-            if way.trunk.name not in self.away and not self.peers[way.trunk.name, way.peer].barred(now)
-        ]
-        free.sort(key=lambda way: not self.peers[way.trunk.name, way.peer].good(now))
+        free = [way for way in ways if way.trunk.name not in self.away and not self._peer(way).barred(now)]
+        free.sort(key=lambda way: not self._peer(way).good(now))
         for way in free:
             if self._admits(way.trunk, carried, now):
                 ways.remove(way)
@@ -92,22 +88,22 @@ class Trunks:
     def first(self, came_in: str, now: float) -> Way:
         """Where a short message goes that answers one which came by ``came_in``."""
         ways = self.ways.of(came_in, "", None)
-        return min(ways, key=lambda way: not self.peers[way.trunk.name, way.peer].good(now))
+        return min(ways, key=lambda way: not self._peer(way).good(now))
 
     def wait(self, ways: list[Way], now: float) -> int:
         """For how many seconds a caller should stay away when none of ``ways`` is free."""
-        left = [self.peers[way.trunk.name, way.peer].barred_until - now for way in ways]
+        left = [self._peer(way).barred_until - now for way in ways]
         return 1 + int(min(left)) if left and min(left) > 0 else _BUSY_SECONDS
 
     # --- what calls find out ------------------------------------------------------------------------------------------
 
     def unheard(self, way: Way, now: float) -> None:
         """No answer at all to an INVITE."""
-        self.peers[way.trunk.name, way.peer].unheard(now)
+        self._peer(way).unheard(now)
 
     def refused(self, way: Way, status: int, response: Response | None, now: float) -> None:
         """A final answer that is no 2xx; no response: nothing came."""
-        peer = self.peers[way.trunk.name, way.peer]
+        peer = self._peer(way)
         if response is None:
             peer.unheard(now)
             return
@@ -115,6 +111,11 @@ class Trunks:
         seconds = retry_seconds(response.headers.get("Retry-After")) if status == 503 else None
         if seconds:
             peer.bar(seconds, now)
+
+    def _peer(self, way: Way) -> Peer:
+        """A phone is judged by its registration alone."""
+        known = self.peers.get((way.trunk.name, way.peer))
+        return Peer(way.trunk.name, way.trunk.peers[way.peer]) if known is None else known
 
     def _chance(self) -> float:
         return zlib.crc32(self._token().encode()) / 2**32

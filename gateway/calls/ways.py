@@ -1,7 +1,7 @@
 """Which trunks may carry a call, and in which order they and their peers are tried (pains.md P24).
 
     routes     the first whose application and prefix fit names the trunks
-    no route   ``default_trunk``; without one the trunk that the call came in by
+    no route   ``default_trunk``; without one the trunk that the call came in by, the first one for a phone's call
 
 Trunks of a route and peers of a trunk are ranked like the targets of an SRV record (RFC 2782): the lowest priority
 first; of one priority by chance, a weight of 3 three times as often as a weight of 1. Without ranks they are tried in
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One peer of one trunk, by its number in ``trunk.peers``."""
+    """One peer of one trunk, by its number in ``trunk.peers``; of a phone (``trunk.contacts``) all of them."""
 
     trunk: TrunkSettings
     peer: int
@@ -53,12 +53,13 @@ def _drawn(weights: Sequence[int], chance: Callable[[], float]) -> int:
 class Ways:
     """The ways out of a node."""
 
-    __slots__ = ("_chance", "_default", "_fixed", "_routes", "_trunks")
+    __slots__ = ("_chance", "_default", "_first", "_fixed", "_routes", "_trunks")
 
     def __init__(self, settings: ExchangeSettings, chance: Callable[[], float]) -> None:
         self._chance = chance
         self._trunks: Mapping[str, TrunkSettings] = {trunk.name: trunk for trunk in settings.trunks}
         self._default = settings.default_trunk
+        self._first = settings.trunks[0].name if settings.trunks else ""
         self._routes = settings.routes
         self._fixed: dict[str, tuple[Way, ...]] = {
             name: tuple(Way(trunk, peer) for peer in range(len(trunk.peers)))
@@ -70,7 +71,7 @@ class Ways:
         """The ways of a call that came in by the trunk ``came_in``, the best first. ``callee`` None: not known yet."""
         route = self._route(application, callee)
         if route is None:
-            return list(self._peers(self._default or came_in))
+            return list(self._peers(self._default or (came_in if came_in in self._trunks else self._first)))
         names = in_order(route.trunks, route.ranks, self._chance)
         return [way for name in names for way in self._peers(name)]
 

@@ -41,8 +41,8 @@ class Sip(Protocol):
     def answer_text(self, id: str, status: int) -> None:
         """Answer a MESSAGE that came in."""
 
-    def bodies(self, trunk: str, x: PhoneNumber, text: str, at: datetime) -> list[Body]:
-        """What a text of X comes to in MESSAGEs, on the way that leads out of ``trunk``."""
+    def bodies(self, trunk: str, x: PhoneNumber, receiver: PhoneNumber, text: str, at: datetime) -> list[Body]:
+        """What a text of X comes to in MESSAGEs, on the way to ``receiver`` that leads out of ``trunk``."""
 
     def send_text(self, trunk: str, sender: PhoneNumber, receiver: PhoneNumber, body: Body) -> str:
         """Send one of them; its id."""
@@ -199,7 +199,7 @@ class Forwarder:
     ) -> tuple[int, SendResult]:
         """How many parts the receiver's carrier has taken. Behind one that it refuses the rest makes no sense."""
         sent = 0
-        for body in sip.bodies(trunk, x, text, at):
+        for body in sip.bodies(trunk, x, receiver, text, at):
             if not await self._send(sip, trunk, x, receiver, body):
                 return sent, SendResult.PARTLY_SENT if sent else SendResult.FAILED
             sent += body.parts

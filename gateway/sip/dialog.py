@@ -20,8 +20,8 @@ from gateway.sip.uri import SipUri, parse_uri
 class Dialog:
     """One side's view. ``local`` and ``remote`` are the From and To texts of the requests that this side sends."""
 
-    __slots__ = ("call_id", "hop", "local", "local_cseq", "local_tag", "remote", "remote_cseq", "remote_tag", "routes",
-                 "target")  # fmt: skip
+    __slots__ = ("call_id", "hop", "local", "local_cseq", "local_tag", "pinned", "remote", "remote_cseq", "remote_tag",
+                 "routes", "target")  # fmt: skip
 
     def __init__(self, call_id: str, local: str, local_tag: str, remote: str, remote_tag: str, hop: Hop) -> None:
         self.call_id = call_id
@@ -34,6 +34,8 @@ class Dialog:
         self.remote_cseq = -1
         self.routes: list[str] = []
         self.target = ""
+        self.pinned = False
+        """Requests go to ``hop``, whatever the peer's Contact names: a phone behind NAT is where it was heard from."""
 
     @classmethod
     def of_server(cls, invite: Request, local_tag: str, source: Hop) -> Dialog:
@@ -102,6 +104,8 @@ class Dialog:
         That is: a name, which can't be looked up here; a transport that we don't dial (RFC 7118: it goes back on the
         connection that it came on); one that anybody can read, when the dialog came by one that nobody can.
         """
+        if self.pinned:
+            return self.hop
         try:
             found = contact_hop_text(parse_uri(uri_text))
             if found is None or found[0] not in DIALLED or self.hop.transport in ("ws", "wss"):

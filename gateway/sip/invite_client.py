@@ -113,14 +113,14 @@ class ClientSession(InviteSession):
         if response.status == 100:
             return []
         if response.to.tag and self.dialog is None:
-            self.dialog = Dialog.of_client(self._invite.request, response, self._invite.hop)
+            self.dialog = self._dialog_of(response)
         return [Progress(self.id, response.status, response.reason, response.body, response)]
 
     def _receive_2xx(self, response: Response, now: float) -> list[Output]:
         tag = response.to.tag or ""
         if tag in self._last:
             return list(self._last[tag])
-        dialog = Dialog.of_client(self._invite.request, response, self._invite.hop)
+        dialog = self._dialog_of(response)
         first = self.state is SessionState.EARLY
         kept, self.dialog = self.dialog, dialog
         ack = self._ack(self._invite.request, now)
@@ -150,3 +150,8 @@ class ClientSession(InviteSession):
         self.state = SessionState.GONE
         self.timers.clear()
         return [Rejected(self.id, status, reason, response)]
+
+    def _dialog_of(self, response: Response) -> Dialog:
+        dialog = Dialog.of_client(self._invite.request, response, self._invite.hop)
+        dialog.pinned = self.pinned
+        return dialog

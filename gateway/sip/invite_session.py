@@ -53,7 +53,8 @@ class InviteSession:
     """
 
     __slots__ = ("_interval", "_offer", "_offer_body", "_offer_tries", "_pending", "_unacked", "account", "armed",
-                 "bye_headers", "dialog", "home", "id", "owns_call_id", "state", "timers", "wire")  # fmt: skip
+                 "bye_headers", "dialog", "home", "id", "owns_call_id", "pinned", "state", "timers",
+                 "wire")  # fmt: skip
     home: Home
 
     def __init__(self, session: str, wire: Wire) -> None:
@@ -65,6 +66,8 @@ class InviteSession:
         self.armed: float | None = None
         self.owns_call_id = False
         self.account: Account | None = None
+        self.pinned = False
+        """Its dialogs are: see dialog.py."""
         self.bye_headers: HeaderLines | None = None
         """Set: a BYE with these headers goes out as soon as the ACK has come (or will not come)."""
         self._unacked: tuple[ServerTransaction, Response] | None = None
@@ -159,6 +162,9 @@ class InviteSession:
         respond = self.wire.layer.respond
         if not self.dialog.accepts(request):
             return list(respond(transaction, response_to(request, 500, headers=[("Retry-After", "0")]), now))
+        if self.dialog.pinned:
+            # A phone may come back by another connection, or from another port of its NAT.
+            self.dialog.hop = transaction.hop
         match request.method:
             case "BYE":
                 return self._receive_bye(transaction, request, now)

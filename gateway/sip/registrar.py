@@ -127,7 +127,7 @@ class Registrar:
         if live and not self.locations.of(user, now):
             self._put(user, live, now)
 
-    def remove(self, user: str) -> list[Output]:
+    def remove(self, user: str) -> list[ContactsChanged]:
         """There is no such user any more, or he has another password: he is nowhere."""
         if user not in self.locations:
             return []

@@ -207,14 +207,16 @@ class UserAgent:
         headers: HeaderLines = (),
         body: bytes = b"",
         account: Account | None = None,
+        pinned: bool = False,
         now: float,
     ) -> tuple[str, list[Output]]:
         """Call somebody: the session's id, and the INVITE. ``from_`` and ``to`` are name-addrs without tags; by
-        ``account`` we are known there."""
+        ``account`` we are known there. ``pinned``: whatever follows goes to ``target`` too (dialog.py)."""
         wire = self.wire
         tag = wire.token()
         session = ClientSession(wire.token(), wire)
         session.account = account
+        session.pinned = pinned
         made = build_request(
             "INVITE",
             uri_text,
@@ -240,6 +242,12 @@ class UserAgent:
         found = self._sessions.get(session)
         if found is not None:
             found.account = account
+
+    def pin(self, session: str) -> None:
+        """What a session that came in sends goes where its INVITE came from (dialog.py)."""
+        found = self._sessions.get(session)
+        if found is not None and found.dialog is not None:
+            found.dialog.pinned = True
 
     def unheard(self, session: str) -> bool:
         """Whether nothing at all has come back to an INVITE of ours."""
