@@ -16,12 +16,14 @@ from gateway.calls.settings import (
     TrunkSettings,
 )
 from gateway.calls.switchboard import wall
-from gateway.config.tree import Config, media_advertised
+from gateway.config.tree import Config, advertised, media_advertised
 from gateway.config.trunk import Trunk
 from gateway.entries import application_of
 from gateway.numbers import NumberRules
 from gateway.sip.gate import GateSettings
+from gateway.sip.hop import Hop
 from gateway.tones.folder import SOUNDS, ToneFolder
+from gateway.tracing.tap import Hep
 from media.recording.store import RecordingStore, S3Access
 
 
@@ -138,3 +140,18 @@ def seed_of(config: Config) -> tuple[list[Application], list[Number]]:
         for number in entry.number
     ]
     return applications, numbers
+
+
+def advertised_hops(config: Config) -> dict[str, Hop]:
+    """What stands in our Via and Contact, by transport."""
+    shown = advertised(config)
+    ports = {hop.transport: hop.port for hop in reversed(config.sip.listen)}
+    return {transport: Hop(transport, shown, port) for transport, port in ports.items()}
+
+
+def hep_settings(config: Config) -> Hep | None:
+    """Where SIP is told to, None for nowhere."""
+    hep = config.hep
+    if hep.collector is None:
+        return None
+    return Hep(collector=hep.collector, agent=hep.agent, key=hep.key.get_secret_value(), numbers=hep.numbers)

@@ -19,6 +19,8 @@ import msgspec
 from gateway.metrics.tally import Row
 from gateway.questions import Question, TextQuestion, TextVerdict, Verdict
 from gateway.standing import StandingBan, StandingCall, StandingTrunk
+from gateway.tracing.recorder import Switch
+from gateway.tracing.store import Traced
 
 _LIMIT = 1 << 23  # ten thousand calls in one list
 
@@ -112,13 +114,19 @@ class Nudge(_Message, frozen=True):
     """There may be work: rows in the outbox, recordings to render."""
 
 
+class SetSwitches(_Message, frozen=True):
+    """These traces are wanted, and no others."""
+
+    switches: list[Switch]
+
+
 class Finish(_Message, frozen=True):
     """The node stops: finish what is pending, then end."""
 
 
 Answer = Reply | Calls | Bans | Trunks | Metrics | Verdict | TextVerdict
 Asked = StopCall | AskStatus | ListCalls | ListBans | LiftBans | ListTrunks | AskMetrics
-Message = Asked | Nudge | Finish | Question | TextQuestion | Answer
+Message = Asked | SetSwitches | Traced | Nudge | Finish | Question | TextQuestion | Answer
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Message).decode

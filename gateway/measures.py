@@ -10,7 +10,7 @@ A part that counts in a ``Counter[str]`` is named here in one line; one that cou
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from gateway.calls.exchange import Exchange
 from gateway.calls.journal import Journal
@@ -18,7 +18,10 @@ from gateway.calls.media_pool import MediaPool
 from gateway.metrics.tally import Row, Tally, gauge, words
 from gateway.sip.endpoint import Endpoint
 from gateway.sip.gate import Gate
+from gateway.sip.hop import Hop
 from gateway.sip.user_agent import UserAgent
+from gateway.tracing.store import Traced
+from gateway.tracing.tap import Hep, Tap
 from media.control import Usage
 
 
@@ -32,6 +35,21 @@ def watch_parts(tally: Tally, exchange: Exchange, agent: UserAgent, endpoint: En
     tally.source("maskline_sip_faults_total", gauge(lambda: endpoint.faults + exchange.counters["faults"]))
     tally.source("maskline_sip_dropped_total", lambda: words(agent.counters, "dropped "))
     tally.source("maskline_sip_dropped_total", lambda: words(endpoint.transport.counters))
+
+
+def make_tap(
+    tally: Tally, here: Mapping[str, Hop], exchange: Exchange, send: Callable[[Traced], None], hep: Hep | None
+) -> Tap:
+    """What sees every SIP message."""
+    return Tap(
+        tally,
+        here,
+        trunk_of=exchange.trunk_name,
+        call_of=exchange.call_of,
+        numbers_of=exchange.numbers_of,
+        send=send,
+        hep=hep,
+    )
 
 
 def watch_gate(tally: Tally, gate: Gate, clock: Callable[[], float]) -> None:

@@ -27,7 +27,7 @@ import uvloop
 from rich.console import Console
 from rich.markup import escape
 
-from gateway.assembly import exchange_settings, gate_settings
+from gateway.assembly import advertised_hops, exchange_settings, gate_settings, hep_settings
 from gateway.bindings.store import BindingStore
 from gateway.calls.exchange import Exchange
 from gateway.calls.journal import Journal
@@ -50,19 +50,18 @@ from gateway.channel import (
     Metrics,
     Nudge,
     Reply,
+    SetSwitches,
     StopCall,
     Trunks,
 )
 from gateway.config.tree import Config, advertised, media_listen
-from gateway.measures import node_rows, watch_gate, watch_parts
+from gateway.measures import make_tap, node_rows, watch_gate, watch_parts
 from gateway.messages.forwarder import Forwarder
 from gateway.metrics.stalls import watch_stalls
 from gateway.metrics.tally import Tally
-from gateway.metrics.traffic import Traffic
 from gateway.questions import Question, TextQuestion, TextVerdict, Verdict
 from gateway.sip.endpoint import Endpoint
 from gateway.sip.gate import Ban, Gate
-from gateway.sip.hop import Hop
 from gateway.sip.user_agent import UserAgent, UserAgentSettings
 from gateway.standing import StandingBan
 from gateway.start import (
@@ -76,6 +75,7 @@ from gateway.start import (
     open_tls,
     prepare_database,
 )
+from gateway.tracing.store import Traced
 
 _log = structlog.get_logger()
 HANG_UP_SECONDS = 5.0
@@ -113,27 +113,20 @@ class Node:
         self._engine = open_database(config)
         self._store = BindingStore(self._engine)
         self._journal = Journal(self._engine, config.node.name, wall, self._nudge, config.calls.min_recording_seconds)
-        shown = advertised(config)
-        ports = {hop.transport: hop.port for hop in reversed(config.sip.listen)}
-        agent = UserAgent(
-            UserAgentSettings(
-                advertised={transport: Hop(transport, shown, port) for transport, port in ports.items()},
-                product=config.sip.product,
-            ),
-            token,
-        )
+        here = advertised_hops(config)
+        agent = UserAgent(UserAgentSettings(advertised=here, product=config.sip.product), token)
         self._exchange = Exchange(exchange_settings(config), agent, token)
         texts = Forwarder(self._store, self._ask_text, lambda payload: self._journal.put(TextClosed(payload)))
         self._gate = Gate(gate_settings(config), self._exchange.admits, self._exchange.trunk_name)
         self._tls = open_tls(config)
         self._tally = Tally()
         self._board = Switchboard(self._exchange, self._store, self._journal, self._ask, texts, self._tally)
-        traffic = Traffic(self._tally, self._exchange.trunk_name)
+        self._tap = make_tap(self._tally, here, self._exchange, self._traced, hep_settings(config))
         self._endpoint = Endpoint(
             self._exchange,
             self._board.carry_out,
             self._gate,
-            traffic,
+            self._tap,
             tls=self._tls,
             origins=config.sip.origins,
             keep_alive_seconds=config.sip.keep_alive_seconds,
@@ -171,6 +164,7 @@ class Node:
             await self._start()
             self._started.set()
             self._watch(watch_stalls(self._tally, "signalling"))
+            self._watch(self._tap.tidy())
             self._nudge()
             self._greet()
             await self._stopping.wait()
@@ -254,6 +248,8 @@ class Node:
             case LiftBans(number, source):
                 lifted = self._gate.lift(source, time.monotonic())
                 self._channel.send(Bans(number, [_standing(ban) for ban in lifted]))
+            case SetSwitches(switches):
+                self._tap.switch(switches)
             case AskMetrics(number):
                 self._watch(self._tell_metrics(self._channel, number))
             case _:
@@ -279,6 +275,10 @@ class Node:
         if self._channel is None:
             return None
         return await self._channel.consult_text(make, self._config.events.question_seconds + 0.5)
+
+    def _traced(self, message: Traced) -> None:
+        if self._channel is not None:
+            self._channel.send(message)
 
     def _nudge(self) -> None:
         if self._channel is not None:
@@ -345,6 +345,7 @@ class Node:
                 self._web.kill()
                 await asyncio.wait(late)
         await self._endpoint.stop()
+        self._tap.close()
         if self._listening is not None:
             self._listening.close()
         await self._engine.dispose()

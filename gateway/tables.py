@@ -4,6 +4,7 @@ from gateway.admin import tables as _admin
 from gateway.recordings import tables as _recordings
 from gateway.schema import metadata
 from gateway.tones import tables as _tones
+from gateway.tracing import tables as _tracing
 
 __all__ = ["metadata"]
-PACKAGES = (_admin, _tones, _recordings)
+PACKAGES = (_admin, _tones, _recordings, _tracing)

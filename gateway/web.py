@@ -37,7 +37,7 @@ from gateway.assembly import exchange_settings, recording_store
 from gateway.bindings.purge import keep_purged
 from gateway.bindings.store import BindingStore
 from gateway.certificate import keep_renewed
-from gateway.channel import AskStatus, Channel, Finish, Message, Nudge, StopCall
+from gateway.channel import AskStatus, Channel, Finish, Message, Nudge, SetSwitches, StopCall
 from gateway.config.reading import load
 from gateway.config.tree import Config
 from gateway.database import open_engine
@@ -54,6 +54,8 @@ from gateway.records.keeping import KeepingSettings, RecordKeeping
 from gateway.start import open_certificate
 from gateway.tones.folder import ToneFolder
 from gateway.tones.shelf import Shelf
+from gateway.tracing.keeper import TraceKeeper
+from gateway.tracing.store import Traced
 
 _log = structlog.get_logger()
 FINISH_SECONDS = 10.0
@@ -119,6 +121,13 @@ class Web:
         )
         self.shelf = Shelf(self.engine, config.tones.approved)
         self.tally = Tally()
+        self.traces = TraceKeeper(
+            self.engine,
+            config.node.name,
+            keep_calls=config.trace.keep_calls,
+            keep_days=config.trace.keep_days,
+            tell=lambda switches: self.channel.send(SetSwitches(switches)),
+        )
         self.backlog = Backlog(self.engine)
         self.admin = self._admin_context()
         self.app = create_app(
@@ -200,6 +209,8 @@ class Web:
                 task = asyncio.get_running_loop().create_task(self._answer_text(message))
                 self._answering.add(task)
                 task.add_done_callback(self._answering.discard)
+            case Traced():
+                self.traces.put(message)
             case Finish():
                 self.finish.set()
             case _:
@@ -240,6 +251,7 @@ class Web:
         purging = asyncio.create_task(keep_purged(self.store, _now))
         applying = asyncio.create_task(keep_applied(self.admin))
         stalls = asyncio.create_task(watch_stalls(self.tally, "web"))
+        tracing = asyncio.create_task(self.traces.run())
         told = asyncio.create_task(self.finish.wait())
         await asyncio.wait({serving, gone, told}, return_when=asyncio.FIRST_COMPLETED)
         try:
@@ -251,10 +263,10 @@ class Web:
             _log.warning("work was left for the next start")
         server.should_exit = True
         await asyncio.gather(serving, return_exceptions=True)
-        for task in (gone, told, purging, applying, keeping, renewing, stalls):
+        for task in (gone, told, purging, applying, keeping, renewing, stalls, tracing):
             task.cancel()
         # A connection that a cancelled task still holds would outlive the engine.
-        await asyncio.gather(purging, applying, keeping, renewing, return_exceptions=True)
+        await asyncio.gather(purging, applying, keeping, renewing, tracing, return_exceptions=True)
         await self.delivery.stop()
         await self.mailer.stop()
         await self.shelf.stop()

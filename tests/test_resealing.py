@@ -24,6 +24,7 @@ from gateway.numbers import PhoneNumber
 from gateway.resealing import reseal
 from gateway.schema import attempt, cdr, number_list, open_call, outbox, registered_a, sms_record, temporary_callee
 from gateway.tables import metadata
+from gateway.tracing.tables import call_trace, trace_message, trace_switch
 from gateway.vault.cipher import VaultError
 from gateway.vault.columns import sealed_columns
 from gateway.vault.guard import UNSEALED
@@ -94,6 +95,12 @@ def _rows() -> dict[Any, list[dict[str, Any]]]:
                    "notices": "", "created_at": 1.0}],
         mail: [{"id": "l", "recipient": "somebody@example.com", "subject": "s", "body": "order 4711", "created_at": 1.0,
                 "due_at": 1.0, "tries": 0, "state": "sent", "error": ""}],
+        trace_switch: [{"id": "w", "kind": "number", "value": number, "until": 1.0, "calls": 1, "created_at": 0.0,
+                        "created_by": "me"}],
+        call_trace: [{"session": "s", "switch": "w", "node": "n", "numbers": json.dumps([X.e164, number]),
+                      "started_at": 1.0}],
+        trace_message: [{"session": "s", "order": 0, "at": 1.0, "side": 0, "sent": False, "peer": "udp 192.0.2.1 5060",
+                         "here": "udp 192.0.2.2 5060", "data": f"order 4711 {number}"}],
     }  # fmt: skip
 
 

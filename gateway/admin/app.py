@@ -30,6 +30,7 @@ from gateway.admin import (
     records,
     token_routes,
     tones,
+    traces,
     trunks,
 )  # fmt: skip
 from gateway.admin.context import AdminContext
@@ -42,7 +43,7 @@ _CODES = {404: "not_found", 405: "not_allowed", 413: "too_large"}
 ROUTERS: Sequence[APIRouter] = (
     token_routes.router, audit_log.router, enterprises.router, applications.router, addresses.router, contacts.router,
     numbers.router, orders.router, lists.router, calls.router, tones.router,
-    records.router, ledger.router, bans.router, trunks.router,
+    records.router, ledger.router, bans.router, trunks.router, traces.router,
 )  # fmt: skip
 
 

@@ -100,6 +100,7 @@ class Call:
         "callee",
         "callee_port",
         "caller",
+        "caller_id",
         "carried",
         "decision",
         "forks",
@@ -119,6 +120,8 @@ class Call:
         self.plant = plant
         self.id = id
         self.caller = caller
+        self.caller_id = ""
+        """The Call-ID of the caller's leg."""
         self.callee: Leg | None = None
         self.forks: list[Leg] = []
         self.refusals: list[Rejected] = []

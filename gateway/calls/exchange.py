@@ -115,6 +115,8 @@ class Exchange:
             self._plant.phones = Phones(settings.phones, agent, self._admission.trunk_of, settings.wall)
         self.texts = Texts(settings, agent, self._admission, self.trunks, self._plant.phones)
         self._calls: dict[str, Call] = {}
+        self._callers: dict[str, str] = {}
+        """Calls by the Call-ID of the caller's leg."""
         self._alarms: list[tuple[float, str]] = []
         self.counters: Counter[str] = Counter()
 
@@ -148,6 +150,23 @@ class Exchange:
         """The trunk that an address belongs to: the door keeps a bucket for each."""
         trunk = self._admission.trunk_of(host)
         return None if trunk is None else trunk.name
+
+    def call_of(self, call_id: str) -> tuple[str, int] | None:
+        """The call that stands to which a Call-ID belongs, and whose leg's it is."""
+        found = self._plant.sessions.get(call_id)
+        if found is not None:
+            return found[0].id, found[1].side
+        name = self._callers.get(call_id)
+        return None if name is None else (name, control.CALLER)
+
+    def numbers_of(self, call_id: str) -> tuple[list[str], bool] | None:
+        """The numbers of a call that stands, X first, and whether all are known; None when it doesn't stand."""
+        call = self._calls.get(call_id)
+        if call is None:
+            return None
+        record = call.record
+        others = (record.caller, record.shown, record.callee)
+        return [record.x.e164, *(one.e164 for one in others if one is not None and one != record.x)], bool(others[2])
 
     @property
     def capacity(self) -> int:
@@ -307,6 +326,7 @@ class Exchange:
         call.out.clear()
         if call.closed:
             if self._calls.pop(call.id, None) is not None:
+                self._callers.pop(call.caller_id, None)
                 self._admission.release(call.caller.trunk)
                 self.trunks.release(call.carried)
                 if call.admitted:
@@ -382,6 +402,8 @@ class Exchange:
             started=now,
         )
         call = self._calls[name] = Call(plant, name, leg, request.body, record)
+        call.caller_id = request.call_id
+        self._callers[request.call_id] = name
         return self._with(call, now, call.enter, Resolving(call), now)
 
     def _turn_away(

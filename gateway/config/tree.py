@@ -12,6 +12,7 @@ from pydantic import Field, SecretStr, model_validator
 from gateway.config.forms import (
     Address,
     DatabaseUrl,
+    HopField,
     Hours,
     HttpUrl,
     PhoneNumbers,
@@ -164,6 +165,22 @@ class Metrics(Section):
     allow: tuple[IPv4Network | IPv6Network, ...] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 
 
+class Trace(Section):
+    """How many traced calls are kept, and for how long; `maskline trace`."""
+
+    keep_calls: int = Field(200, ge=1, le=100_000)
+    keep_days: int = Field(7, ge=1, le=365)
+
+
+class Hep(Section):
+    """A HEPv3 collector (Homer) that is told of all SIP by UDP. ``numbers``: unmasked."""
+
+    collector: HopField | None = None
+    agent: int = Field(2001, ge=1, le=0xFFFFFFFF)
+    key: SecretStr = SecretStr("")
+    numbers: bool = False
+
+
 class Tones(Section):
     """``folder`` holds customers' tones: ``<folder>/<application key>/<name>.wav``. ``approved`` is where we put
     what was uploaded and approved; nobody else should."""
@@ -245,6 +262,8 @@ class Config(Section):
     records: Records = Records()
     route: tuple[Route, ...] = ()
     metrics: Metrics = Metrics()
+    trace: Trace = Trace()
+    hep: Hep = Hep()
     application: tuple[ApplicationEntry, ...] = ()
     number: tuple[NumberEntry, ...] = ()
 

@@ -83,6 +83,7 @@ METRICS = (
     _counter("maskline_bans_total", "reason", "Sources that were banned for a time.", "MasklineBans"),
     _gauge("maskline_banned", "", "Sources that are banned now."),
     _counter("maskline_hep_packets_total", "result", "Packets for the Homer collector: sent, failed."),
+    _gauge("maskline_trace_switches", "", "Traces that are wanted now (maskline trace)."),
     _counter("maskline_trace_messages_total", "result", "Messages of traced calls: kept, dropped."),
 )  # fmt: skip
 BY_NAME = {metric.name: metric for metric in METRICS}

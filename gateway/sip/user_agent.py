@@ -214,6 +214,7 @@ class UserAgent:
         ``account`` we are known there. ``pinned``: whatever follows goes to ``target`` too (dialog.py)."""
         wire = self.wire
         tag = wire.token()
+        # The session bears the name of its Call-ID, so whoever sees a message on the wire can tell whose it is.
         session = ClientSession(wire.token(), wire)
         session.account = account
         session.pinned = pinned
@@ -223,7 +224,7 @@ class UserAgent:
             via=wire.via(target),
             from_=f"{from_};tag={tag}",
             to=to,
-            call_id=wire.token(),
+            call_id=session.id,
             cseq=1,
             contact=wire.contact(target),
             headers=[("Allow", ALLOW), ("User-Agent", self.settings.product), *headers],
