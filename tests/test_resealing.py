@@ -22,7 +22,17 @@ from gateway.bindings.store import BindingStore
 from gateway.database import migrate, open_engine, reading, split_url, writing
 from gateway.numbers import PhoneNumber
 from gateway.resealing import reseal
-from gateway.schema import attempt, cdr, number_list, open_call, outbox, registered_a, sms_record, temporary_callee
+from gateway.schema import (
+    attempt,
+    cdr,
+    number_list,
+    open_call,
+    outbox,
+    recording,
+    registered_a,
+    sms_record,
+    temporary_callee,
+)
 from gateway.tables import metadata
 from gateway.tracing.tables import call_trace, trace_message, trace_switch
 from gateway.vault.cipher import VaultError
@@ -95,6 +105,8 @@ def _rows() -> dict[Any, list[dict[str, Any]]]:
                    "notices": "", "created_at": 1.0}],
         mail: [{"id": "l", "recipient": "somebody@example.com", "subject": "s", "body": "order 4711", "created_at": 1.0,
                 "due_at": 1.0, "tries": 0, "state": "sent", "error": ""}],
+        recording: [{"name": "r", "session": "s", "application": "app", "spool": "/s", "state": "ready",
+                     "created_at": 1.0, "data_key": "order 4711"}],
         trace_switch: [{"id": "w", "kind": "number", "value": number, "until": 1.0, "calls": 1, "created_at": 0.0,
                         "created_by": "me"}],
         call_trace: [{"session": "s", "switch": "w", "node": "n", "numbers": json.dumps([X.e164, number]),
