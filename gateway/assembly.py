@@ -16,7 +16,7 @@ from gateway.calls.settings import (
     TrunkSettings,
 )
 from gateway.calls.switchboard import wall
-from gateway.config.tree import Config, advertised, media_advertised
+from gateway.config.tree import Config, media_advertised
 from gateway.config.trunk import Trunk
 from gateway.entries import application_of
 from gateway.numbers import NumberRules
@@ -143,10 +143,8 @@ def seed_of(config: Config) -> tuple[list[Application], list[Number]]:
 
 
 def advertised_hops(config: Config) -> dict[str, Hop]:
-    """What stands in our Via and Contact, by transport."""
-    shown = advertised(config)
-    ports = {hop.transport: hop.port for hop in reversed(config.sip.listen)}
-    return {transport: Hop(transport, shown, port) for transport, port in ports.items()}
+    """What stands in our Via and Contact, by transport; towards IPv6 peers only when there are no others."""
+    return config.sip.shown(4) or config.sip.shown(6)
 
 
 def hep_settings(config: Config) -> Hep | None:

@@ -133,6 +133,31 @@ def test_a_secure_trunk(tmp_path: Path) -> None:
     )  # fmt: skip
 
 
+BOTH = {"MASKLINE_SIP__LISTEN": '["udp:192.0.2.1", "udp:[2001:db8::1]", "tcp:[2001:db8::1]:5070"]'}
+
+
+def test_addresses_by_version_of_ip(tmp_path: Path) -> None:
+    text = write(tmp_path, MINIMAL)
+    sip = load(text, BOTH | {"MASKLINE_SIP__ADVERTISED": "203.0.113.1"}).sip
+    assert sip.shown(4) == {"udp": Hop("udp", "203.0.113.1", 5060)}
+    assert sip.shown(6) == {"udp": Hop("udp", "2001:db8::1", 5060), "tcp": Hop("tcp", "2001:db8::1", 5070)}
+    sip = load(text, BOTH | {"MASKLINE_SIP__ADVERTISED6": "2001:db8::9"}).sip
+    assert sip.shown(6)["udp"].host == "2001:db8::9"
+    assert load(text, {}).sip.shown(6) == {}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"LISTEN": '["udp:192.0.2.1", "udp:[::]"]'},
+        {"ADVERTISED6": "2001:db8::9"},
+        {"LISTEN": '["udp:[2001:db8::1]"]', "ADVERTISED6": "192.0.2.1"},
+    ],
+)
+def test_an_unroutable_address_of_ipv6_is_refused(tmp_path: Path, more: dict[str, str]) -> None:
+    assert "sip.advertised6" in faults(tmp_path, MINIMAL, {f"MASKLINE_SIP__{key}": more[key] for key in more})
+
+
 def test_references_must_exist(tmp_path: Path) -> None:
     found = faults(
         tmp_path,

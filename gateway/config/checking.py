@@ -44,15 +44,21 @@ def _advertised_faults(config: Config) -> list[tuple[str, str]]:
     faults: list[tuple[str, str]] = []
     if not config.sip.listen:
         return [("sip.listen", "names no address to listen on")]
-    for key, text, listens in (
-        ("sip.advertised", config.sip.advertised, [hop.host for hop in config.sip.listen]),
+    hosts = [hop.host for hop in config.sip.listen]
+    four = [host for host in hosts if ip_address(host).version == 4]
+    six = [host for host in hosts if host not in four]
+    checked = [
+        ("sip.advertised", config.sip.advertised, four or six),
         ("media.advertised", config.media.advertised, [media_listen(config)]),
-    ):
+    ]
+    if (four and six) or config.sip.advertised6:
+        checked.append(("sip.advertised6", config.sip.advertised6, six or four))
+    for key, text, listens in checked:
         shown = ip_address(text) if text else None
         bound = [ip_address(host) for host in listens]
         wild = any(address.is_unspecified for address in bound)
         if shown is None:
-            if wild and key == "sip.advertised":
+            if wild and key.startswith("sip."):
                 faults.append(
                     (key, "must be set when sip.listen is 0.0.0.0 or ::, since peers must be told an address")
                 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 from pydantic import Field, model_validator
 
 from gateway.config.forms import Address, HopField, Seconds, Section
@@ -9,7 +11,8 @@ from gateway.sip.hop import Hop
 
 
 class Sip(Section):
-    """``listen`` are the sockets, ``advertised`` the address that we write into Via, Contact and SDP.
+    """``listen`` are the sockets, ``advertised`` the address that we write into Via, Contact and SDP, ``advertised6``
+    what stands in Via and Contact towards IPv6 peers instead.
 
     ``certificate`` and ``key``: PEM files, for tls: and wss: sockets and for peers that ask who we are. ``ca``: the
     authorities that the certificates of peers must come from. ``client_ca``: likewise for who connects to us; without
@@ -19,6 +22,7 @@ class Sip(Section):
 
     listen: tuple[HopField, ...] = (Hop("udp", "0.0.0.0", 5060), Hop("tcp", "0.0.0.0", 5060))
     advertised: Address = ""
+    advertised6: Address = ""
     product: str = Field("Maskline", pattern=r"^[A-Za-z0-9._/-]{1,40}$")
     certificate: str = ""
     key: str = ""
@@ -34,3 +38,12 @@ class Sip(Section):
         if not self.certificate and any(hop.secure for hop in self.listen):
             raise ValueError("certificate: needed, since listen has a tls: or wss: socket")
         return self
+
+    def shown(self, version: int) -> dict[str, Hop]:
+        """For each transport that is heard over IPv4, or IPv6, our address there as peers are told it; maybe none."""
+        here = [hop for hop in self.listen if ip_address(hop.host).version == version]
+        if not here:
+            return {}
+        given = [text for text in (self.advertised, self.advertised6) if text and ip_address(text).version == version]
+        host = given[0] if given else here[0].host
+        return {hop.transport: Hop(hop.transport, host, hop.port) for hop in reversed(here)}

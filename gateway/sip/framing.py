@@ -8,11 +8,30 @@ SIP, as soon as it is there: what follows is another protocol's, or the body of 
 
 from __future__ import annotations
 
+import re
+
 from gateway.errors import ParseError
 from gateway.sip.grammar import unsigned
 from gateway.sip.message import BODY_LIMIT, split_head
 
 HEAD_LIMIT = 64 * 1024
+_TOP_VIA = re.compile(
+    rb"^(?:via|v)[ \t]*:[ \t]*SIP/2\.0/(?:TCP|TLS)[ \t]+"
+    rb"(?:\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::(\d{1,5}))?((?:;[^\r\n,]*)?)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_ALIAS = re.compile(rb";[ \t]*alias[ \t]*(?:;|$)", re.IGNORECASE)
+
+
+def alias_port(message: bytes, default: int) -> int | None:
+    """The port at which the sender of a request hears requests too, when it lets them come on the same connection
+    (RFC 5923: ``alias`` in the topmost Via)."""
+    if message.startswith(b"SIP/2.0"):
+        return None
+    via = _TOP_VIA.search(message, 0, 4096)
+    if via is None or not _ALIAS.search(via[2]):
+        return None
+    return int(via[1]) if via[1] else default
 
 
 class StreamFramer:

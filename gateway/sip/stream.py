@@ -24,8 +24,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
-from gateway.sip.framing import StreamFramer
-from gateway.sip.hop import Hop
+from gateway.sip.framing import StreamFramer, alias_port
+from gateway.sip.hop import DEFAULT_PORTS, Hop
 from gateway.sip.tls_stream import TlsError, TlsStream
 from gateway.sip.websocket import WebSocketFramer
 
@@ -53,6 +53,10 @@ class Stream(asyncio.Protocol):
         self._framer: StreamFramer | WebSocketFramer = self._web or StreamFramer()
         self._early: list[bytes] = []
         """Messages that wait for the end of a handshake."""
+        self.aliases: list[Hop] = []
+        """What else leads here: addresses at which the peer hears requests, as it says (RFC 5923)."""
+        self._known = outgoing is not None or kind not in ("tcp", "tls")
+        """No alias can come any more."""
         self._begun = False
         self._asked = False
         """A keep-alive of ours has not been answered by anything yet."""
@@ -117,7 +121,7 @@ class Stream(asyncio.Protocol):
         if self._hop is not None:
             self._owner.forget(self, self._hop)
             if exc is not None or self._early:
-                self._owner.fail(self._hop)
+                self._fail()
 
     # --- towards the peer -------------------------------------------------------------------------------------------
 
@@ -126,14 +130,14 @@ class Stream(asyncio.Protocol):
         if self._transport is None or self._hop is None:
             return
         if self._transport.is_closing():
-            self._owner.fail(self._hop)
+            self._fail()
         elif self.established:
             self._put(self._sealed(data if self._web is None else self._web.wrap(data)))
         elif sum(map(len, self._early)) < QUEUE_LIMIT:
             self._early.append(data)
         else:
             self._owner.counters["connect queue full"] += 1
-            self._owner.fail(self._hop)
+            self._fail()
 
     def close(self) -> None:
         """Send what is queued, then close; a peer that doesn't read it is not waited for."""
@@ -152,7 +156,7 @@ class Stream(asyncio.Protocol):
         if self._transport is None or self._hop is None:
             return
         if self._transport.get_write_buffer_size():
-            self._owner.fail(self._hop)
+            self._fail()
         self._transport.abort()
 
     def _sealed(self, data: bytes) -> bytes:
@@ -164,10 +168,16 @@ class Stream(asyncio.Protocol):
         assert self._hop is not None
         if self._transport.get_write_buffer_size() + len(data) > QUEUE_LIMIT:
             self._owner.counters["stuck peer"] += 1
-            self._owner.fail(self._hop)
+            self._fail()
             self._transport.abort()
         else:
             self._transport.write(data)
+
+    def _fail(self) -> None:
+        """Say that something didn't get there."""
+        assert self._hop is not None
+        for hop in (self._hop, *self.aliases):
+            self._owner.fail(hop)
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
@@ -217,6 +227,8 @@ class Stream(asyncio.Protocol):
             wait = owner.gate.message(host, message, now)
             if wait == math.inf:
                 break
+            if not self._known:
+                self._learn_alias(message)
             owner.on_message(message, self._hop)
         if wait == math.inf:
             owner.tell_bans()
@@ -225,6 +237,16 @@ class Stream(asyncio.Protocol):
         if wait:
             self._hold_back(wait)
         return True
+
+    def _learn_alias(self, message: bytes) -> None:
+        """The first message tells; over TLS it is believed of whoever has shown a certificate that we trust."""
+        assert self._hop is not None
+        self._known = True
+        if self._tls is not None and not self._tls.has_certificate:
+            return
+        port = alias_port(message, DEFAULT_PORTS[self.kind])
+        if port:
+            self._owner.alias(self, Hop(self.kind, self._hop.host, port))
 
     def _check_frames(self) -> None:
         """Close what can't be read any further."""
@@ -245,7 +267,7 @@ class Stream(asyncio.Protocol):
         self._owner.counters["TLS failed"] += 1
         self._owner.complain(self._hop, str(error))
         if self.outgoing is not None and not self._early:
-            self._owner.fail(self._hop)
+            self._fail()
         if alert := self._tls.outgoing():
             self._transport.write(alert)
         self._transport.close()
@@ -258,7 +280,7 @@ class Stream(asyncio.Protocol):
         if self._asked and self._answers:
             self._owner.counters["keep-alive not answered"] += 1
             assert self._hop is not None
-            self._owner.fail(self._hop)
+            self._fail()
             self.abort()
             return
         if not self._asked and not self._in_message:

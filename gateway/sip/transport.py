@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import structlog
 
@@ -25,6 +25,7 @@ from gateway.sip.tls_stream import TlsStream
 
 _log = structlog.get_logger()
 COMPLAIN_EVERY = 60.0
+REMEMBERED = 10_000
 OnMessage = Callable[[bytes, Hop], None]
 
 
@@ -74,7 +75,10 @@ class Transport:
         self.tls = tls
         self.bound: list[Hop] = []
         self.counters: Counter[str] = Counter()
-        self._udp: list[asyncio.DatagramTransport] = []
+        self._udp: dict[int, list[asyncio.DatagramTransport]] = {4: [], 6: []}
+        """By version of IP."""
+        self._came_by: dict[str, asyncio.DatagramTransport] = {}
+        """Where there are several: by which of them an address was heard last."""
         self._servers: list[asyncio.Server] = []
         self._streams: dict[Hop, Stream] = {}
         self._open: set[Stream] = set()
@@ -96,7 +100,7 @@ class Transport:
             try:
                 if hop.transport == "udp":
                     endpoint, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self), sock=_bound(hop))
-                    self._udp.append(endpoint)
+                    self._udp[_version(hop.host)].append(endpoint)
                     port = endpoint.get_extra_info("sockname")[1]
                 else:
                     made = partial(Stream, self, hop.transport)
@@ -115,8 +119,8 @@ class Transport:
         if hop.transport == "udp":
             self._send_datagram(data, hop)
             return
-        stream = self._streams.get(hop)
-        if stream is not None and not stream.closing:
+        stream = self._standing(hop)
+        if stream is not None:
             stream.write(data)
         elif hop in self._waiting:
             if sum(map(len, self._waiting[hop])) < QUEUE_LIMIT:
@@ -133,6 +137,24 @@ class Transport:
             self._connecting.add(task)
             task.add_done_callback(self._connecting.discard)
 
+    def _standing(self, hop: Hop) -> Stream | None:
+        """The connection that leads to ``hop``, if there is one.
+
+        To an address that need not prove a name also the only TLS connection that came from there: who gives a Contact
+        by address rarely has a certificate for it.
+        """
+        stream = self._streams.get(hop)
+        if stream is None and hop.transport == "tls" and not hop.name:
+            came = [one for one in self._incoming.get(hop.host, ()) if one.kind == "tls" and one.established]
+            stream = came[0] if len(came) == 1 else None
+        return None if stream is None or stream.closing else stream
+
+    def alias(self, stream: Stream, hop: Hop) -> None:
+        """Send on a connection that came in what goes to ``hop``, unless another one does that already."""
+        if self._standing(hop) in (None, stream):
+            stream.aliases.append(hop)
+            self._streams[hop] = stream
+
     async def stop(self) -> None:
         """Close everything; afterwards nothing is sent, taken or reported any more."""
         self._stopped = True
@@ -143,8 +165,10 @@ class Transport:
             server.close()
         for stream in list(self._open):
             stream.close()
-        for endpoint in self._udp:
-            endpoint.close()
+        for endpoints in self._udp.values():
+            for endpoint in endpoints:
+                endpoint.close()
+            endpoints.clear()
         await asyncio.gather(*connecting, return_exceptions=True)
         self._waiting.clear()
         await asyncio.sleep(0)
@@ -161,12 +185,19 @@ class Transport:
             self.on_failed(hop)
 
     def _send_datagram(self, data: bytes, hop: Hop) -> None:
-        wanted = socket.AF_INET6 if ":" in hop.host else socket.AF_INET
-        for endpoint in self._udp:
-            if endpoint.get_extra_info("socket").family == wanted:
-                endpoint.sendto(data, (hop.host, hop.port))
-                return
-        self.fail(hop)
+        endpoints = self._udp[_version(hop.host)]
+        if not endpoints:
+            self.fail(hop)
+            return
+        endpoint = endpoints[0] if len(endpoints) == 1 else self._came_by.get(hop.host, endpoints[0])
+        endpoint.sendto(data, (hop.host, hop.port))
+
+    def came_by(self, host: str, endpoint: asyncio.DatagramTransport) -> None:
+        """Note by which of several sockets an address speaks: what goes there leaves by the same (RFC 3581 §4)."""
+        if len(self._udp[_version(host)]) > 1:
+            if len(self._came_by) >= REMEMBERED:
+                self._came_by.clear()
+            self._came_by[host] = endpoint
 
     async def _connect(self, hop: Hop) -> None:
         loop = asyncio.get_running_loop()
@@ -242,10 +273,18 @@ class Transport:
         return len(self._open)
 
 
+def _version(host: str) -> int:
+    return 6 if ":" in host else 4
+
+
 def _bound(hop: Hop) -> socket.socket:
     """A UDP socket on ``hop``. Left to uvloop, a bind that fails would leak its transport and say no reason."""
-    made = socket.socket(socket.AF_INET6 if ":" in hop.host else socket.AF_INET, socket.SOCK_DGRAM)
+    six = _version(hop.host) == 6
+    made = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_DGRAM)
     try:
+        if six:
+            # [::] beside 0.0.0.0 on one port, as asyncio has it for streams.
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         made.setblocking(False)
         made.bind((hop.host, hop.port))
     except OSError:
@@ -257,6 +296,10 @@ def _bound(hop: Hop) -> socket.socket:
 class _Datagrams(asyncio.DatagramProtocol):
     def __init__(self, owner: Transport) -> None:
         self._owner = owner
+        self._transport: asyncio.DatagramTransport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
         owner = self._owner
@@ -265,6 +308,7 @@ class _Datagrams(asyncio.DatagramProtocol):
                 owner.tell_bans()
         elif data.strip(b"\r\n\x00"):
             # A datagram of CRLF only is a keep-alive and wants no answer.
+            owner.came_by(addr[0], self._transport)
             owner.on_message(data, Hop("udp", addr[0], addr[1]))
 
     def error_received(self, exc: Exception) -> None:

@@ -14,9 +14,11 @@ from gateway.sip.transaction_layer import TransactionLayer
 
 @dataclass(frozen=True, slots=True)
 class UserAgentSettings:
-    """``advertised``: for each transport the address that stands in our Via and Contact."""
+    """``advertised``: for each transport the address that stands in our Via and Contact; ``advertised6``: likewise
+    towards IPv6 peers, where that is another one."""
 
     advertised: Mapping[str, Hop]
+    advertised6: Mapping[str, Hop] = field(default_factory=dict)
     product: str = "Maskline"
     timers: Timers = field(default_factory=Timers)
 
@@ -24,17 +26,21 @@ class UserAgentSettings:
 class Wire:
     """``token()`` gives fresh unguessable text for tags, branches and Call-IDs."""
 
-    __slots__ = ("_advertised", "layer", "token")
+    __slots__ = ("_advertised", "_advertised6", "layer", "token")
 
     def __init__(self, settings: UserAgentSettings, token: Callable[[], str]) -> None:
         self._advertised = settings.advertised
+        self._advertised6 = settings.advertised6
         self.token = token
         self.layer = TransactionLayer(settings.timers)
 
     def via(self, hop: Hop) -> str:
         """A Via for a new request to ``hop``, with a fresh branch."""
         shown = self._shown(hop)
-        return f"SIP/2.0/{hop.transport.upper()} {shown.host_text}:{shown.port};branch={MAGIC}{self.token()};rport"
+        sent_by = f"{shown.host_text}:{shown.port}"
+        # RFC 5923: whoever takes our connection may send its own requests on it.
+        alias = ";alias" if hop.transport in ("tcp", "tls") else ""
+        return f"SIP/2.0/{hop.transport.upper()} {sent_by};branch={MAGIC}{self.token()};rport{alias}"
 
     def contact(self, hop: Hop) -> str:
         """Our Contact towards ``hop``."""
@@ -46,5 +52,6 @@ class Wire:
         return zlib.crc32(self.token().encode()) / 0xFFFFFFFF
 
     def _shown(self, hop: Hop) -> Hop:
-        shown = self._advertised.get(hop.transport)
-        return shown if shown is not None else next(iter(self._advertised.values()))
+        table = self._advertised6 if self._advertised6 and ":" in hop.host else self._advertised
+        shown = table.get(hop.transport)
+        return shown if shown is not None else next(iter(table.values()))

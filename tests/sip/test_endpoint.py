@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,9 @@ from gateway.sip.endpoint import Core, Endpoint
 from gateway.sip.gate import Gate, GateSettings
 from gateway.sip.hop import Hop
 from gateway.sip.outputs import Accepted, Confirmed, Incoming, Progress
+from gateway.sip.tls import Tls
 from gateway.sip.user_agent import UserAgent, UserAgentSettings
+from tests.sip.pki import Authority
 
 HOST = "127.0.0.1"
 
@@ -63,9 +66,15 @@ Start = Callable[..., Any]
 async def start() -> AsyncIterator[Start]:
     made: list[Endpoint] = []
 
-    async def begin(core: Core, on_outputs: Callable[[list[Any]], None] = lambda outputs: None) -> Endpoint:
-        made.append(Endpoint(core, on_outputs, Gate(GateSettings(), lambda host: True, lambda host: None)))
-        await made[-1].start([Hop("udp", HOST, 0), Hop("tcp", HOST, 0)])
+    async def begin(
+        core: Core,
+        on_outputs: Callable[[list[Any]], None] = lambda outputs: None,
+        listen: Sequence[Hop] = (Hop("udp", HOST, 0),),
+        tls: Tls | None = None,
+    ) -> Endpoint:
+        gate = Gate(GateSettings(), lambda host: True, lambda host: None)
+        made.append(Endpoint(core, on_outputs, gate, tls=tls))
+        await made[-1].start(listen)
         return made[-1]
 
     yield begin
@@ -110,8 +119,11 @@ async def test_no_timer_runs_after_stop(start: Start) -> None:
     assert one._timer is None
 
 
-@pytest.mark.parametrize("transport", [0, 1])
-async def test_two_user_agents_set_up_a_call(start: Start, transport: int) -> None:
+@pytest.mark.parametrize("host", [HOST, "::1"])
+@pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
+async def test_two_user_agents_set_up_a_call(start: Start, tmp_path: Path, transport: str, host: str) -> None:
+    authority = Authority(tmp_path)
+    pair = authority.sign("gw", host)
     numbers = count()
     seen: list[Any] = []
     rings, done = asyncio.Event(), asyncio.Event()
@@ -127,12 +139,13 @@ async def test_two_user_agents_set_up_a_call(start: Start, transport: int) -> No
     for _ in range(2):
         shown: dict[str, Hop] = {}
         agent = UserAgent(UserAgentSettings(shown), lambda: f"t{next(numbers)}")
-        endpoint = await start(agent, note)
+        tls = Tls(certificate=pair.certificate, key=pair.key, ca=authority.ca)
+        endpoint = await start(agent, note, [Hop(transport, host, 0)], tls)
         shown |= {hop.transport: hop for hop in endpoint.bound}
         agents.append((agent, endpoint))
     (caller, from_), (callee, to) = agents
     _, outputs = caller.invite(
-        to.bound[transport], "sip:b@x", from_="<sip:a@x>", to="<sip:b@x>", body=b"offer", now=time.monotonic()
+        to.bound[0], "sip:b@x", from_="<sip:a@x>", to="<sip:b@x>", body=b"offer", now=time.monotonic()
     )
     from_.execute(outputs)
     async with asyncio.timeout(10):
@@ -143,3 +156,9 @@ async def test_two_user_agents_set_up_a_call(start: Start, transport: int) -> No
         await done.wait()
     assert [type(output) for output in seen] == [Incoming, Progress, Accepted, Confirmed]
     assert (from_.faults, to.faults) == (0, 0)
+    shown_host = f"[{host}]" if ":" in host else host
+    via = f"SIP/2.0/{transport.upper()} {shown_host}:{from_.bound[0].port};branch="
+    assert (incoming.request.headers.get("Via") or "").startswith(via)
+    parameter = "" if transport == "udp" else f";transport={transport}"
+    contact = f"<sip:{shown_host}:{from_.bound[0].port}{parameter}>"
+    assert incoming.request.headers.get("Contact") == contact

@@ -304,6 +304,61 @@ async def test_without_a_certificate_nothing_listens_and_nothing_is_dialled(benc
     await bench.until(lambda: bool(bench.failed))
 
 
+@pytest.mark.parametrize("shown", [True, False])
+async def test_an_alias_is_believed_of_who_has_shown_a_certificate(
+    bench: Bench, dial: Dial, authority: Authority, pair: Pair, shown: bool
+) -> None:
+    secured = tls(authority, pair)
+    assert secured.server is not None
+    secured.server.verify_mode = ssl.CERT_OPTIONAL
+    secured.server.load_verify_locations(authority.ca)
+    one = await bench.start(listen=LISTEN, tls=secured)
+    reader, writer = await dial(one, client(authority, pair=authority.sign("c", "c.example") if shown else None))
+    _, second = await dial(one, client(authority))
+    via = f"Via: SIP/2.0/TLS {HOST}:9;branch=z9hG4bK1;alias".encode()
+    for each in (writer, second):
+        each.write(b"OPTIONS sip:a SIP/2.0\r\n" + via + b"\r\nContent-Length: 0\r\n\r\n")
+    await bench.until(lambda: len(bench.messages) == 2)
+    one.send(MESSAGE, Hop("tls", HOST, 9))
+    if shown:
+        async with asyncio.timeout(10):
+            assert await reader.readexactly(len(MESSAGE)) == MESSAGE
+    await bench.until(lambda: bool(bench.failed) is not shown)
+
+
+async def test_the_only_connection_from_an_address_is_used_for_it(
+    bench: Bench, dial: Dial, authority: Authority, pair: Pair
+) -> None:
+    """A carrier's Contact by address is met on the connection that its call came on; two could be two phones."""
+    one = await bench.start(listen=LISTEN, tls=tls(authority, pair))
+    reader, writer = await dial(one, client(authority))
+    writer.write(MESSAGE)
+    await bench.until(lambda: len(bench.messages) == 1)
+    one.send(MESSAGE, Hop("tls", HOST, 9))
+    async with asyncio.timeout(10):
+        assert await reader.readexactly(len(MESSAGE)) == MESSAGE
+    one.send(MESSAGE, Hop("tls", HOST, 9, "gw.example"))
+    await bench.until(lambda: bool(bench.failed))
+    _, second = await dial(one, client(authority))
+    second.write(MESSAGE)
+    await bench.until(lambda: len(bench.messages) == 2)
+    bench.failed.clear()
+    one.send(MESSAGE, Hop("tls", HOST, 9))
+    await bench.until(lambda: bool(bench.failed))
+
+
+async def test_over_ipv6(bench: Bench, authority: Authority) -> None:
+    listen = [Hop("tls", "::1", 0)]
+    one, two = [
+        await bench.start(listen=listen, tls=tls(authority, authority.sign(name, "::1"))) for name in ("one", "two")
+    ]
+    one.send(MESSAGE, two.bound[0])
+    await bench.until(lambda: bool(bench.messages or bench.failed))
+    two.send(MESSAGE, bench.messages[0][1])
+    await bench.until(lambda: len(bench.messages) == 2)
+    assert bench.failed == []
+
+
 def test_all_of_it_under_uvloop(authority: Authority, pair: Pair) -> None:
     """A node's loop is uvloop's: there and back, a refused name, a stranger, an orderly end."""
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections import Counter
 from typing import Any
 
 import pytest
 import uvloop
 
+from gateway.sip.framing import alias_port
 from gateway.sip.hop import Hop
 from gateway.sip.stream import QUEUE_LIMIT
 from tests.sip.loopback import HOST, MESSAGE, Bench, closed, connect, fill, reset, stuck
@@ -147,3 +149,117 @@ async def test_whoever_connected_is_told_of_when_he_goes(bench: Bench) -> None:
     # The side that connected knows no contact there.
     await bench.until(lambda: len(bench.closed) == 2)
     assert bench.closed[1] == bench.messages[1][1]
+
+
+async def test_all_connections_together_are_bounded(bench: Bench) -> None:
+    one = await bench.start(connections=2)
+    writers = []
+    for number in range(2):
+        _, writer = await connect(one)
+        writer.write(MESSAGE)
+        writers.append(writer)
+        await bench.until(lambda count=number: len(bench.messages) > count)  # type: ignore[misc]
+    reader, third = await connect(one)
+    assert await closed(reader) == b""
+    assert (one.counters["too many connections"], one.streams) == (1, 2)
+    for writer in (*writers, third):
+        writer.close()
+
+
+SIX = "::1"
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_over_ipv6_there_and_back(bench: Bench, transport: str) -> None:
+    listen = [Hop(transport, SIX, 0)]
+    one, two = await bench.start(listen=listen), await bench.start(listen=listen)
+    one.send(MESSAGE, two.bound[0])
+    await bench.until(lambda: bool(bench.messages))
+    source = bench.messages[0][1]
+    assert (source.transport, source.host) == (transport, SIX)
+    two.send(MESSAGE, source)
+    await bench.until(lambda: len(bench.messages) == 2)
+    assert bench.messages[1][1] == two.bound[0]
+
+
+def test_both_versions_of_ip_on_one_port() -> None:
+    async def run() -> tuple[list[Hop], Counter[str]]:
+        made = Bench()
+        with socket.socket() as free:
+            free.bind(("0.0.0.0", 0))
+            port = free.getsockname()[1]
+        listen = [Hop(transport, host, port) for transport in ("udp", "tcp") for host in ("0.0.0.0", "::")]
+        both = await made.start(listen=listen)
+        one = await made.start(listen=[Hop("udp", HOST, 0), Hop("udp", SIX, 0)])
+        for transport in ("udp", "tcp"):
+            for host in (HOST, SIX):
+                one.send(MESSAGE, Hop(transport, host, port))
+        await made.until(lambda: len(made.messages) == 4)
+        for _, source in made.messages:
+            both.send(MESSAGE, source)
+        await made.until(lambda: len(made.messages) == 8)
+        for transport_ in made.transports:
+            await transport_.stop()
+        return made.failed, Counter(f"{source.transport} {source.host}" for _, source in made.messages)
+
+    for runner in (asyncio.run, uvloop.run):
+        failed, seen = runner(run())  # type: ignore[operator]
+        assert failed == []
+        assert seen == {f"{transport} {host}": 2 for transport in ("udp", "tcp") for host in (HOST, SIX)}
+
+
+async def test_an_answer_leaves_by_the_socket_that_was_asked(bench: Bench) -> None:
+    """RFC 3581 §4: a NAT lets nothing through that comes from another port."""
+    one = await bench.start(listen=[Hop("udp", HOST, 0), Hop("udp", HOST, 0)])
+    two = await bench.start(listen=[Hop("udp", "127.0.0.2", 0)])
+    for asked in one.bound[::-1]:
+        bench.messages.clear()
+        two.send(MESSAGE, asked)
+        await bench.until(lambda: bool(bench.messages))
+        source = bench.messages[0][1]
+        bench.messages.clear()
+        one.send(MESSAGE, source)
+        await bench.until(lambda: bool(bench.messages))
+        assert bench.messages[0][1] == asked
+
+
+def request(via: str) -> bytes:
+    return b"OPTIONS sip:a SIP/2.0\r\nVia: " + via.encode() + b"\r\nContent-Length: 0\r\n\r\n"
+
+
+@pytest.mark.parametrize("alias", [True, False])
+async def test_a_connection_is_used_for_requests_when_its_maker_says_so(bench: Bench, alias: bool) -> None:
+    """RFC 5923."""
+    one = await bench.start()
+    reader, writer = await connect(one)
+    listens = Hop("tcp", HOST, 9)
+    writer.write(request(f"SIP/2.0/TCP {HOST}:9;branch=z9hG4bK1{';alias' if alias else ''}"))
+    await bench.until(lambda: bool(bench.messages))
+    one.send(MESSAGE, listens)
+    if alias:
+        async with asyncio.timeout(10):
+            assert await reader.readexactly(len(MESSAGE)) == MESSAGE
+        writer.transport.abort()
+        await bench.until(lambda: bool(bench.closed))
+        one.send(MESSAGE, listens)
+    await bench.until(lambda: listens in bench.failed)
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    ("via", "port"),
+    [
+        ("SIP/2.0/TCP 192.0.2.1:5070;branch=z9hG4bK1;alias", 5070),
+        ("SIP/2.0/TLS [2001:db8::1];alias;branch=z9hG4bK1", 5061),
+        ("sip/2.0/tls h.example:7;Alias", 7),
+        ("SIP/2.0/TCP 192.0.2.1:5070;branch=z9hG4bK1", None),
+        ("SIP/2.0/TCP 192.0.2.1:5070;branch=aliased;aliasing=1", None),
+        ("SIP/2.0/UDP 192.0.2.1;alias", None),
+        ("SIP/2.0/TCP 192.0.2.1;branch=a, SIP/2.0/TCP 192.0.2.2;alias", None),
+        ("nonsense", None),
+    ],
+)
+def test_the_port_of_an_alias(via: str, port: int | None) -> None:
+    assert alias_port(request(via), 5061) == port
+    assert alias_port(request(via).replace(b"Via:", b"v :"), 5061) == port
+    assert alias_port(b"SIP/2.0 200 OK\r\nVia: " + via.encode() + b"\r\n\r\n", 5061) is None

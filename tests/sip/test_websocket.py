@@ -37,8 +37,9 @@ async def dial() -> AsyncIterator[Dial]:
 
     async def open_(transport: Transport, **wanted: Any) -> ClientConnection:
         hop = transport.bound[0]
+        host = hop.host_text
         wanted = {"subprotocols": ["sip"], "proxy": None, "compression": None} | wanted
-        made.append(await connect(f"{hop.transport}://{HOST}:{hop.port}/", **wanted))
+        made.append(await connect(f"{hop.transport}://{host}:{hop.port}/", **wanted))
         return made[-1]
 
     yield open_
@@ -58,6 +59,15 @@ async def test_there_and_back(bench: Bench, dial: Dial) -> None:
     assert (source.transport, source.host, page.subprotocol) == ("ws", HOST, "sip")
     one.send(MESSAGE, source)
     assert await page.recv() == TEXT
+
+
+async def test_over_ipv6(bench: Bench, dial: Dial) -> None:
+    one = await bench.start(listen=[Hop("ws", "::1", 0)])
+    page = await dial(one)
+    await page.send(TEXT)
+    await bench.until(lambda: bool(bench.messages))
+    one.send(MESSAGE, bench.messages[0][1])
+    assert (await page.recv(), bench.messages[0][1].host) == (TEXT, "::1")
 
 
 async def test_with_tls(bench: Bench, dial: Dial, tmp_path: Path) -> None:
