@@ -94,7 +94,7 @@ def recording_store(config: Config) -> RecordingStore:
 
 def trunk_settings(trunk: Trunk) -> TrunkSettings:
     """One trunk's."""
-    account, registration = trunk.account, trunk.registration
+    account, registration, challenge = trunk.account, trunk.registration, trunk.challenge
     return TrunkSettings(
         name=trunk.name,
         peers=trunk.hops,
@@ -117,6 +117,10 @@ def trunk_settings(trunk: Trunk) -> TrunkSettings:
         )
         if account.user
         else None,
+        challenge=AccountSettings(challenge.user, challenge.password.get_secret_value(), challenge.realm)
+        if challenge.user
+        else None,
+        challenge_algorithms=challenge.algorithms,
         probe=ProbeSettings(trunk.health_seconds, trunk.health_down_after, trunk.health_up_after)
         if trunk.health == "options"
         else None,

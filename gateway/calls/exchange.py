@@ -17,6 +17,7 @@ from typing import ParamSpec
 from gateway.bindings.decisions import Decision
 from gateway.calls.admission import Admission
 from gateway.calls.call import Call, new_negotiation
+from gateway.calls.challenge import challenge_trunks
 from gateway.calls.identity import called_number, caller_of
 from gateway.calls.leg import Leg
 from gateway.calls.outputs import (
@@ -110,6 +111,8 @@ class Exchange:
         self.trunks = Trunks(settings, token)
         self._plant = Plant(settings, agent, token, self.trunks)
         self._admission = Admission(settings)
+        if any(trunk.challenge is not None for trunk in settings.trunks):
+            challenge_trunks(settings.trunks, self._admission.trunk_of, agent.reception.doors, token)
         self.upkeep = Upkeep(settings, self.trunks, agent)
         if settings.phones is not None:
             self._plant.phones = Phones(settings.phones, agent, self._admission.trunk_of, settings.wall)

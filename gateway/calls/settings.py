@@ -91,6 +91,9 @@ class TrunkSettings:
     calls_per_second_out: float | None = None
     ranks: tuple[Rank, ...] = ()
     account: AccountSettings | None = None
+    challenge: AccountSettings | None = None
+    """What it has to answer challenges with, of ``challenge_algorithms``; None: its address says enough."""
+    challenge_algorithms: tuple[str, ...] = ("SHA-256", "MD5")
     probe: ProbeSettings | None = None
     registration: RegistrationSettings | None = None
     domain: str = ""

@@ -58,6 +58,21 @@ class Account(Section):
         return self
 
 
+class Challenge(Section):
+    """By what the carrier is known to us, besides its address; without a user it isn't asked."""
+
+    user: str = ""
+    password: SecretStr = SecretStr("")
+    realm: str = ""
+    algorithms: tuple[Literal["SHA-256", "MD5", "SHA-512-256"], ...] = Field(("SHA-256", "MD5"), min_length=1)
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Challenge:
+        if self.user and not (self.realm and self.password.get_secret_value()):
+            raise ValueError("user, password and realm: all, or none")
+        return self
+
+
 class Registration(Section):
     """We register ``user`` (of the account, when it is empty) at ``domain``; without a domain we don't."""
 
@@ -96,6 +111,7 @@ class Trunk(Ranked):
     health_up_after: int = Field(2, ge=1, le=100)
     account: Account = Account()
     registration: Registration = Registration()
+    challenge: Challenge = Challenge()
 
     @model_validator(mode="after")
     def _has_a_name_to_register(self) -> Trunk:
