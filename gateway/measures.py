@@ -35,6 +35,7 @@ def watch_parts(tally: Tally, exchange: Exchange, agent: UserAgent, endpoint: En
     tally.source("maskline_sip_faults_total", gauge(lambda: endpoint.faults + exchange.counters["faults"]))
     tally.source("maskline_sip_dropped_total", lambda: words(agent.counters, "dropped "))
     tally.source("maskline_sip_dropped_total", lambda: words(endpoint.transport.counters))
+    tally.source("maskline_sip_large_total", lambda: words(agent.counters, "large "))
 
 
 def make_tap(

@@ -114,7 +114,12 @@ class Node:
         self._store = BindingStore(self._engine)
         self._journal = Journal(self._engine, config.node.name, wall, self._nudge, config.calls.min_recording_seconds)
         here = advertised_hops(config)
-        known = UserAgentSettings(advertised=here, advertised6=config.sip.shown(6), product=config.sip.product)
+        known = UserAgentSettings(
+            advertised=here,
+            advertised6=config.sip.shown(6),
+            product=config.sip.product,
+            udp_limit=config.sip.udp_limit,
+        )
         agent = UserAgent(known, token)
         self._exchange = Exchange(exchange_settings(config), agent, token)
         texts = Forwarder(self._store, self._ask_text, lambda payload: self._journal.put(TextClosed(payload)))

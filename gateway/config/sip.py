@@ -18,6 +18,7 @@ class Sip(Section):
     authorities that the certificates of peers must come from. ``client_ca``: likewise for who connects to us; without
     it nobody is asked. ``origins``: the web pages whose scripts may connect to ws: and wss: sockets, or ``*``.
     ``keep_alive_seconds``: between two signs of life on connections that we made, and on WebSockets; 0: none.
+    ``udp_limit``: larger requests go by TCP where that is heard (gateway.sip.large).
     """
 
     listen: tuple[HopField, ...] = (Hop("udp", "0.0.0.0", 5060), Hop("tcp", "0.0.0.0", 5060))
@@ -30,6 +31,7 @@ class Sip(Section):
     client_ca: str = ""
     origins: tuple[str, ...] = ()
     keep_alive_seconds: Seconds = 0
+    udp_limit: int = Field(1300, ge=500, le=65535)
 
     @model_validator(mode="after")
     def _has_certificate(self) -> Sip:

@@ -47,6 +47,8 @@ METRICS = (
              "SIP messages; code is empty for requests.", "MasklineTrunkFails"),
     _counter("maskline_sip_dropped_total", "reason", "What came on SIP sockets and was not worked on.",
              "MasklineStrangers"),
+    _counter("maskline_sip_large_total", "way", "Requests over sip.udp_limit to UDP peers, by the way they went: by "
+             "TCP, by UDP (TCP has failed there before), by UDP, TCP failed."),
     _counter("maskline_sip_faults_total", "", "Mistakes of ours in the SIP core.", "MasklineFaults"),
     _counter("maskline_calls_total", "mode cause trunk", "Calls that are over, by cause (docs: causes) and the trunk "
              "they came by.", "MasklineNoRoute"),

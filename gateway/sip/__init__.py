@@ -1,7 +1,7 @@
 """SIP (RFC 3261) as pure machines and a thin driver; knows nothing of calls, bindings or media. In reading order:
 
 ``hop`` ``grammar`` ``uri`` ``headers`` ``message`` ``framing`` ``methods`` ``screening`` ``build``   messages
-``transaction`` ``transaction_layer``                       the four machines, and how messages find them
+``transaction`` ``large`` ``transaction_layer``                       the four machines, and how messages find them
 ``wire`` ``dialog`` ``outputs`` ``invite_session`` ``invite_server`` ``invite_client``   one INVITE session of one leg
 ``sessions`` ``stateless`` ``paging`` ``reception``           all sessions; what comes outside of them, and its doors
 ``digest`` ``verifier`` ``authenticator`` ``locations`` ``registrar``   who somebody is, and where

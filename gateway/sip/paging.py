@@ -3,7 +3,7 @@
 in    a server transaction that waits until ``answer``; retransmissions are the transaction's business
 out   a client transaction; its final status, or 408 and 503 for none (RFC 3261 §8.1.3.1), becomes a PageAnswered
 
-A request of more than 1300 bytes goes by TCP, to the same address and port (RFC 3261 §18.1.1).
+A request of more than 1300 bytes goes by TCP, to the same address and port, and never by UDP (RFC 3428 §8).
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ from gateway.sip.account import Account
 from gateway.sip.build import request as build_request
 from gateway.sip.build import response_to
 from gateway.sip.hop import Hop
+from gateway.sip.large import UDP_LIMIT
 from gateway.sip.message import Request, Response
 from gateway.sip.outputs import Output, PageAnswered, PageReceived
 from gateway.sip.stateless import reply_hop
 from gateway.sip.transaction import ClientTransaction, ServerTransaction, Transmit
 from gateway.sip.wire import Wire
-
-UDP_LIMIT = 1300
 
 
 @dataclass(frozen=True, slots=True)

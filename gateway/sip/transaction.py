@@ -17,6 +17,9 @@
     other server     Trying -> Proceeding -> Completed -> Terminated
       J  64*T1 (0)        Completed: resend the response when the request comes again
 
+    both clients, of a large request
+      T  1 s              nothing came by TCP: the request goes by UDP (large.py)
+
 Outputs are ``Transmit``, ``Deliver`` (a response, for the user), ``Failed``. A machine whose ``state`` is TERMINATED is
 forgotten by its layer. Bytes are written once and sent as often as needed.
 """
@@ -29,6 +32,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from gateway.sip.build import ack_for
 from gateway.sip.hop import Hop
+from gateway.sip.large import PATIENCE
 from gateway.sip.message import Request, Response
 
 if TYPE_CHECKING:
@@ -162,15 +166,39 @@ class Transaction:
 class ClientTransaction(Transaction):
     """Common ground of the two client machines: one request, sent until something comes back."""
 
-    __slots__ = ("data", "interval", "owner", "tries")
+    __slots__ = ("_by_udp", "data", "interval", "lowered", "owner", "tries")
 
     def __init__(self, key: tuple[str, ...], request: Request, hop: Hop, values: Timers, state: State) -> None:
         super().__init__(key, request, hop, values, state)
         self.owner: Owner | None = None
         self.tries = 0
         """How many challenges this request has answered before."""
+        self.lowered = False
+        """It was tried by TCP for its size, in vain, and now goes by UDP; for the layer, who sets it back."""
+        self._by_udp: tuple[Request, Hop, bytes] | None = None
         self.data = bytes(request)
         self.interval = values.t1
+
+    def raise_to(self, request: Request, hop: Hop) -> None:
+        """Before the start: it goes by TCP for its size (large.py), by UDP as it was if that fails."""
+        self._by_udp = (self.request, self.hop, self.data)
+        self.request, self.hop, self.data = request, hop, bytes(request)
+
+    def start(self, now: float) -> list[TransactionOutput]:
+        """Send the request."""
+        if self._by_udp is not None:
+            self.timers["T"] = now + PATIENCE
+        return [self._send()]
+
+    def _lower(self, now: float) -> list[TransactionOutput]:
+        """Nothing has come back by TCP: the same by UDP."""
+        if self._by_udp is None or self.state not in (State.CALLING, State.TRYING):
+            return []
+        self.request, self.hop, self.data = self._by_udp
+        self._by_udp = None
+        self.lowered = True
+        self.timers.clear()
+        return self.start(now)
 
     def _send(self) -> Transmit:
         return Transmit(self.data, self.hop, self.request)
@@ -179,8 +207,10 @@ class ClientTransaction(Transaction):
         """A response that matches this transaction."""
         raise NotImplementedError
 
-    def transport_failed(self) -> list[TransactionOutput]:
+    def transport_failed(self, now: float) -> list[TransactionOutput]:
         """The request can't be sent (§17.1.4)."""
+        if self._by_udp is not None:
+            return self._lower(now)
         if self.state in (State.CALLING, State.TRYING):
             self.terminate()
             return [Failed("transport")]
@@ -201,7 +231,7 @@ class InviteClient(ClientTransaction):
         self.timers["B"] = now + self.values.give_up
         if not self.hop.reliable:
             self.timers["A"] = now + self.interval
-        return [self._send()]
+        return super().start(now)
 
     def receive_response(self, response: Response, now: float) -> list[TransactionOutput]:
         """A provisional, a 2xx, or a refusal."""
@@ -229,6 +259,8 @@ class InviteClient(ClientTransaction):
 
     def fire(self, name: str, now: float) -> list[TransactionOutput]:
         """A resends; B gives up; D and M end."""
+        if name == "T":
+            return self._lower(now)
         if name == "A":
             self.interval *= 2
             self.timers["A"] = now + self.interval
@@ -250,7 +282,7 @@ class OtherClient(ClientTransaction):
         self.timers["F"] = now + self.values.give_up
         if not self.hop.reliable:
             self.timers["E"] = now + self.interval
-        return [self._send()]
+        return super().start(now)
 
     def receive_response(self, response: Response, now: float) -> list[TransactionOutput]:
         """A provisional or a final response."""
@@ -266,6 +298,8 @@ class OtherClient(ClientTransaction):
 
     def fire(self, name: str, now: float) -> list[TransactionOutput]:
         """E resends; F gives up; K ends."""
+        if name == "T":
+            return self._lower(now)
         if name == "E":
             self.interval = min(2 * self.interval, self.values.t2)
             self.timers["E"] = now + self.interval

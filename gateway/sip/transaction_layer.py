@@ -12,6 +12,7 @@ from itertools import count
 
 from gateway.sip.headers import MAGIC
 from gateway.sip.hop import Hop
+from gateway.sip.large import Large
 from gateway.sip.message import Request, Response
 from gateway.sip.transaction import (
     ClientTransaction,
@@ -53,10 +54,11 @@ def _merge_key(request: Request) -> Key:
 class TransactionLayer:
     """``emit`` in results: (transaction, Deliver | Failed) for the user, Transmit for the transport."""
 
-    __slots__ = ("_clients", "_ended", "_heap", "_merged", "_order", "_servers", "timers")
+    __slots__ = ("_clients", "_ended", "_heap", "_large", "_merged", "_order", "_servers", "timers")
 
-    def __init__(self, timers: Timers) -> None:
+    def __init__(self, timers: Timers, large: Large | None = None) -> None:
         self.timers = timers
+        self._large = large
         self._clients: dict[Key, ClientTransaction] = {}
         self._servers: dict[Key, ServerTransaction] = {}
         self._merged: dict[Key, ServerTransaction] = {}
@@ -86,6 +88,10 @@ class TransactionLayer:
         transaction = (InviteClient if invite else OtherClient)(key, request, hop, self.timers)
         transaction.owner = owner
         self._clients[key] = transaction
+        if self._large is not None:
+            raised = self._large.by_tcp(request, len(transaction.data), hop, now)
+            if raised is not None:
+                transaction.raise_to(*raised)
         outputs = transaction.start(now)
         self._settle(transaction)
         return transaction, [output for output in outputs if isinstance(output, Transmit)]
@@ -136,13 +142,13 @@ class TransactionLayer:
         transaction.terminate()
         self._settle(transaction)
 
-    def transport_failed(self, hop: Hop) -> list[tuple[ClientTransaction, Failed]]:
-        """Client transactions that can't reach ``hop``."""
-        failed: list[tuple[ClientTransaction, Failed]] = []
+    def transport_failed(self, hop: Hop, now: float) -> list[Transmit | tuple[ClientTransaction, Failed]]:
+        """``hop`` can't be reached: what becomes of the client transactions that want to."""
+        found: list[Transmit | tuple[ClientTransaction, Failed]] = []
         for transaction in [one for one in self._clients.values() if one.hop == hop]:
-            failed += [(transaction, output) for output in transaction.transport_failed() if isinstance(output, Failed)]
+            found += self._told(transaction, transaction.transport_failed(now), now)
             self._settle(transaction)
-        return failed
+        return found
 
     def handle_timeout(self, now: float) -> list[Transmit | tuple[ClientTransaction, Failed]]:
         """Let every transaction that is due act."""
@@ -155,15 +161,26 @@ class TransactionLayer:
         while (deadline := self.deadline) is not None and deadline <= now:
             transaction = heapq.heappop(self._heap)[2]
             transaction.armed = None
-            for output in transaction.handle_timeout(now):
-                match output:
-                    case Transmit():
-                        found.append(output)
-                    case Failed() if isinstance(transaction, ClientTransaction):
-                        found.append((transaction, output))
-                    case _:
-                        pass
+            if isinstance(transaction, ClientTransaction):
+                found += self._told(transaction, transaction.handle_timeout(now), now)
+            else:
+                found += [output for output in transaction.handle_timeout(now) if isinstance(output, Transmit)]
             self._settle(transaction)
+        return found
+
+    def _told(
+        self, transaction: ClientTransaction, outputs: list[TransactionOutput], now: float
+    ) -> list[Transmit | tuple[ClientTransaction, Failed]]:
+        """Outputs of a client transaction, those for its owner with it; and whether it had to leave TCP is noted."""
+        if transaction.lowered and self._large is not None:
+            transaction.lowered = False
+            self._large.failed(transaction.hop, now)
+        found: list[Transmit | tuple[ClientTransaction, Failed]] = []
+        for output in outputs:
+            if isinstance(output, Transmit):
+                found.append(output)
+            elif isinstance(output, Failed):
+                found.append((transaction, output))
         return found
 
     def _settle(self, transaction: Transaction) -> None:

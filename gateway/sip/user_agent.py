@@ -10,7 +10,7 @@ counted in ``counters``.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from gateway.errors import ParseError
 from gateway.sip.account import CHALLENGED, Account, repeat
@@ -44,7 +44,7 @@ from gateway.sip.reception import MALFORMED, Reception
 from gateway.sip.registrar import Registrar
 from gateway.sip.screening import SDP, screen_response
 from gateway.sip.sessions import Sessions
-from gateway.sip.transaction import Deliver, Timers, Transmit
+from gateway.sip.transaction import ClientTransaction, Deliver, Failed, Timers, Transmit
 from gateway.sip.wire import UserAgentSettings, Wire
 
 __all__ = [
@@ -70,8 +70,6 @@ __all__ = [
     "UserAgentSettings",
 ]
 
-UDP_LIMIT = 1300
-
 
 class UserAgent:
     """``token()`` gives fresh unguessable text for tags, branches and Call-IDs.
@@ -84,7 +82,7 @@ class UserAgent:
         self.settings = settings
         self.wire = Wire(settings, token)
         self.layer = self.wire.layer
-        self.counters: Counter[str] = Counter()
+        self.counters: Counter[str] = self.wire.large.counters
         self._sessions = Sessions()
         self.reception = Reception(self.wire, self._sessions, self.counters)
         self.pager = Pager(self.wire)
@@ -124,14 +122,7 @@ class UserAgent:
 
     def handle_timeout(self, now: float) -> list[Output]:
         """Do what is due."""
-        outputs: list[Output] = []
-        for found in self.layer.handle_timeout(now):
-            if isinstance(found, Transmit):
-                outputs.append(found)
-            else:
-                transaction, failed = found
-                if transaction.owner is not None:
-                    outputs += transaction.owner.failed(transaction, failed.reason, now)
+        outputs = self._told(self.layer.handle_timeout(now), now)
         outputs += self._sessions.handle_timeout(now)
         return outputs if self.registrar is None else outputs + self.registrar.handle_timeout(now)
 
@@ -165,15 +156,22 @@ class UserAgent:
 
     def transport_failed(self, hop: Hop, now: float) -> list[Output]:
         """What was sent to ``hop`` can't get there."""
-        outputs: list[Output] = []
-        for transaction, failed in self.layer.transport_failed(hop):
-            if transaction.owner is not None:
-                outputs += transaction.owner.failed(transaction, failed.reason, now)
-        return outputs
+        return self._told(self.layer.transport_failed(hop, now), now)
 
     def connection_closed(self, hop: Hop, now: float) -> list[Output]:
         """A stream that came in is gone."""
         return [] if self.registrar is None else self.registrar.connection_closed(hop, now)
+
+    @staticmethod
+    def _told(found: Iterable[Transmit | tuple[ClientTransaction, Failed]], now: float) -> list[Output]:
+        """What the owners of failed transactions make of it."""
+        outputs: list[Output] = []
+        for one in found:
+            if isinstance(one, Transmit):
+                outputs.append(one)
+            elif one[0].owner is not None:
+                outputs += one[0].owner.failed(one[0], one[1].reason, now)
+        return outputs
 
     def _receive_response(self, response: Response, now: float) -> list[Output]:
         if not screen_response(response):
@@ -232,8 +230,6 @@ class UserAgent:
             content_type=SDP,
         )
         transaction, outputs = self.layer.send(made, target, session, now)
-        if target.transport == "udp" and len(transaction.data) > UDP_LIMIT:
-            self.counters["INVITE over 1300 bytes on UDP"] += 1
         session.begin(transaction)
         self._sessions.add(session, tag)
         return session.id, self._sessions.settle(session, list(outputs))

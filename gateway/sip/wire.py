@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from gateway.sip.headers import MAGIC
 from gateway.sip.hop import Hop
+from gateway.sip.large import UDP_LIMIT, Large
 from gateway.sip.transaction import Timers
 from gateway.sip.transaction_layer import TransactionLayer
 
@@ -21,26 +22,28 @@ class UserAgentSettings:
     advertised6: Mapping[str, Hop] = field(default_factory=dict)
     product: str = "Maskline"
     timers: Timers = field(default_factory=Timers)
+    udp_limit: int = UDP_LIMIT
 
 
 class Wire:
     """``token()`` gives fresh unguessable text for tags, branches and Call-IDs."""
 
-    __slots__ = ("_advertised", "_advertised6", "layer", "token")
+    __slots__ = ("_advertised", "_advertised6", "large", "layer", "token")
 
     def __init__(self, settings: UserAgentSettings, token: Callable[[], str]) -> None:
         self._advertised = settings.advertised
         self._advertised6 = settings.advertised6
         self.token = token
-        self.layer = TransactionLayer(settings.timers)
+        self.large = Large(settings.udp_limit, self.via)
+        self.layer = TransactionLayer(settings.timers, self.large)
 
-    def via(self, hop: Hop) -> str:
-        """A Via for a new request to ``hop``, with a fresh branch."""
+    def via(self, hop: Hop, branch: str = "") -> str:
+        """A Via for a new request to ``hop``, with a fresh branch when none is given."""
         shown = self._shown(hop)
         sent_by = f"{shown.host_text}:{shown.port}"
         # RFC 5923: whoever takes our connection may send its own requests on it.
         alias = ";alias" if hop.transport in ("tcp", "tls") else ""
-        return f"SIP/2.0/{hop.transport.upper()} {sent_by};branch={MAGIC}{self.token()};rport{alias}"
+        return f"SIP/2.0/{hop.transport.upper()} {sent_by};branch={branch or MAGIC + self.token()};rport{alias}"
 
     def contact(self, hop: Hop) -> str:
         """Our Contact towards ``hop``."""

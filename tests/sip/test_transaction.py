@@ -260,9 +260,9 @@ def test_a_request_again_gets_the_same_answer_until_j(hop: Hop, stays: float | N
 def test_a_transport_that_fails_ends_what_still_waits(kind: type[Any]) -> None:
     one = machine(kind, TCP)
     one.start(0.0)
-    assert kinds(one.transport_failed()) == ["failed transport"]
+    assert kinds(one.transport_failed(1.0)) == ["failed transport"]
     assert one.deadline is None
     two = machine(kind, TCP)
     two.start(0.0)
     two.receive_response(reply(two, 100), 0.1)
-    assert two.transport_failed() == []
+    assert two.transport_failed(1.0) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -157,7 +158,7 @@ def test_a_reinvite_is_no_merged_request() -> None:
 )
 def test_branch_and_cseq_method_find_the_client_transaction(answered: Request, found: bool) -> None:
     one = layer()
-    owner = object()
+    owner: Any = SimpleNamespace(account=None)
     transaction, _ = one.send(asked(), UDP, owner, 0.0)
     assert isinstance(transaction, InviteClient)
     assert transaction.owner is owner
@@ -225,7 +226,7 @@ def test_a_hop_that_fails_ends_only_what_still_waits_for_it() -> None:
     elsewhere, _ = one.send(asked(branch="z9hG4bKc"), OTHER, None, 0.0)
     one.receive_response(reply(asked(branch="z9hG4bKb"), 180), 0.1)
     server = one.accept(asked(branch="z9hG4bKd"), TCP)
-    assert one.transport_failed(TCP) == [(waits, Failed("transport"))]
+    assert one.transport_failed(TCP, 1.0) == [(waits, Failed("transport"))]
     states = [transaction.state for transaction in (waits, rings, elsewhere, server)]
     assert states == [State.TERMINATED, State.PROCEEDING, State.CALLING, State.PROCEEDING]
     assert len(one) == 3
