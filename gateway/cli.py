@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from gateway import cli_ledger, cli_token, cli_trace, cli_vault
+from gateway import cli_doctor, cli_ledger, cli_token, cli_trace, cli_vault
 from gateway.config.reading import open_config
 from gateway.numbers import NumberError, PhoneNumber
 
@@ -82,6 +82,9 @@ def explain(
         return bool(lines[-1].good)
 
     raise typer.Exit(0 if asyncio.run(ask()) else 1)
+
+
+app.command()(cli_doctor.doctor)
 
 
 @app.command()
