@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gateway.bindings.models import Application, Number
+from gateway.calls.policy import IdentityPolicy
 from gateway.calls.settings import (
     AccountSettings,
     ExchangeSettings,
@@ -124,6 +125,7 @@ def trunk_settings(trunk: Trunk) -> TrunkSettings:
         probe=ProbeSettings(trunk.health_seconds, trunk.health_down_after, trunk.health_up_after)
         if trunk.health == "options"
         else None,
+        identity=_identity(trunk),
         registration=RegistrationSettings(
             registration.user or account.user,
             registration.domain,
@@ -132,6 +134,15 @@ def trunk_settings(trunk: Trunk) -> TrunkSettings:
         )
         if registration.domain
         else None,
+    )
+
+
+def _identity(trunk: Trunk) -> IdentityPolicy:
+    said = trunk.identity.model_dump()
+    return IdentityPolicy(
+        tel=said.pop("uri") == "tel",
+        shown_rules=NumberRules(**trunk.shown.model_dump()) if trunk.shown is not None else None,
+        **said,
     )
 
 

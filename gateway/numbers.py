@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 
 _DIGITS = re.compile(r"[0-9]{3,20}\Z")
+# Area code, then the number in the city; what is mobile, service or short is none of these (bindings/areas.py).
+CHINESE_FIXED_LINE = re.compile(r"\+86(?:(10|2[0-9])[2-9][0-9]{7}|(?!400|800)([3-9][0-9]{2})[2-9][0-9]{6,7})\Z")
 _SEPARATORS = str.maketrans("", "", " -.()")
 
 
@@ -69,20 +71,32 @@ class PhoneNumber:
 class NumberRules:
     """How one trunk writes numbers. ``strip`` and ``add`` are the trunk's access prefix on calls *to* it.
 
-    ``form`` is ``e164`` (``+86138...``), ``digits`` (``86138...``) or ``national`` (``138...``). Numbers coming in are
-    read in any form after ``strip_in`` has been taken off.
+    =============  ==============  ==============  ===========  ================
+    ``form``       mobile          fixed line      service      abroad
+    =============  ==============  ==============  ===========  ================
+    e164           +8613800000021  +8675526000000  +86400...    +1202...
+    digits         8613800000021   8675526000000   86400...     1202...
+    international  008613800000021 008675526000000 0086400...   001202...
+    national       13800000021     75526000000     400...       001202...
+    dialled        13800000021     075526000000    400...       001202...
+    trunk_prefix   013800000021    075526000000    0400...      001202...
+    =============  ==============  ==============  ===========  ================
+
+    Numbers coming in are read in any form after the first of ``strip_in`` that fits has been taken off.
     """
 
     form: str = "e164"
     country: str = "86"
     add: str = ""
     strip: str = ""
-    strip_in: str = ""
+    strip_in: tuple[str, ...] = ()
 
     def read(self, text: str) -> PhoneNumber:
         """A number as this trunk wrote it. Raises NumberError."""
-        if self.strip_in and text.startswith(self.strip_in):
-            text = text[len(self.strip_in) :]
+        for prefix in self.strip_in:
+            if text.startswith(prefix):
+                text = text[len(prefix) :]
+                break
         return PhoneNumber.parse(text, self.country)
 
     def write(self, number: PhoneNumber) -> str:
@@ -92,8 +106,19 @@ class NumberRules:
                 text = number.national(self.country)
             case "digits":
                 text = number.e164[1:]
+            case "international":
+                text = "00" + number.e164[1:]
+            case "dialled" | "trunk_prefix":
+                text = number.national(self.country)
+                if not text.startswith("00") and (self.form == "trunk_prefix" or _is_fixed(number)):
+                    text = "0" + text
             case _:
                 text = number.e164
         if self.strip and text.startswith(self.strip):
             text = text[len(self.strip) :]
         return self.add + text
+
+
+def _is_fixed(number: PhoneNumber) -> bool:
+    """A Chinese fixed line; in other countries mobiles are dialled with a trunk prefix as well."""
+    return not number.e164.startswith("+86") or CHINESE_FIXED_LINE.match(number.e164) is not None

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from gateway.assembly import exchange_settings
+from gateway.calls.policy import IdentityPolicy
 from gateway.calls.settings import AccountSettings, ProbeSettings, RegistrationSettings
 from gateway.config.reading import ConfigError, load
 from gateway.config.tree import advertised, media_advertised, media_listen
+from gateway.numbers import NumberRules
 from gateway.sip.hop import Hop
 
 ROOT = Path(__file__).parent.parent
@@ -203,6 +205,29 @@ domain = "ims.example"
     assert trunk.probe == ProbeSettings(10, 3, 2)
     (bare,) = exchange_settings(load(write(tmp_path, MINIMAL + 'health = "off"'), {})).trunks
     assert (bare.account, bare.registration, bare.probe) == (None, None, None)
+
+
+def test_the_identity_of_a_trunk(tmp_path: Path) -> None:
+    text = """domain = "ims.example"
+[trunk.identity]
+from = "account"
+uri = "tel"
+asserted = "both"
+caller = ["From"]
+[trunk.shown]
+form = "national"
+[trunk.numbers]
+strip_in = "12593"
+"""
+    config = load(write(tmp_path, MINIMAL + text), {})
+    (trunk,) = exchange_settings(config).trunks
+    assert trunk.identity == IdentityPolicy(
+        from_="account", tel=True, asserted="both", caller=("From",), shown_rules=NumberRules(form="national")
+    )
+    assert trunk.rules == NumberRules(strip_in=("12593",))
+    assert config.without_secrets()["trunk"][0]["identity"]["from"] == "account"
+    (bare,) = exchange_settings(load(write(tmp_path, MINIMAL), {})).trunks
+    assert bare.identity == IdentityPolicy()
 
 
 def test_no_file_and_no_toml(tmp_path: Path) -> None:

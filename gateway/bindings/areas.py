@@ -7,19 +7,15 @@ can't be told without a table of all prefixes: it is unknown here. Numbers of ot
 
 from __future__ import annotations
 
-import re
-
-from gateway.numbers import PhoneNumber
-
-_FIXED = re.compile(r"\+86(?:(10|2[0-9])[2-9][0-9]{7}|(?!400|800)([3-9][0-9]{2})[2-9][0-9]{6,7})\Z")
+from gateway.numbers import CHINESE_FIXED_LINE, PhoneNumber
 
 
 def area_code_of(number: PhoneNumber) -> str | None:
     """City code as dialled (``0755``) of a fixed line, None for any other number."""
-    match = _FIXED.match(number.e164)
+    match = CHINESE_FIXED_LINE.match(number.e164)
     return "0" + (match[1] or match[2]) if match else None
 
 
 def is_fixed_line(number: PhoneNumber) -> bool:
     """Fixed lines may be called through X but may not call it (privatenumber.md section 0)."""
-    return _FIXED.match(number.e164) is not None
+    return CHINESE_FIXED_LINE.match(number.e164) is not None

@@ -370,7 +370,7 @@ class Exchange:
         trunk = self._admission.origin(incoming.source.host, incoming.user)
         if trunk is None:
             return self._turn_away(incoming, 403, "unknown source", now)
-        x = called_number(request, trunk.rules)
+        x = called_number(request, trunk)
         if x is None:
             return self._turn_away(incoming, 404, "no number", now)
         refusal = self._admission.admit(trunk, now)
@@ -399,7 +399,7 @@ class Exchange:
             user_data=None,
             direction=_ABNORMAL,
             x=x,
-            caller=caller_of(request, incoming.user, trunk.rules),
+            caller=caller_of(request, incoming.user, trunk),
             shown=None,
             callee=None,
             started=now,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
 
+from gateway.calls.policy import IdentityPolicy
 from gateway.numbers import NumberRules
 from gateway.sip.hop import Hop
 from gateway.sip.registrar import RegistrarSettings
@@ -94,6 +95,7 @@ class TrunkSettings:
     challenge: AccountSettings | None = None
     """What it has to answer challenges with, of ``challenge_algorithms``; None: its address says enough."""
     challenge_algorithms: tuple[str, ...] = ("SHA-256", "MD5")
+    identity: IdentityPolicy = field(default_factory=IdentityPolicy)
     probe: ProbeSettings | None = None
     registration: RegistrationSettings | None = None
     domain: str = ""

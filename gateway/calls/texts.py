@@ -62,11 +62,11 @@ class Texts:
             return [*self._agent.pager.answer(page.session, 415, now)]
         if page.request.content_type == CONTENT_TYPE:
             return self._receive_3gpp(page, trunk, now)
-        x = called_number(page.request, trunk.rules)
+        x = called_number(page.request, trunk)
         text = plain_text(page.request)
         if x is None or text is None:
             return [*self._agent.pager.answer(page.session, 404 if x is None else 415, now)]
-        return [TextReceived(page.session, trunk.name, caller_of(page.request, page.user, trunk.rules), x, text)]
+        return [TextReceived(page.session, trunk.name, caller_of(page.request, page.user, trunk), x, text)]
 
     def _receive_3gpp(self, page: PageReceived, trunk: TrunkSettings, now: float) -> list[Transmit | TextReceived]:
         try:
@@ -82,9 +82,9 @@ class Texts:
             return [*self.answer(page.session, 202, now)]
         named = _read(trunk, tpdu.address)
         if tpdu.submit:
-            x, sender = named, caller_of(page.request, page.user, trunk.rules)
+            x, sender = named, caller_of(page.request, page.user, trunk)
         else:
-            x, sender = called_number(page.request, trunk.rules), named
+            x, sender = called_number(page.request, trunk), named
         if x is None:
             return [*self.answer(page.session, 404, now)]
         return [TextReceived(page.session, trunk.name, sender, x, tpdu.text, tpdu.piece)]

@@ -13,7 +13,9 @@ def plain(value: Any) -> Any:
     """Dictionaries, lists, numbers and text, ready for JSON."""
     match value:
         case BaseModel():
-            return {name: plain(getattr(value, name)) for name in type(value).model_fields}
+            return {
+                field.alias or name: plain(getattr(value, name)) for name, field in type(value).model_fields.items()
+            }
         case tuple() | list():
             return [plain(item) for item in value]
         case PhoneNumber():

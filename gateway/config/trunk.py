@@ -6,7 +6,7 @@ from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from gateway.config.forms import HopField, Section
 from gateway.sip.hop import DIALLED, Hop
@@ -36,11 +36,36 @@ class Ranked(Section):
 class NumberForm(Section):
     """How a trunk writes numbers; the fields are those of gateway.numbers.NumberRules."""
 
-    form: Literal["e164", "digits", "national"] = "e164"
+    form: Literal["e164", "digits", "international", "national", "dialled", "trunk_prefix"] = "e164"
     country: str = Field("86", pattern=r"^[1-9][0-9]{0,2}$")
     add: str = Field("", pattern=r"^[0-9+*#]{0,16}$")
     strip: str = Field("", pattern=r"^[0-9+*#]{0,16}$")
-    strip_in: str = Field("", pattern=r"^[0-9+*#]{0,16}$")
+    strip_in: tuple[Annotated[str, Field(pattern=r"^[0-9+*#]{1,16}$")], ...] = ()
+
+    @field_validator("strip_in", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: object) -> object:
+        return ((value,) if value else ()) if isinstance(value, str) else value
+
+
+class Identity(Section):
+    """Which headers say who calls, and how; the fields are those of gateway.calls.policy.IdentityPolicy."""
+
+    from_: Literal["shown", "account", "anonymous"] = Field("shown", alias="from")
+    asserted: Literal["sip", "tel", "both", "none"] = "sip"
+    preferred: Literal["sip", "tel", "both", "none"] = "none"
+    privacy: Literal["", "none", "id", "user", "header", "id;critical", "user;id"] = ""
+    diversion: bool = False
+    history: bool = False
+    display: str = Field("", pattern=r"^[^\x00-\x1f\x7f]{0,64}$")
+    uri: Literal["sip", "tel"] = "sip"
+    user_phone: Literal["global", "always", "never"] = "global"
+    phone_context: str = Field("", pattern=r"^(\+[0-9]{1,15}|[A-Za-z0-9.-]{1,253})?$")
+    request_domain: bool = False
+    called: Literal["Request-URI", "To", "P-Called-Party-ID"] = "Request-URI"
+    caller: tuple[Literal["P-Asserted-Identity", "P-Preferred-Identity", "Remote-Party-ID", "From"], ...] = Field(
+        ("P-Asserted-Identity", "P-Preferred-Identity", "From"), min_length=1
+    )
 
 
 class Account(Section):
@@ -94,6 +119,8 @@ class Trunk(Ranked):
     allow: tuple[IPv4Network | IPv6Network, ...] = ()
     domain: str = ""
     numbers: NumberForm = NumberForm()
+    shown: NumberForm | None = None
+    identity: Identity = Identity()
     codecs: tuple[Literal["PCMA", "PCMU"], ...] = Field(("PCMA", "PCMU"), min_length=1)
     early_media: bool = True
     media_networks: tuple[IPv4Network | IPv6Network, ...] = ()
