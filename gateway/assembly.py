@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from gateway.bindings.models import Application, Number
 from gateway.calls.policy import IdentityPolicy
@@ -69,6 +70,10 @@ def exchange_settings(config: Config) -> ExchangeSettings:
         # A net under the web process's own time limit.
         question_timeout=config.events.question_seconds + 1.0,
         allowed_prefixes=calls.allowed_prefixes,
+        longest=calls.longest_seconds,
+        surge_factor=calls.surge_factor,
+        surge_floor=calls.surge_floor,
+        zone=ZoneInfo(config.records.time_zone),
         home=calls.home,
         international_in=calls.international_in,
         international_out=calls.international_out,

@@ -50,7 +50,9 @@ class Cause(IntEnum):
     CONNECT_TIMEOUT = 8035
     INTERNATIONAL_IN_BARRED = 8042
     INTERNATIONAL_OUT_BARRED = 8043
+    DURATION_LIMIT = 8044
     RATE_LIMIT_CALLER = 8047
+    RATE_LIMIT_CALLEE = 8048
     RATE_LIMIT_NUMBER = 8049
     OUTSIDE_HOURS = 8050
     ENTERPRISE_SUSPENDED = 8051
@@ -121,6 +123,8 @@ _ROWS: dict[Cause, _Row] = {
     Cause.INTERNATIONAL_IN_BARRED: _Row("Calls from abroad are barred.", 403, 21),
     Cause.INTERNATIONAL_OUT_BARRED: _Row("Calls to abroad are barred.", 403, 21),
     Cause.RATE_LIMIT_CALLER: _Row("The call rate of the caller is limited.", 503, 42),
+    Cause.RATE_LIMIT_CALLEE: _Row("The call rate of the callee is limited.", 503, 42),
+    Cause.DURATION_LIMIT: _Row("The application has used up its minutes of today.", 403, 21),
     Cause.RATE_LIMIT_NUMBER: _Row("The calls of the number are limited.", 503, 42),
     Cause.OUTSIDE_HOURS: _Row("Calls are not permitted at this hour.", 403, 21),
     Cause.ENTERPRISE_SUSPENDED: _Row("The enterprise is suspended.", 403, 21),

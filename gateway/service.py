@@ -19,8 +19,10 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import structlog
 import uvloop
@@ -30,6 +32,7 @@ from rich.markup import escape
 from gateway.assembly import advertised_hops, exchange_settings, gate_settings, hep_settings
 from gateway.bindings.store import BindingStore
 from gateway.calls.exchange import Exchange
+from gateway.calls.history import History
 from gateway.calls.journal import Journal
 from gateway.calls.media_pool import MediaPool
 from gateway.calls.outputs import TextClosed
@@ -99,6 +102,10 @@ def _standing(ban: Ban) -> StandingBan:
     )
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 def token() -> str:
     """Fresh unguessable text for tags, branches, call and session ids: 96 bits."""
     return secrets.token_hex(12)
@@ -149,6 +156,9 @@ class Node:
             on_gone=self._board.worker_gone,
         )
         self._board.attach(self._endpoint, self._pool)
+        self._history = History(
+            self._engine, self._exchange.quota.talk, self._exchange.usual, ZoneInfo(config.records.time_zone), _now
+        )
         self._listening: socket.socket | None = None
         self._channel: Channel | None = None
         self._web: asyncio.subprocess.Process | None = None
@@ -171,6 +181,7 @@ class Node:
             self._started.set()
             self._watch(watch_stalls(self._tally, "signalling"))
             self._watch(self._tap.tidy())
+            self._watch(self._history.run())
             self._nudge()
             self._greet()
             await self._stopping.wait()
@@ -187,6 +198,8 @@ class Node:
         await asyncio.to_thread(check_folders, config)
         check_media(config)
         open_certificate(config)
+        with needed("database.url", Exception):
+            await self._history.load()
         await self._journal.start()
         with needed("sip.listen"):
             await self._endpoint.start(config.sip.listen)

@@ -36,12 +36,16 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much of a node an application, one of its X and one caller may have (models.Application); None: no limit."""
+    """How much of a node an application, its numbers and parties may have (models.Application); None: no limit."""
 
     calls: int | None = None
     calls_per_second: float | None = None
     calls_per_x: int | None = None
     calls_per_caller_minute: int | None = None
+    calls_per_caller_hour: int | None = None
+    calls_per_callee_hour: int | None = None
+    calls_per_x_hour: int | None = None
+    minutes_per_day: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +140,10 @@ def limits_of(application: Application) -> Limits:
         calls_per_second=application.calls_per_second,
         calls_per_x=application.max_calls_per_x,
         calls_per_caller_minute=application.calls_per_caller_minute,
+        calls_per_caller_hour=application.calls_per_caller_hour,
+        calls_per_callee_hour=application.calls_per_callee_hour,
+        calls_per_x_hour=application.calls_per_x_hour,
+        minutes_per_day=application.minutes_per_day,
     )
 
 

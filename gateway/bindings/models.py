@@ -124,7 +124,8 @@ class Application:
     """One customer application. ``signature``: header generation of our callbacks, WSSE, AKSK or both.
 
     ``tones``: files by use (see gateway.calls.settings.ToneFiles). Limits are None for none: calls standing and calls a
-    second of the application, calls standing of one X, calls a minute of one caller. ``hours``: "08:00-22:00" when
+    second of the application, calls standing of one X, calls a minute of one caller, calls an hour of one
+    caller, callee and X, minutes of talk a day of the application. ``hours``: "08:00-22:00" when
     calls are let through, "" always, by the clock of ``time_zone``. ``bind_hours``: life of an AXE binding that names
     none, 0 for ever. ``suspended``: the
     enterprise that it belongs to is.
@@ -163,6 +164,10 @@ class Application:
     calls_per_second: float | None = None
     max_calls_per_x: int | None = None
     calls_per_caller_minute: int | None = None
+    calls_per_caller_hour: int | None = None
+    calls_per_callee_hour: int | None = None
+    calls_per_x_hour: int | None = None
+    minutes_per_day: int | None = None
     hours: str = ""
     time_zone: str = "Asia/Shanghai"
     sms_content: bool = False

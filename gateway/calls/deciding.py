@@ -12,6 +12,8 @@ from gateway.calls.opening import Opening
 from gateway.calls.refusing import Refusing, refusal_tone
 from gateway.calls.ringing import Ringing
 
+_HOUR = 3600
+
 if TYPE_CHECKING:
     from gateway.calls.call import Call
 
@@ -51,12 +53,19 @@ def _tones(decision: Decision) -> str:
 def _barred(call: Call, decision: Decision, now: float) -> Decision:
     if isinstance(decision, Reject):
         return decision
-    record = call.record
-    cause = barred(call.settings, record.caller, decision)
+    record, quota, settings = call.record, call.plant.quota, call.settings
+    cause = barred(settings, record.caller, decision)
     if cause is None and not call.admitted:
-        quota = call.plant.quota
-        cause = quota.admit(decision.limits, decision.application, record.x, record.caller, now)
+        limits, application = decision.limits, decision.application
+        day = "" if limits.minutes_per_day is None else settings.wall(now).astimezone(settings.zone).date().isoformat()
+        cause = quota.admit(limits, application, record.x, record.caller, now, day)
         call.admitted = cause is None
+        if call.admitted:
+            surge = call.plant.usual.count(application, int(settings.wall(now).timestamp()) // _HOUR)
+            if surge is not None:
+                call.out.append(surge)
+    if cause is None and isinstance(decision, Connect):
+        cause = quota.admit_callee(decision.limits, decision.application, decision.callee, now)
     return decision if cause is None else barred_by(cause, decision)
 
 

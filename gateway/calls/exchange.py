@@ -42,6 +42,7 @@ from gateway.calls.plant import Plant
 from gateway.calls.record import CallRecord
 from gateway.calls.resolving import Resolving
 from gateway.calls.settings import ExchangeSettings, ToneFiles, TrunkSettings
+from gateway.calls.surge import Surge, Usual
 from gateway.calls.texts import Texts
 from gateway.calls.trunk_status import statuses
 from gateway.calls.trunks import Trunks
@@ -95,6 +96,7 @@ _OUTWARD = (
     TextReceived,
     TextAnswered,
     TrunkChanged,
+    Surge,
 )
 _ABNORMAL = 2
 
@@ -109,7 +111,9 @@ class Exchange:
 
     def __init__(self, settings: ExchangeSettings, agent: UserAgent, token: Callable[[], str]) -> None:
         self.trunks = Trunks(settings, token)
-        self._plant = Plant(settings, agent, token, self.trunks)
+        self.usual = Usual(settings.surge_factor, settings.surge_floor)
+        self._plant = Plant(settings, agent, token, self.trunks, self.usual)
+        self.quota = self._plant.quota
         self._admission = Admission(settings)
         if any(trunk.challenge is not None for trunk in settings.trunks):
             challenge_trunks(settings.trunks, self._admission.trunk_of, agent.reception.doors, token)
@@ -332,6 +336,9 @@ class Exchange:
                 self._callers.pop(call.caller_id, None)
                 self._admission.release(call.caller.trunk)
                 self.trunks.release(call.carried)
+                if call.record.answered is not None:
+                    ended = now if call.record.ended is None else call.record.ended
+                    self._plant.quota.talk.ended(call.record.application, call.record.answered, ended)
                 if call.admitted:
                     self._plant.quota.release(call.record.application, call.record.x)
                 for leg in call.legs:

@@ -16,6 +16,7 @@ from typing import Any
 from gateway.bindings.decisions import Connect
 from gateway.calls.events import Event
 from gateway.calls.record import CallRecord
+from gateway.calls.surge import Surge
 from gateway.numbers import PhoneNumber
 from gateway.sms.tpdu import Piece
 from media.control import Command
@@ -181,4 +182,5 @@ CallOutput = (
     | TextReceived
     | TextAnswered
     | TrunkChanged
+    | Surge
 )

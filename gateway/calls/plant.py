@@ -11,6 +11,7 @@ from gateway.calls.media_session import Workers
 from gateway.calls.phones import Phones
 from gateway.calls.quota import Quota
 from gateway.calls.settings import ExchangeSettings
+from gateway.calls.surge import Usual
 from gateway.calls.trunks import Trunks
 from gateway.calls.ways import Way
 from gateway.numbers import PhoneNumber
@@ -28,6 +29,7 @@ class Plant:
     agent: UserAgent
     token: Callable[[], str]
     trunks: Trunks
+    usual: Usual
     phones: Phones | None = None
     workers: Workers = field(default_factory=Workers)
     quota: Quota = field(default_factory=Quota)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from ipaddress import IPv4Network, IPv6Network
 
 from gateway.calls.policy import IdentityPolicy
@@ -175,7 +175,8 @@ class ExchangeSettings:
     """Times are seconds. ``wall`` turns a monotonic time into an aware datetime; ``spool`` is the spool folder.
 
     ``allowed_prefixes``: what a callee's number must start with, one of them (none: anything); numbers that don't start
-    with ``home`` are abroad.
+    with ``home`` are abroad. ``longest``: seconds from the answer after which any call ends, 0 for none.
+    ``surge_factor`` and ``surge_floor``: see surge.py. ``zone``: whose days an application's minutes are counted by.
 
     ========================= ====================================================================================
     ring_timeout              from the callee's first 180 to giving up (NO_ANSWER)
@@ -222,6 +223,10 @@ class ExchangeSettings:
     next_digit_timeout: float = 5.0
     prompt_cap: float = 60.0
     allowed_prefixes: tuple[str, ...] = ()
+    longest: float = 0.0
+    surge_factor: float = 3.0
+    surge_floor: int = 50
+    zone: tzinfo = UTC
     home: str = "+86"
     international_in: bool = False
     international_out: bool = False

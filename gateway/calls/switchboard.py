@@ -34,6 +34,7 @@ from gateway.calls.outputs import (
     TrunkChanged,
 )
 from gateway.calls.record import CallRecord
+from gateway.calls.surge import Surge
 from gateway.calls.verdict import decided
 from gateway.metrics.calls import count_call, count_media
 from gateway.metrics.tally import Tally
@@ -124,6 +125,8 @@ class Switchboard:
                     note("a trunk's state has changed", trunk=trunk, peer=peer, state=state, why=why)
                     if self.exchange.upkeep.left:
                         self._left.set()
+                case Surge(application, calls, usual):
+                    _log.warning("far more calls than usual", application=application, calls=calls, usual=round(usual))
                 case Faulted(call, error):
                     _log.error("a fault of ours ended a call", call=call, exc_info=error)
                 case _:

@@ -47,6 +47,7 @@ class Talking(Phase):
         self._notice = call.tone(decision.notice)
         self._tones = self._files(decision)
         self._to_notify = {side for side, files in self._tones.items() if files}
+        call.plant.quota.talk.answered(call.record.application, now)
         call.change(answered=now)
         call.accept_caller(now)
         call.out.append(Publish(call.id, call.event(Answered, now)))
@@ -84,11 +85,12 @@ class Talking(Phase):
         call.out.append(RecordingStarted(call.id, name, path, call.record))
 
     def _set_limits(self, decision: Connect, now: float) -> None:
-        if decision.max_seconds:
-            self.call.set_alarm("maximum", now + decision.max_seconds)
+        longest = min(filter(None, (decision.max_seconds, self.call.settings.longest)), default=0)
+        if longest:
+            self.call.set_alarm("maximum", now + longest)
             before = self.call.settings.last_minute
-            if decision.max_seconds > before and self.call.tone(decision.last_minute) is not None:
-                self.call.set_alarm("last minute", now + decision.max_seconds - before)
+            if longest > before and self.call.tone(decision.last_minute) is not None:
+                self.call.set_alarm("last minute", now + longest - before)
 
     def _connect(self) -> None:
         """Both hear each other, as soon as no tone plays to them."""

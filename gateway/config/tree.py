@@ -105,7 +105,9 @@ class Database(Section):
 
 class Calls(Section):
     """Policy of the call path. Times in seconds. Numbers that don't start with ``home`` are abroad; a callee's number
-    must start with one of ``allowed_prefixes``, if there are any."""
+    must start with one of ``allowed_prefixes``, if there are any. ``longest_seconds``: the longest that any call may
+    last, 0 for no end. ``surge_factor``: so many times an application's usual hour are told of (0: never), from
+    ``surge_floor`` calls on."""
 
     ring_seconds: Seconds = 60
     connect_seconds: Seconds = 90
@@ -120,6 +122,9 @@ class Calls(Section):
     international_in: bool = False
     international_out: bool = False
     allowed_prefixes: tuple[Annotated[str, Field(pattern=r"^\+[0-9]{1,15}$")], ...] = ()
+    longest_seconds: int = Field(0, ge=0)
+    surge_factor: float = Field(3, ge=0)
+    surge_floor: int = Field(50, ge=1)
 
 
 class Events(Section):
@@ -231,6 +236,10 @@ class ApplicationEntry(Section):
     calls_per_second: float | None = Field(None, gt=0)
     max_calls_per_x: int | None = Field(None, ge=1)
     calls_per_caller_minute: int | None = Field(None, ge=1)
+    calls_per_caller_hour: int | None = Field(None, ge=1)
+    calls_per_callee_hour: int | None = Field(None, ge=1)
+    calls_per_x_hour: int | None = Field(None, ge=1)
+    minutes_per_day: int | None = Field(None, ge=1)
     hours: Hours = ""
     time_zone: TimeZone = "Asia/Shanghai"
 
