@@ -132,7 +132,8 @@ cdr = Table(
     Column("ended_at", Float, nullable=False), Column("answered", Boolean, nullable=False),
     Column("seconds", Float, nullable=False), Column("cause", Integer, nullable=False),
     Column("recorded", Boolean, nullable=False), Column("payload", Sealed("cdr.payload"), nullable=False),
-    Index("ix_cdr_ended", "ended_at", "session"), Index("ix_cdr_application", "application", "ended_at"),
+    Column("quality", Text), Index("ix_cdr_ended", "ended_at", "session"),
+    Index("ix_cdr_application", "application", "ended_at"),
     Index("ix_cdr_x", "x", "ended_at"), Index("ix_cdr_caller", "caller", "ended_at"),
     Index("ix_cdr_callee", "callee", "ended_at"),
 )  # fmt: skip

@@ -152,6 +152,7 @@ class Node:
             ports=config.media.ports,
             workers=config.media.workers,
             rest=config.media.rest_seconds,
+            dscp=config.media.dscp,
             on_report=self._board.media_report,
             on_gone=self._board.worker_gone,
         )

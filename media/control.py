@@ -38,7 +38,7 @@ class Connect(_Message, frozen=True, kw_only=True):
     ``events_in``: the one it sends them with, None when it is the same.
     ``ptime``: milliseconds of each packet that we send to it (10..120), whatever the other leg's party sends.
     ``sends``/``receives``: the party's direction (hold: False). ``learn``: the leg is behind NAT: accept the first
-    source from ``learn_from`` once, until the next Connect.
+    source from ``learn_from`` once, until the next Connect. ``rtcp_mux``: our RTCP goes to the RTP port, from ours.
     """
 
     session: str
@@ -55,6 +55,7 @@ class Connect(_Message, frozen=True, kw_only=True):
     learn: bool = False
     learn_from: str = ""
     events_in: int | None = None
+    rtcp_mux: bool = False
 
 
 class Relay(_Message, frozen=True):
@@ -106,7 +107,8 @@ class Record(_Message, frozen=True):
 
 
 class Watch(_Message, frozen=True):
-    """Report Silent when a leg that should send has sent nothing for ``seconds`` (0: don't watch)."""
+    """Report Silent when a leg that should send has sent nothing for ``seconds`` (0: don't watch), and Unheard when
+    nothing at all has come of it 3 s from now."""
 
     session: str
     seconds: float
@@ -199,6 +201,43 @@ class Silent(_Message, frozen=True):
     leg: int
 
 
+class Unheard(_Message, frozen=True, kw_only=True):
+    """Nothing has come of a leg for ``seconds`` since the Watch. ``host``/``port``: where its SDP says that it sends
+    from; ``source``/``source_port``: who was refused there last ("", 0: nobody), ``refused``: how many packets."""
+
+    session: str
+    leg: int
+    seconds: float
+    host: str
+    port: int
+    source: str
+    source_port: int
+    refused: int
+
+
+class LegQuality(msgspec.Struct, frozen=True, array_like=True):
+    """One leg over about 5 s: packets of its party received and lost, jitter and round trip (-1.0: unknown) in seconds,
+    the estimated score of what its party says (0.0: it sent nothing). ``far_``: what its party reported of our packets
+    (part of one lost, -1.0: nothing)."""
+
+    received: int
+    lost: int
+    jitter: float
+    round_trip: float
+    mos: float
+    far_lost: float
+    far_jitter: float
+    far_mos: float
+
+
+class Quality(_Message, frozen=True):
+    """Both legs over the last 5 s; at the end of a session over the rest, if that is more than 1 s."""
+
+    session: str
+    caller: LegQuality
+    callee: LegQuality
+
+
 class LegStats(msgspec.Struct, frozen=True):
     """What one leg's receiver counted: packets and octets received, lost (RFC 3550 A.3), refused by the latch, sent;
     interarrival jitter in seconds."""
@@ -236,7 +275,7 @@ class Usage(_Message, frozen=True, kw_only=True):
 
 STALLS = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
-Report = Usage | Ready | Opened | OpenFailed | Heard | Played | Digit | Silent | Closed
+Report = Usage | Ready | Opened | OpenFailed | Heard | Played | Digit | Silent | Unheard | Quality | Closed
 
 encode = msgspec.msgpack.Encoder().encode
 decode_command = msgspec.msgpack.Decoder(Command).decode

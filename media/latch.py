@@ -33,6 +33,11 @@ class Latch:
         return self._signalled if all(self._signalled) else None
 
     @property
+    def signalled(self) -> Source:
+        """What the SDP says; "" for an address that is none."""
+        return self._signalled
+
+    @property
     def host(self) -> str:
         """The address that the party's RTCP comes from too."""
         return self.locked[0] if self.locked is not None else self._signalled[0]

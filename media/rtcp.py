@@ -1,12 +1,14 @@
 """RTCP (RFC 3550 §6): reports of our own on each leg. A party's are read, never forwarded: its CNAME names it.
 
-Of what a party sends only the time of its sender report is kept, so that it can measure the round trip from ours (LSR
-and DLSR, §6.4.1). RR, SDES, BYE and what is unknown is walked over; the end of a call is SIP's to say.
+Of what a party sends two things count: the time of its sender report, so that it can measure the round trip from ours
+(LSR and DLSR, §6.4.1), and its reception report on our stream. SDES, BYE, APP, XR and what is unknown is walked over;
+the end of a call is SIP's to say.
 """
 
 from __future__ import annotations
 
 from struct import Struct
+from typing import NamedTuple
 
 from media.receiver import Receiver
 from media.sender import Sender
@@ -21,23 +23,51 @@ _RR = Struct(">BBHI")
 _BLOCK = Struct(">IIIIII")
 
 
-def sender_time(data: bytes) -> tuple[int, int] | None:
-    """SSRC and the middle 32 bits of the NTP time of the sender report in a compound packet; None without one.
+class Block(NamedTuple):
+    """A reception report on our stream (§6.4.1): lost since the last one in 256ths, jitter in samples, LSR and DLSR."""
 
-    A compound packet whose lengths do not add up counts as none (§A.2).
-    """
-    position, found = 0, None
+    fraction: int
+    jitter: int
+    last_report: int
+    delay: int
+
+
+class Told(NamedTuple):
+    """``ssrc`` (-1: no sender report) and ``sent``, the middle 32 bits of its NTP time; ``block`` on our stream."""
+
+    ssrc: int
+    sent: int
+    block: Block | None
+
+
+def read(data: bytes, ours: int) -> Told | None:
+    """What a compound packet tells the sender of the stream ``ours``. None when its lengths do not add up (§A.2)."""
+    position, ssrc, sent, block = 0, -1, 0, None
     while position < len(data):
-        if len(data) - position < 8 or data[position] & 0xC0 != 0x80:
+        if len(data) - position < 4 or data[position] & 0xC0 != 0x80:
             return None
         size = 4 + 4 * int.from_bytes(data[position + 2 : position + 4], "big")
+        kind, count = data[position + 1], data[position] & 31
         if position + size > len(data):
             return None
-        if data[position + 1] == SENDER_REPORT and size >= 28:
-            ssrc = int.from_bytes(data[position + 4 : position + 8], "big")
-            found = ssrc, int.from_bytes(data[position + 10 : position + 14], "big")
+        blocks = {SENDER_REPORT: 28, RECEIVER_REPORT: 8}.get(kind, 0)
+        if blocks:
+            if size < blocks + 24 * count:
+                return None
+            if kind == SENDER_REPORT:
+                ssrc = int.from_bytes(data[position + 4 : position + 8], "big")
+                sent = int.from_bytes(data[position + 10 : position + 14], "big")
+            for start in range(position + blocks, position + blocks + 24 * count, 24):
+                source, lost, _, jitter, last_report, delay = _BLOCK.unpack_from(data, start)
+                if source == ours:
+                    block = Block(lost >> 24, jitter, last_report, delay)
         position += size
-    return found
+    return Told(ssrc, sent, block)
+
+
+def middle(wall: float) -> int:
+    """The middle 32 bits of the NTP time of an epoch time."""
+    return int((wall + NTP_EPOCH) * 65536) & 0xFFFFFFFF
 
 
 def report(sender: Sender, receiver: Receiver, wall: float, now: float) -> bytes:

@@ -22,6 +22,7 @@ from media.dtmf import Detector
 from media.g711 import ALAW_TO_ULAW, PCMA, PCMU, ULAW_TO_ALAW
 from media.latch import Latch, Source
 from media.player import Player
+from media.quality import Gauge
 from media.receiver import LEAP, Receiver
 from media.repacking import Repacker
 from media.rtp import HEADER, RATE, payload_of
@@ -32,6 +33,8 @@ Tape = Callable[[int, float, bytes], None]
 COMFORT_NOISE = 13
 _G711 = (PCMA, PCMU)
 _PTIMES = range(10, 121)
+_RTCP = range(192, 224)
+"""The second octet of RTCP, on a port that it shares with RTP (RFC 5761 §4)."""
 # As floats: the interpreter is quicker when both sides are of one type.
 _RATE = float(RATE)
 _LEAP = float(LEAP)
@@ -43,10 +46,10 @@ class Leg:
     """One party. ``target`` is where its RTP goes, None when there is nowhere; ``port`` our RTP port for it."""
 
     __slots__ = (
-        "codec", "digits", "ears", "events", "events_in", "heard", "heard_at", "hears", "keys", "latch", "length",
-        "malformed", "news", "onward", "other", "player", "port", "ptime", "receiver", "receives", "refused",
-        "repacker", "rtcp_target", "samples", "sender", "sends", "session", "side", "silent", "straight", "tape",
-        "target", "told", "undelivered", "watch",
+        "codec", "digits", "ears", "events", "events_in", "gauge", "heard", "heard_at", "hears", "keys", "latch",
+        "length", "malformed", "muxed", "news", "onward", "other", "player", "port", "ptime", "receiver", "receives",
+        "refused", "repacker", "rtcp_mux", "rtcp_target", "samples", "sender", "sends", "session", "side", "silent",
+        "straight", "stranger", "tape", "target", "told", "undelivered", "watch", "watched_from",
     )  # fmt: skip
 
     def __init__(self, session: str, side: int, port: int, sender: Sender) -> None:
@@ -94,6 +97,14 @@ class Leg:
         self.heard_at = 0.0
         self.watch: object = None
         """The mark of the running silence timer."""
+        self.watched_from = 0
+        """Packets that had been received when the watch began."""
+        self.gauge = Gauge()
+        self.rtcp_mux = False
+        self.muxed = b""
+        """RTCP that came to the RTP port (RFC 5761), to be read."""
+        self.stranger: Source | None = None
+        """Whom the latch has refused last."""
         self.refused = 0
         self.malformed = 0
 
@@ -103,6 +114,7 @@ class Leg:
         """What the party's SDP says now."""
         self.latch = Latch(told.host, told.port, told.networks, told.learn_from if told.learn else "")
         self.target = target = self.latch.target
+        self.rtcp_mux = told.rtcp_mux
         self.rtcp_target = (target[0], told.rtcp_port or told.port + 1) if target is not None else None
         self.codec = self.sender.codec = told.codec
         self.events = -1 if told.events is None else told.events
@@ -145,6 +157,7 @@ class Leg:
         latch = self.latch
         if latch is None or not latch.admits(source):
             self.refused += 1
+            self.stranger = source
             return False
         self.target = latch.target
         return True
@@ -185,6 +198,9 @@ class Leg:
 
     def _consider(self, data: bytes, now: float) -> bytes | None:
         self.straight = -1
+        if len(data) >= 8 and data[0] & 0xC0 == 0x80 and data[1] in _RTCP:
+            self.muxed, self.news = data, True
+            return None
         payload = payload_of(data)
         if payload is None:
             self.malformed += 1

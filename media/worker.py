@@ -41,7 +41,6 @@ from media.tones import LIMIT, ToneError, parse_tone
 _DATAGRAM = 2048
 _BATCH = 128
 _PACE = 0.001
-_EXPEDITED = 46 << 2
 _AF_UNSPEC = b"\0" * 16
 _TONES = 64 << 20
 _COMPLAIN_EVERY = 60.0
@@ -110,9 +109,11 @@ class Tones:
 class Worker:
     """The loop; ``run`` is the process's life."""
 
-    def __init__(self, control_socket: socket.socket, host: str, ports: PortPool) -> None:
+    def __init__(self, control_socket: socket.socket, host: str, ports: PortPool, dscp: int = 46) -> None:
         self._control = control_socket
         self._host = host
+        self._class = dscp << 2
+        """The octet that carries it (RFC 2474 §3)."""
         self._family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._flusher = SpoolFlusher()
         self._room = Room(ports, random.SystemRandom().getrandbits, Tones().load, self._flusher.open, time.time)
@@ -348,9 +349,9 @@ class Worker:
             raise
         with contextlib.suppress(OSError):
             if self._family == socket.AF_INET:
-                bound.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, _EXPEDITED)
+                bound.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, self._class)
             else:
-                bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, _EXPEDITED)
+                bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, self._class)
         return bound
 
     def _close(self, port: int) -> None:
@@ -369,6 +370,7 @@ def main() -> None:
     parser.add_argument("--ports", required=True)
     parser.add_argument("--host", required=True)
     parser.add_argument("--rest", type=float, required=True)
+    parser.add_argument("--dscp", type=int, default=46)
     arguments = parser.parse_args()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
@@ -376,7 +378,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     low, high = (int(part) for part in arguments.ports.split("-"))
     end = socket.socket(fileno=arguments.control_fd)
-    worker = Worker(end, arguments.host, PortPool(low, high, arguments.rest))
+    worker = Worker(end, arguments.host, PortPool(low, high, arguments.rest), arguments.dscp)
     gc.freeze()
     worker.run()
 

@@ -36,7 +36,8 @@ MOST_DAYS, BY_DAY = 184, 31
 
 
 class Cdr(BaseModel):
-    """A call that is over. ``seconds``: of talk; ``cause``: 0, or ulFailReason; ``way``: the trunk to the callee."""
+    """A call that is over. ``seconds``: of talk; ``cause``: 0, or ulFailReason; ``way``: the trunk to the callee;
+    ``quality``: how well both legs were heard (gateway.calls.quality), null for a call without sound."""
 
     session: str
     application: str
@@ -58,6 +59,7 @@ class Cdr(BaseModel):
     sip_status: int
     recording: str | None
     user_data: str | None
+    quality: dict[str, Any] | None
 
 
 class Message(BaseModel):
@@ -106,7 +108,8 @@ def _cdr(actor: Actor, row: Any) -> Cdr:
              "ended", "cause", "cause_text", "sip_status", "recording", "user_data")  # fmt: skip
     return Cdr(
         caller=_shown(actor, fee["caller"]), callee=_shown(actor, fee["callee"]), way=fee.get("way", ""),
-        seconds=fee["talk_seconds"], **{name: fee[name] for name in names},
+        seconds=fee["talk_seconds"], quality=json.loads(row.quality) if row.quality else None,
+        **{name: fee[name] for name in names},
     )  # fmt: skip
 
 
@@ -201,6 +204,8 @@ def _line(item: BaseModel, form: str) -> str:
         return item.model_dump_json() + "\n"
     text = io.StringIO()
     values = item.model_dump(mode="json")
+    if values.get("quality") is not None:
+        values["quality"] = json.dumps(values["quality"], separators=(",", ":"))
     # A spreadsheet would take a customer's text that begins so for a formula.
     if str(values.get("user_data") or "")[:1] in {"=", "@", "-", "+", "\t"}:
         values["user_data"] = f"'{values['user_data']}"

@@ -68,6 +68,7 @@ from gateway.calls.outputs import CallOutput, Faulted
 from gateway.calls.phase import CallState, Phase
 from gateway.calls.plant import Plant
 from gateway.calls.privacy import callee_invite, reason
+from gateway.calls.quality import CallQuality
 from gateway.calls.record import CallRecord
 from gateway.calls.settings import ExchangeSettings, TrunkSettings
 from gateway.calls.ways import Way
@@ -110,6 +111,7 @@ class Call:
         "out",
         "phase",
         "plant",
+        "quality",
         "record",
         "refusals",
         "way",
@@ -139,6 +141,7 @@ class Call:
         """The trunk that counts this call as one out of it."""
         self.out: list[Output | CallOutput] = []
         self.media = MediaSession(id, plant.workers, self.out)
+        self.quality = CallQuality()
         self.phase = Phase(self)
         self._alarms: dict[str, float] = {}
         self.armed: float | None = None

@@ -70,7 +70,8 @@ class Done(Closing):
         record = call.record
         if not record.recorded or record.talk_seconds < call.settings.min_recording:
             call.change(recorded=False, recording=None, record_started=None)
-            record = call.record
+        call.change(quality=call.quality.summary())
+        record = call.record
         assert record.cause is not None
         assert record.ended is not None
         call.out.append(Publish(call.id, call.event(Disconnected, record.ended, cause=record.cause)))

@@ -247,6 +247,9 @@ class Exchange:
         call = self._calls.get(report.session)
         if call is None or call.media.worker != worker:
             return []
+        if isinstance(report, control.Quality):
+            call.quality.add(report)
+            return []
         return self._on(report.session, now, lambda call: call.phase.report(report, now))
 
     def worker_ready(self, worker: int, sessions: int, now: float) -> list[ExchangeOutput]:

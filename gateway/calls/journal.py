@@ -249,7 +249,7 @@ class Journal:
                 rows.messages.append(message_row(payload))
             case CallClosed(_, record):
                 fee = fee_payload(record, self._wall)
-                rows.cdrs.append(cdr_row(fee))
+                rows.cdrs.append(cdr_row(fee, record.quality))
                 if record.application:
                     rows.outbox.append(event_row(fee, now))
                 rows.close(record.session)

@@ -7,6 +7,7 @@ Every statement costs a way to the database's thread and back, so a batch is eig
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -106,7 +107,7 @@ def event_row(payload: Payload, now: float) -> dict[str, Any]:
     }
 
 
-def cdr_row(fee: Payload) -> dict[str, Any]:
+def cdr_row(fee: Payload, quality: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The ``cdr`` row of a fee."""
     return {
         "session": fee["session"],
@@ -124,6 +125,7 @@ def cdr_row(fee: Payload) -> dict[str, Any]:
         "cause": fee["cause"],
         "recorded": fee["recorded"],
         "payload": json.dumps(fee),
+        "quality": None if quality is None else json.dumps(quality, separators=(",", ":")),
     }
 
 

@@ -53,11 +53,13 @@ class MediaPool:
         ports: tuple[int, int],
         workers: int,
         rest: float,
+        dscp: int = 46,
         on_report: Callable[[int, Report], None],
         on_gone: Callable[[int], None],
     ) -> None:
         self._host = host
         self._rest = rest
+        self._dscp = dscp
         self._on_report = on_report
         self._on_gone = on_gone
         self._workers = [_Worker(index, part) for index, part in enumerate(split_ports(*ports, workers))]
@@ -121,6 +123,7 @@ class MediaPool:
                     sys.executable,
                     *("-m", "media.worker", "--control-fd", str(theirs.fileno()), "--host", self._host),
                     *("--ports", f"{worker.ports[0]}-{worker.ports[1]}", "--rest", str(self._rest)),
+                    *("--dscp", str(self._dscp)),
                     pass_fds=(theirs.fileno(),),
                     stdin=asyncio.subprocess.DEVNULL,
                 )

@@ -7,9 +7,10 @@ monotonic seconds and None for what has not happened; whoever writes the CDR tur
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 from gateway.causes import Cause
 from gateway.numbers import PhoneNumber
@@ -28,7 +29,8 @@ class CallRecord:
     second leg failed; both 0 for an answered call. ``recorded`` and ``recording`` (object name) speak of a recording
     that will exist: at the end of a call too short to keep they are False and None. ``notice`` holds, for the caller
     and the callee, when the recording notice was heard from its first to its last packet. ``extension``:
-    AXE, as dialled. ``rule``, ``way`` (the trunk to the callee) and ``tones`` tell afterwards why it went as it did.
+    AXE, as dialled. ``rule``, ``way`` (the trunk to the callee) and ``tones`` tell afterwards why it went as it did;
+    ``quality`` (quality.py), known at the end, how well both legs were heard.
     """
 
     session: str
@@ -58,6 +60,7 @@ class CallRecord:
     rule: str = ""
     way: str = ""
     tones: str = ""
+    quality: Mapping[str, Any] | None = None
 
     @property
     def talk_seconds(self) -> float:

@@ -36,7 +36,7 @@ from gateway.calls.outputs import (
 from gateway.calls.record import CallRecord
 from gateway.calls.surge import Surge
 from gateway.calls.verdict import decided
-from gateway.metrics.calls import count_call, count_media
+from gateway.metrics.calls import count_call, count_media, count_quality
 from gateway.metrics.tally import Tally
 from gateway.numbers import PhoneNumber
 from gateway.questions import Question, Verdict
@@ -44,7 +44,7 @@ from gateway.sip.endpoint import Endpoint
 from gateway.sms.bodies import Body
 from gateway.sms.tpdu import Piece
 from gateway.standing import StandingCall, StandingTrunk
-from media.control import Closed, Report
+from media.control import CALLER, Closed, Quality, Report, Unheard
 
 _log = structlog.get_logger()
 # Puts a question, whose id it is given, to the web process; None: no answer.
@@ -138,9 +138,29 @@ class Switchboard:
 
     def media_report(self, worker: int, report: Report) -> None:
         """A media worker said something."""
-        if isinstance(report, Closed):
-            count_media(self._tally, report)
+        match report:
+            case Closed():
+                count_media(self._tally, report)
+            case Quality():
+                count_quality(self._tally, report)
+            case Unheard():
+                self._unheard(report)
+                return
         self._endpoint.execute(self.exchange.media_report(worker, report, time.monotonic()))
+
+    def _unheard(self, report: Unheard) -> None:
+        """One-way audio (P1): say what the SDP promised and what was seen instead."""
+        leg = "caller" if report.leg == CALLER else "callee"
+        self._tally.add("maskline_rtp_unheard_total", leg)
+        _log.warning(
+            "a leg sent no packet since the answer",
+            call=report.session,
+            leg=leg,
+            seconds=report.seconds,
+            sdp=f"{report.host}:{report.port}",
+            source=f"{report.source}:{report.source_port}" if report.source else "nobody",
+            refused=report.refused,
+        )
 
     def worker_gone(self, worker: int) -> None:
         """A media worker ended: its calls end too."""

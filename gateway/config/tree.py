@@ -56,6 +56,7 @@ class Media(Section):
     advertised: Address = ""
     rest_seconds: Seconds = 30
     timeout_seconds: Seconds = 30
+    dscp: int = Field(46, ge=0, le=63)
 
     @model_validator(mode="after")
     def _enough_ports(self) -> Media:

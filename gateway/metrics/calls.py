@@ -8,7 +8,7 @@ from gateway.metrics.tally import Tally
 
 if TYPE_CHECKING:
     from gateway.calls.record import CallRecord
-    from media.control import Closed
+    from media.control import Closed, Quality
 
 _ASKS_FIRST = ("AXE", "X")
 """Modes in which the caller, or the customer's server, is asked first: ringing is then counted from the INVITE."""
@@ -33,3 +33,10 @@ def count_media(tally: Tally, closed: Closed) -> None:
     for leg, stats in (("caller", closed.caller), ("callee", closed.callee)):
         if stats.received > 1:
             tally.observe("maskline_rtp_jitter_seconds", stats.jitter, leg)
+
+
+def count_quality(tally: Tally, quality: Quality) -> None:
+    """Five seconds of a call have been judged."""
+    for leg, one in (("caller", quality.caller), ("callee", quality.callee)):
+        if one.received:
+            tally.observe("maskline_rtp_mos", one.mos, leg)

@@ -15,6 +15,7 @@ _WAITS = (1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0)
 _TALKS = (1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0)
 _STALLS = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _LOOKUPS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
+_SCORES = (1.5, 2.0, 2.5, 3.0, 3.5, 3.8, 4.0, 4.2, 4.3, 4.4)
 _JITTERS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2)
 
 
@@ -74,6 +75,10 @@ METRICS = (
     _counter("maskline_rtp_malformed_total", "worker", "Datagrams that were no RTP of the call."),
     _histogram("maskline_rtp_jitter_seconds", "leg", "Interarrival jitter of a leg at the end of its call.", _JITTERS,
                "MasklineJitter"),
+    _histogram("maskline_rtp_mos", "leg", "Estimated score (1 to 4.5) of each 5 s that a leg's party was heard.",
+               _SCORES, "MasklineBadSound"),
+    _counter("maskline_rtp_unheard_total", "leg", "Answered calls in which a leg sent nothing for 3 s.",
+             "MasklineOneWay"),
     _gauge("maskline_outbox_rows", "state", "Events and CDRs for customers' servers: waiting, dead.",
            "MasklineDeadLetters"),
     _gauge("maskline_outbox_overdue_seconds", "", "For how long the oldest event has been due.", "MasklineOutboxLate"),

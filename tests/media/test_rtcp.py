@@ -1,4 +1,4 @@
-"""Our reports read as RFC 3550 §6.4 lays them out, and only the time is taken from a party's."""
+"""Our reports read as RFC 3550 §6.4 lays them out, and of a party's its time and its block on our stream are taken."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import random
 from struct import pack, unpack
 
 from media.receiver import Receiver
-from media.rtcp import NTP_EPOCH, RECEIVER_REPORT, SDES, SENDER_REPORT, report, sender_time
+from media.rtcp import NTP_EPOCH, RECEIVER_REPORT, SDES, SENDER_REPORT, Block, Told, middle, read, report
 from media.sender import Sender
 
 
@@ -44,14 +44,43 @@ def test_a_sender_report_with_a_block() -> None:
     assert fields[10:] == (0xABCD1234, 65536)
 
 
+def sender_report(*blocks: bytes, ssrc: int = 77) -> bytes:
+    head = pack(">BBHI", 0x80 | len(blocks), SENDER_REPORT, 6 + 6 * len(blocks), ssrc)
+    return head + pack(">IIIII", 0x11112222, 0x33334444, 0, 0, 0) + b"".join(blocks)
+
+
+def block(ssrc: int, *, fraction: int = 0, jitter: int = 0, last: int = 0, delay: int = 0) -> bytes:
+    return pack(">IIIIII", ssrc, fraction << 24, 0, jitter, last, delay)
+
+
+BYE = pack(">BBHI", 0x81, 203, 1, 77)
+
+
 def test_the_time_of_a_partys_report() -> None:
-    told = pack(">BBHIIIIII", 0x80, SENDER_REPORT, 6, 77, 0x11112222, 0x33334444, 0, 0, 0)
-    bye = pack(">BBHI", 0x81, 203, 1, 77)
-    assert sender_time(told) == (77, 0x22223333)
-    assert sender_time(told + bye) == (77, 0x22223333)
-    assert sender_time(bye) is None
+    told = sender_report()
+    assert read(told, 5) == Told(77, 0x22223333, None)
+    assert read(told + BYE, 5) == Told(77, 0x22223333, None)
+    assert read(BYE, 5) == Told(-1, 0, None)
     for cut in range(1, len(told)):
-        assert sender_time(told[:cut]) is None
+        assert read(told[:cut], 5) is None
+
+
+def test_what_a_party_says_of_our_stream_and_of_no_other() -> None:
+    told = sender_report(block(4, fraction=9), block(5, fraction=64, jitter=80, last=7, delay=8), block(6))
+    assert read(told, 5) == Told(77, 0x22223333, Block(64, 80, 7, 8))
+    receiver = pack(">BBHI", 0x81, RECEIVER_REPORT, 7, 77) + block(5, fraction=3)
+    assert read(receiver + BYE, 5) == Told(-1, 0, Block(3, 0, 0, 0))
+    assert read(receiver, 6) == Told(-1, 0, None)
+
+
+def test_blocks_that_are_not_there_are_not_read() -> None:
+    lying = bytearray(sender_report(block(5)))
+    lying[0] = 0x80 | 31
+    assert read(bytes(lying), 5) is None
+
+
+def test_the_middle_of_ntp_time() -> None:
+    assert middle(0.5) == (NTP_EPOCH << 16 & 0xFFFFFFFF) + 0x8000
 
 
 def test_no_bytes_harm() -> None:
@@ -59,4 +88,4 @@ def test_no_bytes_harm() -> None:
     for _ in range(3000):
         data = bytearray(chance.randbytes(chance.randrange(80)))
         data[:2] = bytes((0x81, chance.randrange(198, 208)))
-        sender_time(bytes(data))
+        read(bytes(data), 5)

@@ -16,8 +16,10 @@ from gateway.lab.network import Link
 from gateway.lab.phone import Phone
 from gateway.lab.rtp import Packet, StreamReport, check_stream
 from gateway.lab.script import Script
+from gateway.sip.hop import Hop
+from media import control
 from media.telephone_event import DigitReader
-from tests.sim.world import CALLEE, CALLER, World, pair
+from tests.sim.world import CALLEE, CALLER, RECORDED, World, pair
 
 LONGEST = 0.16
 """No tone of ours, and no change, leaves a party without packets for longer than this."""
@@ -97,3 +99,24 @@ def test_keys_by_info_reach_the_other_phone_as_events() -> None:
             keys += reader.receive(packet.timestamp, packet.payload)
     assert keys == "19#"
     judged(caller)
+
+
+def test_the_record_says_how_well_each_leg_was_heard() -> None:
+    def link(source: Hop, target: Hop) -> Link | None:
+        rtp = target.port != 5060
+        return Link(delay=0.03, jitter=0.04, loss=0.1) if rtp and source.host == CALLEE.host else None
+
+    world, _, _ = call(
+        Script(tone_hz=700), Script(tone_hz=1300, hang_up_after=16.0), World(pair(policy=RECORDED), link_of=link)
+    )
+    quality = world.record.quality
+    assert quality is not None
+    assert quality["caller"]["mos"] > 4.3
+    assert quality["callee"]["mos"] < 3.6
+    assert len(quality["callee"]["series"]) in (3, 4)
+    assert quality["callee"]["lost"] / quality["callee"]["packets"] == pytest.approx(0.11, abs=0.04)
+
+
+def test_a_leg_that_is_never_heard_is_told_of_once() -> None:
+    world, _, _ = call(Script(tone_hz=700), Script(mute=True, hang_up_after=8.0))
+    assert [(one.leg, one.port) for one in world.unheard] == [(control.CALLEE, 4020)]

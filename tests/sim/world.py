@@ -197,6 +197,7 @@ class World:
         self._later: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
         self._owner: dict[tuple[Hop, str], Phone] = {}
+        self.unheard: list[control.Unheard] = []
         self._heard: dict[int, tuple[Leg, object]] = {}
         """What each port of ours sent last: the leg, and the source of it."""
         self.agent = UserAgent(UserAgentSettings(advertised={"udp": GATEWAY}), self._token)
@@ -415,6 +416,8 @@ class World:
 
     def send_report(self, worker: int, report: control.Report) -> None:
         """A worker's word is on its way to the exchange."""
+        if isinstance(report, control.Unheard):
+            self.unheard.append(report)
         self.after(CONTROL, lambda: self.take(self.exchange.media_report(worker, report, self.now)))
 
     def _open_spool(self, path: str, header: Mapping[str, Any]) -> Tape:

@@ -1,0 +1,52 @@
+"""What a call's record says of its sound."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from gateway.calls.quality import MOST, CallQuality
+from media.control import LegQuality, Quality
+
+GOOD = LegQuality(250, 0, 0.004, 0.05, 4.4, 0.0, 0.002, 4.38)
+BAD = LegQuality(200, 50, 0.04, -1.0, 2.0, -1.0, -1.0, 0.0)
+NOTHING = LegQuality(0, 0, 0.0, -1.0, 0.0, -1.0, -1.0, 0.0)
+
+
+def test_a_call_of_three_intervals() -> None:
+    quality = CallQuality()
+    for caller in (GOOD, BAD, NOTHING):
+        quality.add(Quality("s", caller, GOOD))
+    found = json.loads(json.dumps(quality.summary()))
+    assert found["seconds"] == 5.0
+    assert found["caller"] == {
+        "packets": 450, "lost": 50, "mos": 3.2, "worst": 2.0, "jitter_ms": 40, "round_trip_ms": 50, "far_mos": 4.38,
+        "series": [[4.4, 0.0, 4, 50, 4.38], [2.0, 20.0, 40, None, None], [None, 0.0, 0, None, None]],
+    }  # fmt: skip
+    assert found["callee"]["mos"] == 4.4
+
+
+@pytest.mark.parametrize("hours", [1, 5, 30])
+def test_a_long_call_keeps_its_worst_moments_in_bounded_room(hours: int) -> None:
+    quality = CallQuality()
+    count = hours * 720 + 7
+    for index in range(count):
+        quality.add(Quality("s", BAD if index == count // 3 else GOOD, GOOD))
+    found = quality.summary()
+    assert found is not None
+    rows = found["caller"]["series"]
+    assert MOST / 2 <= len(rows) <= MOST
+    assert sum(row[0] == 2.0 for row in rows) == 1
+    at = next(index for index, row in enumerate(rows) if row[0] == 2.0)
+    assert at * found["seconds"] <= count // 3 * 5 < (at + 1) * found["seconds"]
+    assert found["caller"]["packets"] == 250 * count - 50
+
+
+def test_a_silent_call() -> None:
+    quality = CallQuality()
+    assert quality.summary() is None
+    quality.add(Quality("s", NOTHING, NOTHING))
+    found = quality.summary()
+    assert found is not None
+    assert found["caller"]["mos"] is None
