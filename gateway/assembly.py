@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -26,6 +28,7 @@ from gateway.sip.gate import GateSettings
 from gateway.sip.hop import Hop
 from gateway.tones.folder import SOUNDS, ToneFolder
 from gateway.tracing.tap import Hep
+from media.recording.sealed import KEY_BYTES
 from media.recording.store import RecordingStore, S3Access
 
 
@@ -46,6 +49,9 @@ def exchange_settings(config: Config) -> ExchangeSettings:
             lookup=ToneFolder(config.tones.folder, config.tones.approved).find,
         ),
         media_host=media_advertised(config),
+        recording_required=config.recordings.required,
+        notice_first=config.recordings.notice_first,
+        data_key=partial(os.urandom, KEY_BYTES) if config.recordings.encrypt else None,
         spool=str(Path(config.recordings.spool).absolute()),
         wall=wall,
         default_trunk=calls.default_trunk or None,

@@ -35,6 +35,7 @@ class Cause(IntEnum):
     MAX_DURATION = 8010
     NO_TEMPORARY_CALLEE = 8013
     NO_BINDING = 8014
+    RECORDING_FAILED = 8015
     WRONG_DIRECTION = 8016
     STOPPED_BY_CUSTOMER = 8017
     NO_PERMISSION = 8018
@@ -110,6 +111,7 @@ _ROWS: dict[Cause, _Row] = {
     Cause.MAX_DURATION: _Row("The maximum call duration was reached.", 480, 16),
     Cause.NO_TEMPORARY_CALLEE: _Row("No temporary callee is set.", 404, 1),
     Cause.NO_BINDING: _Row("The number is not bound for this caller.", 404, 1),
+    Cause.RECORDING_FAILED: _Row("The call could not be recorded.", 500, 41),
     Cause.WRONG_DIRECTION: _Row("The call direction is not allowed.", 403, 21),
     Cause.STOPPED_BY_CUSTOMER: _Row("The call was ended by the customer.", 480, 16),
     Cause.NO_PERMISSION: _Row("The number has no permission to call.", 403, 21),

@@ -95,6 +95,7 @@ class Web:
             KeeperSettings(
                 node=config.node.name,
                 retention_days=config.recordings.retention_days,
+                form=config.recordings.form,
                 shortest=config.calls.min_recording_seconds,
             ),
         )

@@ -100,10 +100,18 @@ class SendDigits(_Message, frozen=True):
 
 
 class Record(_Message, frozen=True):
-    """Start spooling what both parties send, raw, to the file ``path`` (created, must not exist)."""
+    """Start spooling what both parties send, raw, to the file ``path`` (created, must not exist).
+
+    ``data_key``: 32 bytes that seal it (media.recording.sealed), or none.
+    """
 
     session: str
     path: str
+    data_key: bytes = b""
+
+    def __repr__(self) -> str:
+        """Without the key."""
+        return f"Record({self.session!r}, {self.path!r})"
 
 
 class Watch(_Message, frozen=True):
@@ -238,6 +246,13 @@ class Quality(_Message, frozen=True):
     callee: LegQuality
 
 
+class SpoolFailed(_Message, frozen=True):
+    """A session is recorded no longer: its spool file can't be written. What was written stays. Reported once."""
+
+    session: str
+    error: str
+
+
 class LegStats(msgspec.Struct, frozen=True):
     """What one leg's receiver counted: packets and octets received, lost (RFC 3550 A.3), refused by the latch, sent;
     interarrival jitter in seconds."""
@@ -275,7 +290,9 @@ class Usage(_Message, frozen=True, kw_only=True):
 
 STALLS = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
-Report = Usage | Ready | Opened | OpenFailed | Heard | Played | Digit | Silent | Unheard | Quality | Closed
+Report = (
+    Usage | Ready | Opened | OpenFailed | Heard | Played | Digit | Silent | SpoolFailed | Unheard | Quality | Closed
+)
 
 encode = msgspec.msgpack.Encoder().encode
 decode_command = msgspec.msgpack.Decoder(Command).decode

@@ -11,9 +11,10 @@ from media.latch import Source
 
 
 class Spool(Protocol):
-    """What a recording is written to. ``error`` is empty while all is well."""
+    """What a recording is written to. ``error`` is empty while all is well; ``kept``: something was written."""
 
     error: str
+    kept: bool
 
     def append(self, leg: int, now: float, packet: bytes) -> None:
         """Keep a packet."""

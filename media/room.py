@@ -28,14 +28,14 @@ ATTEMPTS = 8
 
 class Room(Watching):
     """``random_bits(n)`` gives n random bits; ``load_tone(path)`` A-law samples (ToneError, OSError);
-    ``open_spool(path, header)`` a recording; ``wall()`` UTC epoch seconds for sender reports."""
+    ``open_spool(path, header, data_key)`` a recording; ``wall()`` UTC epoch seconds for sender reports."""
 
     def __init__(
         self,
         ports: PortPool,
         random_bits: Callable[[int], int],
         load_tone: Callable[[str], bytes],
-        open_spool: Callable[[str, Mapping[str, Any]], Spool],
+        open_spool: Callable[[str, Mapping[str, Any], bytes], Spool],
         wall: Callable[[], float] = lambda: 0.0,
     ) -> None:
         super().__init__(load_tone, random_bits, wall)
@@ -78,8 +78,8 @@ class Room(Watching):
                 return self._dial(session.legs[command.leg], command, now)
             case control.Stop(_, side, play):
                 return self._stop(session.legs[side], play, now)
-            case control.Record(_, path):
-                return self._record(session, path, now)
+            case control.Record(_, path, data_key):
+                return self._record(session, path, data_key, now)
             case control.Watch(_, seconds):
                 self._begin_watch(session, seconds, now)
                 return []
@@ -120,9 +120,10 @@ class Room(Watching):
     def _new_sender(self) -> Sender:
         return Sender(self._random_bits(32), self._random_bits(16), self._random_bits(32))
 
-    def _record(self, session: Session, path: str, now: float) -> list[Output]:
+    def _record(self, session: Session, path: str, data_key: bytes, now: float) -> list[Output]:
         if session.spool is None:
-            session.spool = self._open_spool(path, {"session": session.name, "started": now, "wall": self._wall()})
+            header = {"session": session.name, "started": now, "wall": self._wall()}
+            session.spool = self._open_spool(path, header, data_key)
             session.taped_from = sum(leg.receiver.received for leg in session.legs)
             for leg in session.legs:
                 leg.tape = session.spool.append
@@ -139,13 +140,25 @@ class Room(Watching):
             outputs.append(ClosePorts(leg.port))
         error, recorded = "", False
         if session.spool is not None:
-            error = session.spool.error
-            recorded = not error and sum(leg.receiver.received for leg in session.legs) > session.taped_from
+            heard = sum(leg.receiver.received for leg in session.legs) > session.taped_from
             session.spool.close(now=now)
+            error = session.spool.error
+            recorded = heard and (not error or session.spool.kept)
         caller, callee = (leg.stats() for leg in session.legs)
         self._counted = _total((self._counted, caller, callee))
         part(*session.legs)
         return [*outputs, Reply(control.Closed(name, caller, callee, recorded, error))]
+
+    def spool_trouble(self) -> list[Output]:
+        """Spool files that have failed since the last time: those sessions are recorded no longer."""
+        outputs: list[Output] = []
+        for session in self._sessions.values():
+            if session.spool is not None and session.spool.error and not session.spool_told:
+                session.spool_told = True
+                for leg in session.legs:
+                    leg.tape = None
+                outputs.append(Reply(control.SpoolFailed(session.name, session.spool.error)))
+        return outputs
 
     # --- packets ------------------------------------------------------------------------------------------------------
 

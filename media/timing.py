@@ -12,12 +12,13 @@ from media.session import Leg
 class Session:
     """The media of one call. ``watch``: seconds of silence that are reported, 0.0 for none."""
 
-    __slots__ = ("judged_at", "legs", "name", "spool", "taped_from", "watch")
+    __slots__ = ("judged_at", "legs", "name", "spool", "spool_told", "taped_from", "watch")
 
     def __init__(self, name: str, legs: tuple[Leg, Leg]) -> None:
         self.name = name
         self.legs = legs
         self.spool: Spool | None = None
+        self.spool_told = False
         self.taped_from = 0
         """Packets that had been received when the recording began."""
         self.watch = 0.0

@@ -15,6 +15,7 @@ import argparse
 import contextlib
 import ctypes
 import gc
+import os
 import random
 import resource
 import select
@@ -115,7 +116,8 @@ class Worker:
         self._class = dscp << 2
         """The octet that carries it (RFC 2474 §3)."""
         self._family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._flusher = SpoolFlusher()
+        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._flusher = SpoolFlusher(partial(os.eventfd_write, self._bell, 1))
         self._room = Room(ports, random.SystemRandom().getrandbits, Tones().load, self._flusher.open, time.time)
         self._epoll = select.epoll()
         self._locked: list[Wire | None] = [None] * 64
@@ -135,6 +137,8 @@ class Worker:
         self._control.setblocking(False)
         self._others[self._control.fileno()] = self._hear
         self._register(self._control.fileno())
+        self._others[self._bell] = self._spool_trouble
+        self._register(self._bell)
         self._report(control.Ready(self._room.ports.size // 2))
         while self._running:
             try:
@@ -233,6 +237,12 @@ class Worker:
                 wire.peer.send(packet)
         if wire.leg.news:
             self._execute(self._room.news(wire.leg, now))
+
+    def _spool_trouble(self, _: float) -> None:
+        """A disk has failed a recording: the flusher's thread rang the bell."""
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self._bell)
+        self._execute(self._room.spool_trouble())
 
     def _rtcp(self, wire: Wire, now: float) -> None:
         with contextlib.suppress(OSError):

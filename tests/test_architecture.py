@@ -62,7 +62,7 @@ MAY_IMPORT = {
     "gateway.sms": LEAVES,
     "gateway.messages": LEAVES | {"gateway.sms", "gateway.bindings", "gateway.schema", "gateway.database"},
     "gateway.api": LEAVES | {"gateway.bindings", "gateway.calls.payloads", "gateway.schema", "gateway.database",
-                             "media.recording"},
+                             "gateway.recordings", "media.recording"},
     "gateway.tracing": LEAVES | {"gateway.schema", "gateway.database", "gateway.vault.columns", "gateway.sip.hop",
                                  "gateway.metrics.traffic", "gateway.lab.ladder"},
     "gateway.vault": LEAVES,

@@ -80,6 +80,7 @@ FIELDS: dict[str, Schema] = {
     "signal": _one("what to do", "call_stop"),
     "fileName": _text("recordObjectName of the CDR"),
     "recordDomain": _text("recordDomain of the CDR"),
+    "form": _one("ours: stereo, caller left and callee right, or mono, both mixed", "stereo", "mono"),
     "pageIndex": _whole("the page, from 1", 1, 10**6),
     "pageSize": _whole("rows of a page; outside 10 to 100: 50", 10, 100),
 }
@@ -188,7 +189,7 @@ ROUTES: dict[str, Route] = {
         section="4.4", needed=("sessionid", "signal"), example={"sessionid": "live", "signal": "call_stop"}
     ),
     "RECORD GET": Route(
-        section="5", needed=("fileName", "recordDomain"),
+        section="5", needed=("fileName", "recordDomain"), others=("form",),
         example={"fileName": "a-recording.wav", "recordDomain": "ostor.example.com"},
     ),
 }  # fmt: skip

@@ -49,6 +49,15 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingRules:
+    """``required``: a call that can't be recorded, though it shall be, ends. ``notice_first``: nobody is recorded, or
+    hears the other, before both have heard the notice."""
+
+    required: bool = False
+    notice_first: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Connect:
     """Call ``callee`` and show ``shown``. ``direction`` is the CDR's: 1 A calls, 0 A is called.
 
@@ -73,6 +82,7 @@ class Connect:
     consumes_temporary: bool = False
     remember_caller: bool = False
     limits: Limits = Limits()
+    recording: RecordingRules = RecordingRules()
     rule: str = ""
 
 
@@ -118,6 +128,7 @@ class Ask:
     binding: None = None
     user_data: None = None
     limits: Limits = Limits()
+    recording: RecordingRules = RecordingRules()
     rule: str = "The customer's server decides."
 
 
@@ -145,6 +156,11 @@ def limits_of(application: Application) -> Limits:
         calls_per_x_hour=application.calls_per_x_hour,
         minutes_per_day=application.minutes_per_day,
     )
+
+
+def rules_of(application: Application) -> RecordingRules:
+    """How the application's calls are recorded."""
+    return RecordingRules(required=application.recording_required, notice_first=application.notice_first)
 
 
 def barred_by(cause: Cause, decision: Decision) -> Reject:

@@ -128,7 +128,9 @@ class Application:
     caller, callee and X, minutes of talk a day of the application. ``hours``: "08:00-22:00" when
     calls are let through, "" always, by the clock of ``time_zone``. ``bind_hours``: life of an AXE binding that names
     none, 0 for ever. ``suspended``: the
-    enterprise that it belongs to is.
+    enterprise that it belongs to is. ``recording_required``, ``notice_first``: see gateway.calls.talking.
+    ``recording_form`` (wav, flac) and ``recording_days``: how, and how long, recordings are kept; "" and None: as the
+    node says.
     """
 
     key: str
@@ -138,6 +140,11 @@ class Application:
     frozen: bool = False
     suspended: bool = False
     recording: bool = False
+    recording_required: bool = False
+    recording_form: str = ""
+    recording_mono: bool = False
+    recording_days: int | None = None
+    notice_first: bool = False
     sms: bool = False
     memory_callback: bool = False
     status_url: str = ""

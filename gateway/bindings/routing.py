@@ -28,7 +28,17 @@ from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from gateway.bindings.areas import is_fixed_line
-from gateway.bindings.decisions import Ask, Collect, Connect, Decision, Found, NeedsRelation, Reject, limits_of
+from gateway.bindings.decisions import (
+    Ask,
+    Collect,
+    Connect,
+    Decision,
+    Found,
+    NeedsRelation,
+    Reject,
+    limits_of,
+    rules_of,
+)
 from gateway.bindings.models import Application, Binding, Direction, Mode, Number, NumberStatus
 from gateway.causes import Cause
 from gateway.numbers import PhoneNumber
@@ -61,7 +71,9 @@ def route(
         case Mode.AXYB:
             return _route_axyb(caller, called, application, live)
         case Mode.X:
-            return Ask(application=application.key, mode=Mode.X, limits=limits_of(application))
+            return Ask(
+                application=application.key, mode=Mode.X, limits=limits_of(application), recording=rules_of(application)
+            )
 
 
 def _refused_beforehand(
@@ -250,6 +262,7 @@ def _connect(
         consumes_temporary=consumes,
         remember_caller=remember,
         limits=limits_of(application),
+        recording=rules_of(application),
         rule=rule,
     )
 

@@ -6,7 +6,9 @@ reached end the call alike, with NO_BINDING; whoever asks says so by a Reject. T
 
 from __future__ import annotations
 
-from gateway.bindings.decisions import Decision, Reject
+from dataclasses import replace
+
+from gateway.bindings.decisions import Ask, Connect, Decision, Reject
 from gateway.calls.outputs import Consult
 from gateway.calls.phase import CallState, Phase
 from gateway.causes import Cause
@@ -36,7 +38,10 @@ class Asking(Phase):
         call.go_on(refusal, now)
 
     def routed(self, decision: Decision, now: float) -> None:
-        """The answer."""
+        """The answer; how it is recorded the application says."""
+        asked = self.call.decision
+        if isinstance(decision, Connect) and isinstance(asked, Ask):
+            decision = replace(decision, recording=asked.recording)
         self.call.go_on(decision, now)
 
     def media_lost(self, now: float) -> None:

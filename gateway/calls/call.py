@@ -37,6 +37,7 @@ Every ending passes through :meth:`Call.end`, which ends both legs, closes the m
     media silent, media worker gone     TALKING    NORMAL                         BYE          BYE
     maximum duration                    TALKING    MAX_DURATION                   BYE          BYE
     notice fails while it plays         TALKING    NOTICE_FAILED                  BYE          BYE
+    a recording that must be fails      TALKING    RECORDING_FAILED               BYE          BYE
     the customer stops the call         any        STOPPED_BY_CUSTOMER            480 or BYE   CANCEL or BYE
     the node shuts down                 any        NORMAL; NO_ROUTE before the    503 or BYE   CANCEL or BYE
                                                    answer

@@ -36,6 +36,8 @@ class Closing(Phase):
     def report(self, report: control.Report, now: float) -> None:
         """The spool is closed."""
         if isinstance(report, control.Closed):
+            if report.error:
+                self.call.change(record_trouble=report.error)
             if not report.recorded:
                 self.call.change(recorded=False)
             self.call.enter(Done(self.call), now)
@@ -68,7 +70,7 @@ class Done(Closing):
         """The one Disconnected and the one CallClosed."""
         call = self.call
         record = call.record
-        if not record.recorded or record.talk_seconds < call.settings.min_recording:
+        if not record.recorded or record.recorded_seconds < call.settings.min_recording:
             call.change(recorded=False, recording=None, record_started=None)
         call.change(quality=call.quality.summary())
         record = call.record

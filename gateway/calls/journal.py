@@ -23,6 +23,7 @@ hold up those behind it.
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import os
@@ -229,13 +230,14 @@ class Journal:
                     rows.outbox.append(event_row(event_payload(event, self._wall), now))
             case CallOpened(_, record):
                 rows.open(record.session, record.application, self._opened(record), now)
-            case RecordingStarted(_, name, path, record):
+            case RecordingStarted(_, name, path, record, data_key):
                 rows.recordings.append(
                     {
                         "name": name,
                         "session": record.session,
                         "application": record.application,
                         "node": self._node,
+                        "data_key": base64.b64encode(data_key).decode() or None,
                         "spool": path,
                         "state": "spooling",
                         "created_at": now,
@@ -262,6 +264,7 @@ class Journal:
         return {
             "of": record.session,
             "new_state": "pending" if record.recorded else "empty",
+            "why": record.record_trouble or None,
             "answered": self._epoch(record.answered),
             "ended": self._epoch(record.ended),
             "heard": json.dumps(

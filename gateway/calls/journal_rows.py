@@ -32,6 +32,7 @@ _END = (
         answered_at=bindparam("answered"),
         ended_at=bindparam("ended"),
         notice=bindparam("heard"),
+        trouble=bindparam("why"),
     )
 )
 

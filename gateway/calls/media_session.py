@@ -104,9 +104,9 @@ class MediaSession:
         """Who hears the other."""
         self.send(control.Relay(self._call, caller_hears, callee_hears))
 
-    def record(self, path: str) -> None:
+    def record(self, path: str, data_key: bytes) -> None:
         """Spool what both send."""
-        self.send(control.Record(self._call, path))
+        self.send(control.Record(self._call, path, data_key))
 
     @property
     def is_open(self) -> bool:

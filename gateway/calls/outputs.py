@@ -4,13 +4,15 @@ Per call they come in this order, each at most once but ``MediaCommand`` and ``P
 
     Resolve -> CallOpened -> Consult -> RecordingStarted -> CallAnswered -> Talked -> CallClosed
 
+(RecordingStarted behind Talked where the notice comes first.)
+
 ``CallOpened`` follows the routing decision, since only that knows the application. ``CallClosed`` comes exactly once,
 directly behind ``Publish(Disconnected)``, so that both can be written in one transaction.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.bindings.decisions import Connect
@@ -82,12 +84,13 @@ class CallAnswered:
 
 @dataclass(frozen=True, slots=True)
 class RecordingStarted:
-    """A media worker spools to ``path``. It is kept only if ``CallClosed`` says ``recorded``."""
+    """A media worker spools to ``path``. It is kept only if ``CallClosed`` says ``recorded``. ``data_key`` seals it."""
 
     call: str
     name: str
     path: str
     record: CallRecord
+    data_key: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

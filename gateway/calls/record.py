@@ -27,7 +27,8 @@ class CallRecord:
 
     ``cause`` is None until the call is over. ``sip_status`` is the SIP status it failed with and ``q850`` why the
     second leg failed; both 0 for an answered call. ``recorded`` and ``recording`` (object name) speak of a recording
-    that will exist: at the end of a call too short to keep they are False and None. ``notice`` holds, for the caller
+    that will exist: at the end of a call too short to keep they are False and None. ``record_trouble``: why it holds
+    only the beginning. ``notice`` holds, for the caller
     and the callee, when the recording notice was heard from its first to its last packet. ``extension``:
     AXE, as dialled. ``rule``, ``way`` (the trunk to the callee) and ``tones`` tell afterwards why it went as it did;
     ``quality`` (quality.py), known at the end, how well both legs were heard.
@@ -55,6 +56,7 @@ class CallRecord:
     recorded: bool = False
     recording: str | None = None
     record_started: float | None = None
+    record_trouble: str = ""
     notice: tuple[Span | None, Span | None] = (None, None)
     extension: str = ""
     rule: str = ""
@@ -68,6 +70,13 @@ class CallRecord:
         if self.answered is None or self.ended is None:
             return 0.0
         return max(0.0, self.ended - self.answered)
+
+    @property
+    def recorded_seconds(self) -> float:
+        """From the recording's beginning to the end; 0 for a call that was not recorded or is not over."""
+        if self.record_started is None or self.ended is None:
+            return 0.0
+        return max(0.0, self.ended - self.record_started)
 
 
 def recording_name(answered: datetime, token: Callable[[], str]) -> str:

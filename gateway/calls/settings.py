@@ -228,5 +228,9 @@ class ExchangeSettings:
     surge_floor: int = 50
     zone: tzinfo = UTC
     home: str = "+86"
+    recording_required: bool = False
+    notice_first: bool = False
+    data_key: Callable[[], bytes] | None = None
+    """Gives 32 random bytes to seal a recording with; None: recordings are not sealed."""
     international_in: bool = False
     international_out: bool = False

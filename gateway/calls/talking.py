@@ -8,7 +8,10 @@
     silence             a side that should send is silent for ``media_timeout``: cut, NORMAL (see call.py)
 
 A notice that is named but has no file means: not recorded, since nobody is recorded unasked. One that fails while it
-plays ends the call with NOTICE_FAILED.
+plays ends the call with NOTICE_FAILED. The notice is part of the recording, and one that doesn't end within half a
+minute keeps nobody apart; but where it comes first (``RecordingRules.notice_first``), the recording begins when both
+have heard it to its end, and a notice that doesn't come to its end, ends the call. A recording that fails ends the call
+only where it is required.
 """
 
 from __future__ import annotations
@@ -26,12 +29,13 @@ _NOTICE = "notice"
 _LAST_MINUTE = "last minute"
 _KEYS = "keys"
 _NOTICE_CAP = 30.0
+_LONGEST_NOTICE = 620.0  # a tone has ten minutes at most
 
 
 class Talking(Phase):
     """The parties are connected. ``_to_notify``: sides that have still to hear the notice to its end."""
 
-    __slots__ = ("_connected", "_notice", "_to_notify", "_tones", "_watching")
+    __slots__ = ("_connected", "_notice", "_notice_first", "_required", "_to_notify", "_tones", "_watching")
     state = CallState.TALKING
     gave_up = Cause.NORMAL
 
@@ -48,25 +52,31 @@ class Talking(Phase):
         self._tones = self._files(decision)
         self._to_notify = {side for side, files in self._tones.items() if files}
         call.plant.quota.talk.answered(call.record.application, now)
+        self._required = decision.record and (decision.recording.required or call.settings.recording_required)
+        first = decision.recording.notice_first or call.settings.notice_first
+        self._notice_first = decision.record and first and self._notice is not None
         call.change(answered=now)
         call.accept_caller(now)
         call.out.append(Publish(call.id, call.event(Answered, now)))
-        self._record(decision, now)
+        if not self._notice_first:
+            self._record(now)
         call.out.append(CallAnswered(call.id, call.record))
         for leg in call.legs:
             if leg.side in self._to_notify and leg.terms is not None:
                 call.media.play(leg.side, _NOTICE, self._tones[leg.side])
         if not self._to_notify:
             call.media.stop(control.CALLER)
-            self._connect()
+            self._connect(now)
         else:
             call.media.relay(caller_hears=False, callee_hears=False)
-            call.set_alarm("notice", now + _NOTICE_CAP)
+            call.set_alarm("notice", now + (_LONGEST_NOTICE if self._notice_first else _NOTICE_CAP))
         self._watch()
         self._set_limits(decision, now)
         if decision.consumes_temporary or decision.remember_caller:
             record = call.record
             call.out.append(Talked(call.id, decision, record.caller, decision.callee, now))
+        if self._required and not self._notice_first and not call.record.recorded:
+            call.end(Cause.RECORDING_FAILED, now)
 
     def _files(self, decision: Connect) -> dict[int, tuple[str, ...]]:
         """What each side hears first: the callee the customer's own tone, then both the notice."""
@@ -74,15 +84,18 @@ class Talking(Phase):
         own = self.call.tone(decision.callee_tone)
         return {control.CALLER: notice, control.CALLEE: notice if own is None else (own, *notice)}
 
-    def _record(self, decision: Connect, now: float) -> None:
+    def _record(self, now: float) -> None:
         call = self.call
+        decision = call.decision
+        assert isinstance(decision, Connect)
         if not decision.record or (decision.notice and self._notice is None):
             return
         name = recording_name(call.settings.wall(now), call.plant.token)
         path = f"{call.settings.spool}/{name}.spool"
-        call.media.record(path)
+        data_key = call.settings.data_key() if call.settings.data_key is not None else b""
+        call.media.record(path, data_key)
         call.change(recorded=True, recording=name, record_started=now)
-        call.out.append(RecordingStarted(call.id, name, path, call.record))
+        call.out.append(RecordingStarted(call.id, name, path, call.record, data_key))
 
     def _set_limits(self, decision: Connect, now: float) -> None:
         longest = min(filter(None, (decision.max_seconds, self.call.settings.longest)), default=0)
@@ -92,9 +105,11 @@ class Talking(Phase):
             if longest > before and self.call.tone(decision.last_minute) is not None:
                 self.call.set_alarm("last minute", now + longest - before)
 
-    def _connect(self) -> None:
+    def _connect(self, now: float) -> None:
         """Both hear each other, as soon as no tone plays to them."""
         self._connected = True
+        if self._notice_first:
+            self._record(now)
         self.call.clear_alarm("notice")
         self.call.media.relay(caller_hears=True, callee_hears=True)
 
@@ -115,8 +130,10 @@ class Talking(Phase):
                     call.media.play(leg.side, _LAST_MINUTE, (file or "",))
             case "maximum":
                 call.end(Cause.MAX_DURATION, now)
+            case _ if self._notice_first:
+                call.end(Cause.NOTICE_FAILED, now)
             case _:
-                self._connect()
+                self._connect(now)
 
     def confirmed(self, leg: Leg, body: bytes, now: float) -> None:
         """An ACK may bring the caller's answer to our offer: only then it can be played the notice."""
@@ -150,13 +167,17 @@ class Talking(Phase):
                 if report.error:
                     call.end(Cause.NOTICE_FAILED, now)
                 elif report.completed:
-                    self._heard_notice(side, report)
+                    self._heard_notice(side, report, now)
+            case control.SpoolFailed(error=why):
+                call.change(record_trouble=why)
+                if self._required:
+                    call.end(Cause.RECORDING_FAILED, now)
             case control.Silent() if self._watching and not any(leg.held for leg in call.legs):
                 call.end(Cause.NORMAL, now)
             case _:
                 pass
 
-    def _heard_notice(self, side: int, report: control.Played) -> None:
+    def _heard_notice(self, side: int, report: control.Played, now: float) -> None:
         call = self.call
         self._to_notify.discard(side)
         heard = (report.started, report.ended)
@@ -164,7 +185,7 @@ class Talking(Phase):
         if self._notice is not None:
             call.change(notice=(heard, second) if side == control.CALLER else (first, heard))
         if not self._to_notify and not self._connected:
-            self._connect()
+            self._connect(now)
 
     def media_lost(self, now: float) -> None:
         """The call can't go on without its media; it was answered, so it counts."""

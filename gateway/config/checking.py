@@ -29,6 +29,11 @@ def contradictions(config: Config) -> list[tuple[str, str]]:
     if bool(config.web.certificate) != bool(config.web.key):
         missing, given = ("key", "certificate") if config.web.certificate else ("certificate", "key")
         faults.append((f"web.{missing}", f"must be given with web.{given}"))
+    if config.recordings.encrypt and not config.database.key_file:
+        faults.append(("recordings.encrypt", "needs database.key_file: recordings' keys are sealed under its key"))
+    for index, application in enumerate(config.application):
+        if application.recording_form == "flac" and config.recordings.links == "store":
+            faults.append((f"application[{index}].recording_form", 'can\'t be flac with recordings.links = "store"'))
     owned: set[PhoneNumber] = set()
     for index, entry in enumerate(config.number):
         if entry.application not in keys:

@@ -24,6 +24,8 @@ class Recordings(Section):
 
     ``endpoint``, ``region``, ``path_style``, ``access_key`` and ``secret_key`` are S3's; without keys the usual AWS
     variables and the machine's own role are asked. ``links``: whether download addresses are the node's or the store's.
+    ``form`` is how they are kept; ``required``: a call that can't be recorded, though it shall be, ends.
+    ``notice_first``: nobody is recorded, or hears the other, before both have heard the notice to its end.
     """
 
     url: Annotated[str, AfterValidator(_store_url)] = "file:///var/lib/maskline/recordings"
@@ -35,6 +37,10 @@ class Recordings(Section):
     links: Literal["node", "store"] = "node"
     spool: str = Field("/var/lib/maskline/spool", min_length=1)
     retention_days: int = Field(7, ge=1, le=3650)
+    form: Literal["wav", "flac"] = "wav"
+    encrypt: bool = False
+    required: bool = False
+    notice_first: bool = False
 
     @model_validator(mode="after")
     def _fits(self) -> Recordings:
@@ -42,4 +48,8 @@ class Recordings(Section):
             raise ValueError("access_key and secret_key: both or neither")
         if self.links == "store" and not self.url.startswith("s3:"):
             raise ValueError("links: a folder gives no addresses of its own; only an s3:// url does")
+        if self.links == "store" and self.encrypt:
+            raise ValueError("links: the store's own would give what is encrypted")
+        if self.links == "store" and self.form == "flac":
+            raise ValueError("links: the store's own would give FLAC, and who follows a 301 must get the WAV")
         return self

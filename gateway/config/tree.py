@@ -209,6 +209,11 @@ class ApplicationEntry(Section):
     mode: Literal["AXB", "AX", "AXE", "AXYB", "X"]
     account: str = Field("maskline", min_length=1, max_length=32)
     recording: bool = False
+    recording_required: bool = False
+    recording_form: Literal["", "wav", "flac"] = ""
+    recording_mono: bool = False
+    recording_days: int | None = Field(None, ge=1, le=3650)
+    notice_first: bool = False
     memory_callback: bool = False
     notice: str = "notice.wav"
     waiting: str = ""

@@ -1,3 +1,4 @@
 """What becomes of a recording after the call. Reading order: ``keeper`` (the states, and who does what when),
-``rendering``, ``uploading``, ``erasing``, ``tables``.
+``part`` (what these have in common), ``rendering``, ``uploading``, ``erasing``, ``audio`` (reading one back),
+``tables``.
 """

@@ -7,6 +7,7 @@ one that failed from being tried again at once; it is in the table, so a restart
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,8 @@ from sqlalchemy import ColumnElement, Row, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.database import reading, writing
-from gateway.schema import recording
+from gateway.schema import application, recording
+from media.recording.forms import Form
 from media.recording.store import RecordingStore
 
 _log = structlog.get_logger()
@@ -28,10 +30,12 @@ FIRST_WAIT, LONGEST_WAIT = 5.0, 600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeeperSettings:
-    """``retention_days``: from the CDR's push; ``shortest``: a talk of fewer seconds leaves nothing."""
+    """``retention_days``: from the CDR's push; ``shortest``: a talk of fewer seconds leaves nothing; ``form``: wav or
+    flac, where the application doesn't say."""
 
     node: str
     retention_days: float = 7
+    form: Form = "wav"
     shortest: float = 3.0
     poll_seconds: float = 10.0
 
@@ -55,6 +59,13 @@ class Part:
 
     async def _work(self) -> None:
         raise NotImplementedError
+
+    async def application(self, key: str) -> dict[str, Any]:
+        """The settings of an application; none when it is gone."""
+        async with reading(self.engine) as connection:
+            query = select(application.c.settings).where(application.c.key == key)
+            found = (await connection.execute(query)).scalar()
+        return json.loads(found) if found else {}
 
     def mine(self) -> ColumnElement[bool]:
         """Rows whose files are on this node's disk."""

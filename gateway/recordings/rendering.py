@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import multiprocessing
 from collections import Counter
@@ -15,8 +16,10 @@ import structlog
 from sqlalchemy import Row, and_, or_
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from gateway.recordings.audio import object_name
 from gateway.recordings.part import KeeperSettings, Part, finished
 from gateway.schema import recording
+from media.recording.forms import Form
 from media.recording.render import Rendered, render
 from media.recording.spool import SpoolBusy
 from media.recording.store import RecordingStore
@@ -54,7 +57,9 @@ class Rendering(Part):
                 await asyncio.to_thread(self._pool.shutdown)
 
     async def _render(self, row: Row[Any]) -> None:
-        rendered = await self._rendered(row)
+        form: Form = (await self.application(row.application)).get("recording_form") or self.settings.form
+        data_key = base64.b64decode(row.data_key) if row.data_key else b""
+        rendered = await self._rendered(row, form, data_key)
         if rendered is None:
             return
         if rendered.empty or rendered.seconds < self.settings.shortest:
@@ -62,17 +67,19 @@ class Rendering(Part):
             await self.clear(row)
             return
         await self.set(
-            row, state="rendered", object=row.name, size=rendered.size, sha256=rendered.sha256,
+            row, state="rendered", object=object_name(row.name, form, sealed=bool(data_key)),
+            size=rendered.size, sha256=rendered.sha256,
             seconds=rendered.seconds, channels=json.dumps(rendered.channels), tries=0, due_at=0.0,
         )  # fmt: skip
 
-    async def _rendered(self, row: Row[Any]) -> Rendered | None:
+    async def _rendered(self, row: Row[Any], form: Form, data_key: bytes) -> Rendered | None:
         """Render in the process of the pool. None: not now (the process died), or never (the row says failed)."""
         if self._pool is None:
             self._pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._pool, render, Path(row.spool), finished(row))
+            work = (Path(row.spool), finished(row), form, data_key)
+            return await loop.run_in_executor(self._pool, render, *work)
         except BrokenExecutor:
             # Out of memory, most likely: a pool whose process died takes no more work, so the next gets a new one.
             self._pool = None

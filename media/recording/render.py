@@ -1,4 +1,5 @@
-"""A spool to a two-channel WAV: caller left, callee right, sample 0 at the moment of answer.
+"""A spool to a two-channel WAV: caller left, callee right, sample 0 at the moment of answer. Or to the same as FLAC,
+and sealed.
 
 Runs in a process pool: arguments and result can be pickled, and all is in memory (about 100 KB for each second of
 the call). The file appears whole or not at all, and is on the disk when ``render`` returns.
@@ -11,23 +12,27 @@ import hashlib
 import math
 import os
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from media.recording import wav
+from media.recording.forms import Form, to_flac
+from media.recording.sealed import SALT_BYTES, Sealer
 from media.recording.spool import ENDED, SpoolError, read_spool, wait_written
 from media.recording.timeline import place
 from media.recording.wav import RATE
 
+PURPOSE = b"audio"
 LONGEST = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A finished WAV. ``sha256`` is of the file, ``channels`` are SHA-256 of the raw codes of caller and callee, all in
-    hexadecimal; ``size`` is in bytes; ``empty``: neither party was heard at all."""
+    """A finished WAV. ``sha256`` and ``size`` are the WAV's, whatever form is kept; ``channels`` are SHA-256 of the raw
+    codes of caller and callee, all in hexadecimal; ``empty``: neither party was heard at all."""
 
     seconds: float
     sha256: str
@@ -36,15 +41,18 @@ class Rendered:
     empty: bool
 
 
-def render(spool: str | Path, out: str | Path, *, ended: float | None = None, max_seconds: float = LONGEST) -> Rendered:
-    """Make ``out`` from a spool, replacing it if it exists.
+def render(
+    spool: str | Path, out: str | Path, form: Form = "wav", data_key: bytes = b"", *, ended: float | None = None,
+    max_seconds: float = LONGEST,
+) -> Rendered:  # fmt: skip
+    """Make ``out`` from a spool, replacing it if it exists; with ``data_key`` both are sealed.
 
     Both channels last from the header's ``started`` to ``ended`` (monotonic seconds of the same boot); when None, to
     the end that the spool notes; when it notes none, as after a crash, to the last packet. Waits while the spool is
     still written, for 10 s at most. Raises SpoolError after that and when the header is of no use; OSError.
     """
     wait_written(spool)
-    header, records = read_spool(spool)
+    header, records = read_spool(spool, data_key)
     started = header.get("started")
     if isinstance(started, bool) or not isinstance(started, int | float) or not math.isfinite(started):
         raise SpoolError(f"{spool} doesn't say when it started")
@@ -62,10 +70,14 @@ def render(spool: str | Path, out: str | Path, *, ended: float | None = None, ma
     frames = min(longest, max(0, wanted))
     caller, callee = (one.samples(frames) for one in placed)
     channels = (hashlib.sha256(caller.data).hexdigest(), hashlib.sha256(callee.data).hexdigest())
-    head, samples = wav.head(2, frames), np.stack((caller, callee), axis=1).reshape(-1).data
-    _publish((head, samples), Path(out))
+    pairs = np.stack((caller, callee), axis=1)
+    head, samples = wav.head(2, frames), pairs.reshape(-1).data
     whole = hashlib.sha256(head)
     whole.update(samples)
+    pieces: Iterator[bytes | memoryview] = iter((head, samples) if form == "wav" else (to_flac(pairs),))
+    if data_key:
+        pieces = Sealer(data_key, PURPOSE, os.urandom(SALT_BYTES)).all(pieces)
+    _publish(pieces, Path(out))
     return Rendered(
         seconds=frames / RATE,
         sha256=whole.hexdigest(),
@@ -75,7 +87,7 @@ def render(spool: str | Path, out: str | Path, *, ended: float | None = None, ma
     )
 
 
-def _publish(data: tuple[bytes, memoryview], out: Path) -> None:
+def _publish(data: Iterator[bytes | memoryview], out: Path) -> None:
     fd, part = tempfile.mkstemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent)
     try:
         with os.fdopen(fd, "wb") as file:

@@ -13,13 +13,16 @@ A file, all numbers little-endian::
       bytes   the RTP packet from its first byte; of a codec note one byte, the payload type
                 (8 PCMA, 0 PCMU); of the end one byte of no meaning
 
+With a data key the whole of it is sealed (sealed.py), a frame for each write.
+
 A file that ends inside a record ends before it; no end needs to be noted. Appending packs the record and puts it on a
 deque, which is safe between threads without a lock; everything that touches the disk, creating the file included, is
 done by the one thread of SpoolFlusher. What was written is the kernel's, so the death of a worker costs a recording its
 last ``WRITE_EVERY`` seconds; only a power cut reaches what was not synced yet, ``SYNC_EVERY`` more. A disk that stands
-still costs a recording, never a call: past ``BACKLOG`` packets (nearly three minutes of both legs, 4 MB) the writer
-gives up and says so in ``error``. While a file is written it is locked (flock); the lock ends with its process, however
-that ends, and ``wait_written`` waits for it.
+still costs a recording, never a call: past ``BACKLOG`` packets (nearly three minutes of both legs, 4 MB; with more than
+64 recordings less, ``BACKLOG_OF_ALL`` in all, 200 MB) the writer gives up and says so in ``error``. What was written
+before a disk was full, or stood still, stays. While a file is written it is locked (flock); the lock ends with its
+process, however that ends, and ``wait_written`` waits for it.
 """
 
 from __future__ import annotations
@@ -38,8 +41,13 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from media.recording.sealed import SALT_BYTES, Sealer, SealError, open_cut
+
 MAGIC = b"MLSPOOL1"
+PURPOSE = b"spool"
 BACKLOG = 16384
+BACKLOG_OF_ALL = 1 << 20
+LEAST_BACKLOG = 512
 WRITE_EVERY = 0.5
 SYNC_EVERY = 1.0
 
@@ -48,7 +56,7 @@ _RECORD = struct.Struct("<BBHd")
 _MARK = 0xA5
 _NOTE = 2
 ENDED = 4
-_SLOW = f"the disk is too slow: {BACKLOG} packets waited"
+SLOW = "the disk is too slow: too many packets waited"
 _pack = _RECORD.pack
 
 Record = tuple[int, float, bytes]
@@ -66,21 +74,27 @@ class SpoolWriter:
     """One recording that is being written. ``error`` is empty while all is well; after that nothing more is kept."""
 
     __slots__ = (
-        "_closing", "_fd", "_flusher", "_limit", "_on_closed", "_parts", "_push", "_synced", "done", "error", "path",
+        "_closing", "_fd", "_flusher", "_limit", "_on_closed", "_over", "_parts", "_push", "_sealer", "_synced", "done",
+        "error", "kept", "path",
     )  # fmt: skip
 
-    def __init__(self, path: str | Path, header: Mapping[str, Any], flusher: SpoolFlusher) -> None:
+    def __init__(
+        self, path: str | Path, header: Mapping[str, Any], flusher: SpoolFlusher, data_key: bytes = b""
+    ) -> None:
         """The file is created by ``flusher`` soon after; it must not exist, and its last part must be no link."""
         self.path = str(path)
         self.error = ""
+        self.kept = False
         self.done = False
         text = json.dumps(dict(header), separators=(",", ":"), ensure_ascii=False).encode()
         self._parts = deque([_HEAD.pack(MAGIC, len(text), zlib.crc32(text)) + text])
         self._push = self._parts.append
-        self._limit = BACKLOG
+        self._limit = flusher.room()
         self._fd = -1
+        self._sealer = Sealer(data_key, PURPOSE, os.urandom(SALT_BYTES)) if data_key else None
         self._synced: float | None = None
         self._closing = False
+        self._over = False
         self._on_closed: Callable[[], None] | None = None
         self._flusher = flusher
         flusher.add(self)
@@ -89,6 +103,8 @@ class SpoolWriter:
         """Keep one RTP packet. Never waits and never raises; does nothing once closed or failed."""
         if len(self._parts) < self._limit:
             self._push(_pack(leg, _MARK, len(packet), now) + packet)
+        elif self._limit:
+            self._fail(SLOW)
 
     def codec(self, leg: int, payload_type: int, now: float) -> None:
         """Note what a leg sends from now on."""
@@ -103,41 +119,52 @@ class SpoolWriter:
             return
         if now is not None:
             self.append(ENDED, now, b"\0")
-        if len(self._parts) >= BACKLOG:
-            self.error = _SLOW
         self._limit = 0
         self._on_closed = on_closed
         self._closing = True
         self._flusher.wake()
+
+    def _fail(self, error: str) -> None:
+        """Keep no more, and say so."""
+        self._limit = 0
+        self.error = error
+        self._flusher.tell()
 
     # The rest runs on the flusher's thread.
 
     def step(self, now: float) -> None:
         """Write what there is; sync when it is time; finish when closed. Sets ``done`` when nothing is left to do."""
         closing = self._closing
-        if len(self._parts) >= BACKLOG:
-            self.error = _SLOW
-        if not self.error:
+        if not self._over and self.error in ("", SLOW):
+            # A disk that was slow may still take what was heard before we gave up.
             try:
                 self._write()
                 if closing or self._synced is None or now - self._synced >= SYNC_EVERY:
                     os.fdatasync(self._fd)
                     self._synced = now
             except OSError as error:
-                self.error = f"{type(error).__name__}: {error}"
+                self._fail(error.strerror or type(error).__name__)
         if self.error or closing:
             self._finish(closing)
 
     def _write(self) -> None:
-        if self._fd < 0:
+        begin, known = b"", self._fd >= 0
+        if not known:
             self._fd = _create(self.path)
+            begin = self._sealer.head if self._sealer is not None else b""
         parts = self._parts
-        data = memoryview(b"".join([parts.popleft() for _ in range(len(parts))]))
+        waiting = [parts.popleft() for _ in range(len(parts))]
+        plain = b"".join(waiting)
+        if self._sealer is not None and plain:
+            plain = self._sealer.frame(plain)
+        data = memoryview(begin + plain)
         while data:
             data = data[os.write(self._fd, data) :]
+        self.kept = self.kept or known or len(waiting) > 1
 
     def _finish(self, closing: bool) -> None:
         self._limit = 0
+        self._over = True
         self._parts.clear()
         if self._fd >= 0:
             with contextlib.suppress(OSError):
@@ -163,18 +190,27 @@ def _create(path: str) -> int:
 
 
 class SpoolFlusher:
-    """One thread that writes all spools. ``open`` makes a writer; ``stop`` closes all that are open and waits."""
+    """One thread that writes all spools. ``open`` makes a writer; ``stop`` closes all that are open and waits.
 
-    def __init__(self) -> None:
+    ``on_failed`` is called, on any thread, when a writer has got an ``error``.
+    """
+
+    def __init__(self, on_failed: Callable[[], None] = lambda: None) -> None:
+        self.tell = on_failed
         self._new: deque[SpoolWriter] = deque()
         self._writers: list[SpoolWriter] = []
         self._wake = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
 
-    def open(self, path: str | Path, header: Mapping[str, Any]) -> SpoolWriter:
-        """A writer for a new file. ``header`` must hold ``started``, monotonic seconds."""
-        return SpoolWriter(path, header, self)
+    def open(self, path: str | Path, header: Mapping[str, Any], data_key: bytes = b"") -> SpoolWriter:
+        """A writer for a new file. ``header`` must hold ``started``, monotonic seconds; ``data_key`` seals it."""
+        return SpoolWriter(path, header, self, data_key)
+
+    def room(self) -> int:
+        """How many packets a new writer may let wait: all of them together have a bound too."""
+        waiting = len(self._writers) + len(self._new) + 1
+        return max(LEAST_BACKLOG, min(BACKLOG, BACKLOG_OF_ALL // waiting))
 
     def add(self, writer: SpoolWriter) -> None:
         """Take a writer under care; SpoolWriter does that itself."""
@@ -211,6 +247,7 @@ class SpoolFlusher:
                     writer.step(time.monotonic())
                 except Exception as error:  # one recording's trouble, on_closed included, must not end the others
                     writer.error = f"{type(error).__name__}: {error}"
+                    self.tell()
             self._writers = [writer for writer in self._writers if not writer.done]
             if last:
                 return
@@ -233,12 +270,17 @@ def wait_written(path: str | Path, timeout: float = 10.0) -> None:
         os.close(fd)
 
 
-def read_spool(path: str | Path) -> tuple[dict[str, Any], Iterator[Record]]:
+def read_spool(path: str | Path, data_key: bytes = b"") -> tuple[dict[str, Any], Iterator[Record]]:
     """The header, and the records in the order of arrival: (leg, leg + 2 for a codec note, or ENDED; seconds; bytes).
 
     A tail that is cut or damaged ends the records. Raises SpoolError when the header itself isn't whole, and OSError.
     """
     raw = Path(path).read_bytes()
+    if data_key:
+        try:
+            raw = open_cut(raw, data_key, PURPOSE)
+        except SealError as error:
+            raise SpoolError(f"{path}: {error}") from None
     if len(raw) < _HEAD.size or raw[: len(MAGIC)] != MAGIC:
         raise SpoolError(f"{path} is no spool")
     _, length, checksum = _HEAD.unpack_from(raw)

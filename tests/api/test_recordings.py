@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import numpy as np
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import insert, select, update
 
 from gateway.database import writing
-from gateway.schema import recording
+from gateway.schema import application, recording
+from media.recording import wav
 from media.recording.store import RecordingStore
 from tests.api.bench import RECORD, Bench
 from tests.s3 import BUCKET, S3
 
+AXB = application.c.key == "axb"
 WANTED = {"fileName": "r.wav", "recordDomain": "rec"}
 
 
@@ -32,8 +36,9 @@ async def store(bench: Bench) -> None:
     await bench.recordings.put("r.wav", wav)
 
 
-async def location(bench: Bench) -> str:
-    async with bench.http.get(RECORD, params=WANTED, headers=bench.headers("axb"), allow_redirects=False) as response:
+async def location(bench: Bench, **more: str) -> str:
+    params = {**WANTED, **more}
+    async with bench.http.get(RECORD, params=params, headers=bench.headers("axb"), allow_redirects=False) as response:
         assert (response.status, await response.read()) == (301, b"")
         return response.headers["Location"]
 
@@ -99,6 +104,31 @@ async def test_both_parameters_are_required(bench: Bench, missing: str) -> None:
     status, body = await bench.ask("GET", RECORD, params={**WANTED, missing: ""})
     assert (status, body["resultcode"]) == (403, "1010002")
     assert body["resultdesc"] == f"Invalid request.{missing} is required."
+
+
+async def test_the_mono_mix_by_question_or_by_the_application(bench: Bench) -> None:
+    codes = np.arange(256, dtype=np.uint8)
+    stereo = wav.build((codes, np.full(256, wav.SILENCE, np.uint8)))
+    (bench.folder / "finished.wav").write_bytes(stereo)
+    await bench.recordings.put("r.wav", bench.folder / "finished.wav")
+    await note(bench, "ready", erase_at=time.time() + 1000)
+    where = await location(bench, form="mono")
+    async with bench.http.get(where) as response:
+        (mixed,) = wav.parse(await response.read())
+        assert int(response.headers["Content-Length"]) == 58 + 256
+    assert len(mixed) == 256
+    for spoilt in (where.replace("form=mono&", ""), where.replace("form=mono", "form=stereo")):
+        async with bench.http.get(spoilt) as response:
+            assert response.status == 403
+    async with writing(bench.engine) as connection:
+        said = json.loads((await connection.execute(select(application.c.settings).where(AXB))).scalar_one())
+        settings = json.dumps({**said, "recording_mono": True})
+        await connection.execute(update(application).where(AXB).values(settings=settings))
+    for form, size in (("", 58 + 256), ("stereo", 58 + 512)):
+        async with bench.http.get(await location(bench, form=form)) as response:
+            assert len(await response.read()) == size
+    status, body = await bench.ask("GET", RECORD, params={**WANTED, "form": "opus"})
+    assert (status, body["resultcode"]) == (403, "1012007")
 
 
 async def test_an_address_ends_with_the_recording(bench: Bench) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.bindings.decisions import RecordingRules
 from gateway.calls.outputs import CallAnswered, RecordingStarted, Talked
 from gateway.causes import Cause
 from media import control
@@ -67,6 +68,104 @@ def test_a_worker_that_does_not_say_closed_is_not_waited_for() -> None:
     bench.pass_time(2.1)
     assert bench.closed.record.recorded
     assert bench.closed.record.ended == 110.0
+
+
+FIRST = {"recording": RecordingRules(notice_first=True), **RECORDED}
+MUST = {"recording": RecordingRules(required=True), **RECORDED}
+
+
+@pytest.mark.parametrize("by_node", [False, True])
+def test_where_the_notice_comes_first_nobody_is_recorded_or_heard_before(by_node: bool) -> None:
+    bench = Bench(notice_first=by_node)
+    bench.ring(**(RECORDED if by_node else FIRST))
+    bench.answer()
+    bench.confirm()
+    bench.played("notice", control.CALLER)
+    bench.pass_time(100)
+    assert bench.of(RecordingStarted) == []
+    assert not any(isinstance(command, control.Record) for command in bench.commands)
+    assert control.Relay(bench.call, True, True) not in bench.commands
+    bench.played("notice", control.CALLEE)
+    (started,) = bench.of(RecordingStarted)
+    assert bench.commands[-2:] == [
+        control.Record(bench.call, started.path), control.Relay(bench.call, True, True)
+    ]  # fmt: skip
+    bench.pass_time(5)
+    bench.end("caller")
+    bench.report(closed(bench))
+    record = bench.closed.record
+    assert (record.recorded, record.record_started) == (True, 200.0)
+    assert all(span is not None and span[1] <= record.record_started for span in record.notice)
+
+
+def test_a_notice_that_must_come_first_and_never_ends_ends_the_call() -> None:
+    bench = Bench()
+    bench.ring(**FIRST)
+    bench.answer()
+    bench.confirm()
+    bench.played("notice", control.CALLER)
+    bench.pass_time(621)
+    assert bench.cause is Cause.NOTICE_FAILED
+    assert bench.of(RecordingStarted) == []
+    assert control.Relay(bench.call, True, True) not in bench.commands
+
+
+def test_a_talk_recorded_too_shortly_after_the_notice_leaves_none() -> None:
+    bench = Bench()
+    bench.ring(**FIRST)
+    bench.answer()
+    bench.confirm()
+    bench.pass_time(10)
+    for leg in (control.CALLER, control.CALLEE):
+        bench.played("notice", leg)
+    bench.pass_time(2)
+    bench.end("caller")
+    bench.report(closed(bench))
+    assert (bench.closed.record.recorded, bench.closed.record.talk_seconds) == (False, 12.0)
+
+
+def test_a_disk_that_fails_costs_the_rest_of_the_recording_and_not_the_call() -> None:
+    bench = Bench()
+    bench.talk(**RECORDED)
+    bench.pass_time(10)
+    bench.report(control.SpoolFailed(bench.call, "No space left on device"))
+    bench.pass_time(10)
+    assert bench.exchange.active == 1
+    bench.end("caller")
+    bench.report(closed(bench))
+    record = bench.closed.record
+    assert (record.recorded, record.record_trouble, record.cause) == (True, "No space left on device", Cause.NORMAL)
+
+
+def test_a_disk_that_fails_ends_a_call_that_must_be_recorded() -> None:
+    bench = Bench()
+    bench.talk(**MUST)
+    bench.pass_time(10)
+    bench.report(control.SpoolFailed(bench.call, "No space left on device"))
+    bench.report(closed(bench))
+    assert (bench.cause, int(bench.cause)) == (Cause.RECORDING_FAILED, 8015)
+    assert {("hang_up", "caller"), ("hang_up", "callee-1")} <= set(bench.verbs)
+    assert bench.closed.record.recorded
+
+
+def test_a_call_that_must_be_recorded_and_can_not_be_ends_at_the_answer() -> None:
+    bench = Bench()
+    bench.talk(**{**MUST, "notice": "missing.wav"})
+    assert bench.cause is Cause.RECORDING_FAILED
+    unrecorded = Bench(recording_required=True)
+    unrecorded.talk()
+    assert unrecorded.exchange.active == 1, "it need not be recorded"
+
+
+def test_a_data_key_goes_to_the_worker_and_the_journal_and_is_printed_nowhere() -> None:
+    key = bytes(range(32))
+    bench = Bench(data_key=lambda: key)
+    bench.talk(**RECORDED)
+    (started,) = bench.of(RecordingStarted)
+    assert started.data_key == key
+    assert control.Record(bench.call, started.path, key) in bench.commands
+    assert "data_key" not in repr(started)
+    assert repr(key)[2:20] not in repr(control.Record(bench.call, started.path, key))
 
 
 def test_nobody_is_recorded_unasked() -> None:

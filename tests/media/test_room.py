@@ -24,6 +24,7 @@ STRANGER = ("203.0.113.9", 4000)
 
 class Tape:
     error = ""
+    kept = True
 
     def __init__(self) -> None:
         self.packets: list[tuple[int, bytes]] = []
@@ -47,7 +48,7 @@ class Bench:
         self.now = 10.0
         self.reports: list[control.Report] = []
 
-    def open_spool(self, path: str, header: Mapping[str, Any]) -> Tape:
+    def open_spool(self, path: str, header: Mapping[str, Any], data_key: bytes) -> Tape:
         return self.tape
 
     def do(self, command: control.Command) -> list[SendPacket]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import json
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -14,9 +16,11 @@ from sqlalchemy import insert, select, update
 
 from gateway.database import open_engine, reading, writing
 from gateway.recordings import erasing, part, rendering
+from gateway.recordings.audio import AudioError, AudioReader
 from gateway.recordings.keeper import Keeper
 from gateway.recordings.part import KeeperSettings
-from gateway.schema import recording
+from gateway.schema import application, recording
+from media.recording import wav
 from media.recording.render import Rendered
 from media.recording.spool import SpoolFlusher
 from media.recording.store import RecordingStore
@@ -43,11 +47,11 @@ class Bench:
         self.store = store
         self.keeper = Keeper(self.engine, store, KeeperSettings(node="gw"), clock=lambda: self.now)
 
-    def spool(self, name: str, seconds: float) -> Path:
+    def spool(self, name: str, seconds: float, data_key: bytes = b"") -> Path:
         """A spool of both legs' silence."""
         path = self.folder / f"{name}.spool"
         flusher = SpoolFlusher()
-        writer = flusher.open(path, {"started": 100.0})
+        writer = flusher.open(path, {"started": 100.0}, data_key)
         for index in range(int(seconds * 50)):
             for leg in (0, 1):
                 writer.append(leg, 100.0 + index / 50, HEADER.pack(0x80, 8, index, 160 * index, 1) + b"\xd5" * 160)
@@ -56,9 +60,10 @@ class Bench:
         return path
 
     async def add(
-        self, name: str, state: str, spool: Path | str = "", erase_at: float | None = None, *, node: str = "gw"
-    ) -> None:
-        row = {
+        self, name: str, state: str, spool: Path | str = "", erase_at: float | None = None, *, node: str = "gw",
+        data_key: bytes = b"",
+    ) -> None:  # fmt: skip
+        row: dict[str, Any] = {
             "name": name,
             "session": name,
             "application": "app",
@@ -68,7 +73,9 @@ class Bench:
             "object": name if state in ("ready", "rendered") else "",
         }
         async with writing(self.engine) as connection:
-            await connection.execute(insert(recording).values(**row, erase_at=erase_at, ended_at=NOW, created_at=NOW))
+            key = base64.b64encode(data_key).decode() or None
+            row |= {"erase_at": erase_at, "ended_at": NOW, "created_at": NOW, "data_key": key}
+            await connection.execute(insert(recording).values(**row))
 
     async def row(self, name: str) -> Any:
         async with reading(self.engine) as connection:
@@ -154,7 +161,7 @@ async def test_one_that_can_not_be_erased_holds_up_no_other(bench: Bench, monkey
     assert ((await bench.row("stuck.wav")).state, (await bench.row("due.wav")).state) == ("ready", "erased")
 
 
-def _die(spool: Path, out: Path) -> Rendered:
+def _die(spool: Path, out: Path, form: str, data_key: bytes) -> Rendered:
     """What a rendering that runs out of memory looks like from outside."""
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError("unreachable")
@@ -247,3 +254,40 @@ async def test_erasing_goes_on_past_a_batch(bench: Bench, monkeypatch: pytest.Mo
         await bench.add(f"{number}.wav", "ready", erase_at=NOW - 1)
     await bench.keeper.settle()
     assert {(await bench.row(f"{number}.wav")).state for number in range(10)} == {"erased"}
+
+
+@pytest.mark.parametrize("form", ["wav", "flac"])
+async def test_an_application_says_the_form_and_what_is_heard_is_the_same(bench: Bench, form: str) -> None:
+    settings = json.dumps({"recording_form": form})
+    async with writing(bench.engine) as connection:
+        await connection.execute(insert(application).values(key="app", mode="AXB", settings=settings))
+    key = bytes(range(32))
+    await bench.add("a.wav", "pending", bench.spool("a", 4.0, key), data_key=key)
+    await bench.add("b.wav", "pending", bench.spool("b", 4.0))
+    await bench.keeper.settle()
+    sealed, plain = await bench.row("a.wav"), await bench.row("b.wav")
+    assert (sealed.object, plain.object) == (f"a.{form}.sealed", f"b.{form}")
+    assert sealed.sha256 == plain.sha256
+    reader = AudioReader(bench.store)
+    for row in (sealed, plain):
+        heard = await reader.wav(row)
+        assert (hashlib.sha256(heard).hexdigest(), len(heard)) == (row.sha256, row.size)
+        stereo, mono = await reader.open(row), await reader.open(row, "mono")
+        assert stereo is not None
+        assert mono is not None
+        assert b"".join([piece async for piece in stereo.pieces]) == heard
+        (mix,) = wav.parse(b"".join([piece async for piece in mono.pieces]))
+        assert (stereo.size, mono.size, len(mix)) == (row.size, 58 + 32000, 32000)
+    raw = b"".join([piece async for piece in bench.store.chunks(sealed.object)])
+    (bench.folder / "recordings" / sealed.object).write_bytes(raw[:-10])
+    with pytest.raises(AudioError):
+        await reader.wav(sealed)
+
+
+async def test_what_waits_for_its_store_is_heard_from_the_disk(bench: Bench, s3: S3) -> None:
+    bench.use(RecordingStore(f"s3://{BUCKET}", s3.access("http://127.0.0.1:9")))
+    await bench.add("a.wav", "pending", bench.spool("a", 4.0))
+    await bench.keeper.settle()
+    row = await bench.row("a.wav")
+    assert row.state == "rendered"
+    assert hashlib.sha256(await AudioReader(bench.store).wav(row)).hexdigest() == row.sha256

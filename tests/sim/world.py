@@ -155,6 +155,7 @@ class Tape:
     def __init__(self, path: str) -> None:
         self.path = path
         self.error = ""
+        self.kept = True
         self.packets: list[tuple[int, float, bytes]] = []
         self.ended: float | None = None
 
@@ -420,7 +421,7 @@ class World:
             self.unheard.append(report)
         self.after(CONTROL, lambda: self.take(self.exchange.media_report(worker, report, self.now)))
 
-    def _open_spool(self, path: str, header: Mapping[str, Any]) -> Tape:
+    def _open_spool(self, path: str, header: Mapping[str, Any], data_key: bytes) -> Tape:
         self.tapes.append(Tape(path))
         return self.tapes[-1]
 

@@ -15,7 +15,9 @@ import pytest
 from gateway.lab.analysis import dominant, level
 from gateway.lab.wave import Wave
 from media.recording import wav
-from media.recording.render import render
+from media.recording.forms import Form, from_flac
+from media.recording.render import PURPOSE, render
+from media.recording.sealed import Opener
 from media.recording.spool import SpoolError, SpoolFlusher
 
 Packets = list[tuple[float, bytes]]
@@ -142,3 +144,25 @@ def test_a_killed_process_leaves_a_recording(tmp_path: Path) -> None:
     assert rendered.seconds == 5.0
     left, right = wav.parse((tmp_path / "a.wav").read_bytes())
     assert ((left == 0x11) ^ (right == 0x11)).all()
+
+
+@pytest.mark.parametrize("form", ["wav", "flac"])
+def test_a_sealed_spool_becomes_a_sealed_recording_of_the_same_sound(
+    tmp_path: Path, make_stream: Streams, form: Form
+) -> None:
+    key = bytes(range(32))
+    for name, data_key in (("plain", b""), ("sealed", key)):
+        flusher = SpoolFlusher()
+        writer = flusher.open(tmp_path / f"{name}.spool", {"started": 100.0}, data_key)
+        for now, packet in make_stream(440, 2.0):
+            writer.append(0, now, packet)
+        writer.close(now=102.0)
+        assert flusher.stop()
+    plain = render(tmp_path / "plain.spool", tmp_path / "plain.wav")
+    sealed = render(tmp_path / "sealed.spool", tmp_path / "sealed", form, key)
+    assert sealed == plain
+    opener = Opener(key, PURPOSE)
+    opened = opener.feed((tmp_path / "sealed").read_bytes())
+    assert opener.whole
+    whole = opened if form == "wav" else b"".join(from_flac(opened))
+    assert whole == (tmp_path / "plain.wav").read_bytes()

@@ -86,7 +86,7 @@ def test_a_path_that_exists_is_never_written(tmp_path: Path, kind: str) -> None:
     writer = SpoolWriter(path, HEADER, Unattended())
     writer.append(0, 1.0, b"x")
     writer.step(0.0)
-    assert writer.error.startswith("FileExistsError")
+    assert writer.error == "File exists"
     assert target.read_bytes() == b"keep"
     writer.close()
     writer.step(0.1)
@@ -94,24 +94,42 @@ def test_a_path_that_exists_is_never_written(tmp_path: Path, kind: str) -> None:
 
 
 def test_a_disk_that_stands_still_costs_the_recording_and_bounded_memory(tmp_path: Path) -> None:
-    writer = SpoolWriter(tmp_path / "a", HEADER, Unattended())
+    told: list[str] = []
+    flusher = Unattended(lambda: told.append(writer.error))
+    writer = SpoolWriter(tmp_path / "a", HEADER, flusher)
     for _ in range(100_000):
         writer.append(0, 1.0, bytes(172))
     assert len(writer._parts) == spool.BACKLOG
+    assert told == [spool.SLOW]
     writer.step(0.0)
-    assert "too slow" in writer.error
+    assert (writer.error, writer.kept, len(list(read_spool(tmp_path / "a")[1]))) == (
+        spool.SLOW, True, spool.BACKLOG - 1
+    )  # fmt: skip
     writer.append(0, 1.0, bytes(172))
     assert not writer._parts
+    writer.step(1.0)
+    writer.close()
+    writer.step(2.0)
+    assert (writer.done, told) == (True, [spool.SLOW])
 
 
-def test_an_error_of_the_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_that_wait_have_a_bound_too(tmp_path: Path) -> None:
+    flusher = SpoolFlusher()
+    flusher._writers = [SpoolWriter(tmp_path / "x", HEADER, Unattended())] * 400
+    assert flusher.room() == spool.BACKLOG_OF_ALL // 401
+    flusher._writers *= 100
+    assert flusher.room() == spool.LEAST_BACKLOG
+
+
+def test_an_error_of_the_disk_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_fd: int, _data: object) -> int:
         raise OSError(28, "No space left on device")
 
-    writer = SpoolWriter(tmp_path / "a", HEADER, Unattended())
+    told: list[str] = []
+    writer = SpoolWriter(tmp_path / "a", HEADER, Unattended(lambda: told.append(writer.error)))
     monkeypatch.setattr(os, "write", full)
     writer.step(0.0)
-    assert "No space left" in writer.error
+    assert (told, writer.kept) == (["No space left on device"], False)
 
 
 def test_a_cut_tail_ends_the_records_and_nothing_else(tmp_path: Path) -> None:
@@ -162,3 +180,28 @@ def test_trouble_of_one_recording_leaves_the_others_alone(tmp_path: Path) -> Non
     assert flusher.stop()
     assert "not now" in first.error
     assert (second.done, second.error) == (True, "")
+
+
+KEY = bytes(range(32))
+
+
+def test_a_sealed_spool_opens_with_its_key_only_and_up_to_a_cut(tmp_path: Path) -> None:
+    writer = SpoolWriter(tmp_path / "a", HEADER, Unattended(), KEY)
+    for step in range(5):
+        for number in range(50):
+            writer.append(number % 2, 100.0 + step + number / 50, b"what they said")
+        writer.step(float(step))
+    raw = (tmp_path / "a").read_bytes()
+    assert b"what they said" not in raw
+    assert b"rec-1" not in raw
+    header, records = read_spool(tmp_path / "a", KEY)
+    assert (header, len(list(records))) == (HEADER, 250)
+    for cut in (len(raw) - 1, len(raw) * 3 // 5):
+        (tmp_path / "cut").write_bytes(raw[:cut])
+        kept = len(list(read_spool(tmp_path / "cut", KEY)[1]))
+        assert kept == (200 if cut == len(raw) - 1 else 100) or kept == 150
+    for key in (b"", bytes(32)):
+        with pytest.raises(SpoolError):
+            read_spool(tmp_path / "a", key)
+    writer.close()
+    writer.step(9.0)
