@@ -232,6 +232,25 @@ def test_everything_heard_is_taped_and_ports_rest() -> None:
     assert bench.reports[-1] == control.Opened("u", *bench.ports)
 
 
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_spool_that_fails_is_told_once_and_no_longer_fed(kept: bool) -> None:
+    bench = Bench()
+    bench.open()
+    bench.do(control.Record("s", "path"))
+    bench.hear(CALLER, rtp(1, 0))
+    assert bench.room.spool_trouble() == []
+    bench.tape.error, bench.tape.kept = "No space left on device", kept
+    told = control.SpoolFailed("s", "No space left on device")
+    assert bench.room.spool_trouble() == [Reply(told)]
+    assert bench.room.spool_trouble() == []
+    bench.hear(CALLER, rtp(2, 160))
+    assert len(bench.tape.packets) == 1
+    bench.do(control.Close("s"))
+    closed = bench.reports[-1]
+    assert isinstance(closed, control.Closed)
+    assert (closed.recorded, closed.error) == (kept, told.error)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_no_bytes_whatever_cost_more_than_a_drop(seed: int) -> None:
     chance = random.Random(seed)
