@@ -62,6 +62,8 @@ def _named(request: Request, header: str, rules: NumberRules) -> PhoneNumber | N
     try:
         if header in ("From", "To"):
             return _number((request.from_ if header == "From" else request.to).uri, rules)
+        if request.headers.get(header) is None:
+            return None
         values = request.headers.values(header)
     except ParseError:
         return None

@@ -50,8 +50,10 @@ def callee_invite(
     else:
         uri = _uri(number, there, trunk.rules, policy, target.uri_transport)
     its_host = trunk.domain or (our_host if trunk.contacts else there)
-    from_, headers = _identities(shown, _sip(number, its_host, policy), trunk, trunk.domain or our_host)
-    return CalleeInvite(target, uri, from_, f"<{_uri(number, its_host, trunk.rules, policy)}>", headers)
+    its = _sip(number, its_host, policy)
+    from_, headers = _identities(shown, its, trunk, trunk.domain or our_host)
+    to = _tel(number, trunk.rules, policy) if policy.tel else its
+    return CalleeInvite(target, uri, from_, f"<{to}>", headers)
 
 
 def reason(cause: Cause) -> tuple[str, str]:
@@ -64,17 +66,14 @@ def _identities(
 ) -> tuple[str, tuple[tuple[str, str], ...]]:
     """From, and the headers beside it; ``callee``: his SIP URI."""
     policy, rules = trunk.identity, trunk.identity.shown_rules or trunk.rules
-    number, name = rules.write(shown), _display(policy.display)
+    number, name = rules.write(shown), _display(policy.display) if policy.display else ""
     sip = _sip(number, here, policy)
-    forms = {"sip": f"{name}<{sip}>"}
-    if policy.tel or "tel" in (policy.asserted, policy.preferred) or "both" in (policy.asserted, policy.preferred):
-        forms["tel"] = f"{name}<{_tel(number, rules, policy)}>"
-        forms["both"] = f"{forms['sip']}, {forms['tel']}"
+    as_sip = f"{name}<{sip}>"
     headers: list[tuple[str, str]] = []
     if policy.asserted != "none":
-        headers.append(("P-Asserted-Identity", forms[policy.asserted]))
+        headers.append(("P-Asserted-Identity", _forms(policy.asserted, as_sip, name, number, rules, policy)))
     if policy.preferred != "none":
-        headers.append(("P-Preferred-Identity", forms[policy.preferred]))
+        headers.append(("P-Preferred-Identity", _forms(policy.preferred, as_sip, name, number, rules, policy)))
     if policy.privacy:
         headers.append(("Privacy", policy.privacy))
     if policy.diversion:
@@ -85,7 +84,15 @@ def _identities(
         return ANONYMOUS, tuple(headers)
     if policy.from_ == "account" and trunk.account is not None:
         return f"{name}<sip:{trunk.account.user}@{here}>", tuple(headers)
-    return forms["tel" if policy.tel else "sip"], tuple(headers)
+    return _forms("tel", as_sip, name, number, rules, policy) if policy.tel else as_sip, tuple(headers)
+
+
+def _forms(forms: str, as_sip: str, name: str, number: str, rules: NumberRules, policy: IdentityPolicy) -> str:
+    """An identity as sip, tel, or both."""
+    if forms == "sip":
+        return as_sip
+    as_tel = f"{name}<{_tel(number, rules, policy)}>"
+    return as_tel if forms == "tel" else f"{as_sip}, {as_tel}"
 
 
 def _uri(number: str, host: str, rules: NumberRules, policy: IdentityPolicy, transport: str = "") -> str:
@@ -95,10 +102,12 @@ def _uri(number: str, host: str, rules: NumberRules, policy: IdentityPolicy, tra
 def _sip(number: str, host: str, policy: IdentityPolicy, transport: str = "") -> str:
     """``user=phone`` says that the user part is a telephone number (RFC 3261 §19.1.6): a global one, or a local one
     with its context."""
-    whole = number.startswith("+")
-    context = "" if whole or not policy.phone_context else f";phone-context={policy.phone_context}"
-    phone = policy.user_phone == "always" or (policy.user_phone == "global" and (whole or bool(context)))
-    return f"sip:{number}{context}@{host}{';user=phone' if phone else ''}{transport}"
+    whole, context = number.startswith("+"), ""
+    if not whole and policy.phone_context:
+        context = f";phone-context={policy.phone_context}"
+    if policy.user_phone == "always" or (policy.user_phone == "global" and (whole or context)):
+        return f"sip:{number}{context}@{host};user=phone{transport}"
+    return f"sip:{number}{context}@{host}{transport}"
 
 
 def _tel(number: str, rules: NumberRules, policy: IdentityPolicy) -> str:
@@ -110,4 +119,4 @@ def _tel(number: str, rules: NumberRules, policy: IdentityPolicy) -> str:
 
 def _display(name: str) -> str:
     """A display name in front of a URI."""
-    return str(NameAddr(name, OtherUri("sip", ""))).removesuffix("<sip:>") if name else ""
+    return str(NameAddr(name, OtherUri("sip", ""))).removesuffix("<sip:>")
