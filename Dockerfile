@@ -12,6 +12,7 @@ FROM ${BASE}
 RUN useradd --uid 10001 --home-dir /var/lib/maskline --create-home --shell /usr/sbin/nologin maskline
 COPY --from=build /opt/maskline /opt/maskline
 COPY configs/maskline.toml /etc/maskline/maskline.toml
+COPY configs/carriers /etc/maskline/carriers
 ENV PATH=/opt/maskline/bin:$PATH PYTHONUNBUFFERED=1
 USER maskline
 WORKDIR /var/lib/maskline

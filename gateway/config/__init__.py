@@ -4,6 +4,7 @@
 ``trunk``      a carrier's table
 ``sip``        the section [sip]
 ``tree``       the other sections, their keys and defaults, and the addresses that follow from them
+``profiles``   what trunks of one kind have in common
 ``reading``    file and environment, every fault at once with its key's path
 ``checking``   what each key alone doesn't show
 ``printing``   the effective configuration without secrets

@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from gateway.config.checking import contradictions
+from gateway.config.profiles import apply_profiles
 from gateway.config.tree import Config
 
 PREFIX = "MASKLINE_"
@@ -41,6 +42,7 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError([(str(path), f"is not TOML: {error}")]) from None
     faults = _overlay(tree, os.environ if environment is None else environment)
+    faults += apply_profiles(tree, path.parent)
     try:
         config = Config.model_validate(tree)
     except ValidationError as error:

@@ -111,10 +111,11 @@ class Trunk(Ranked):
     """A carrier: whom we call, from where it may call us, and how it writes numbers.
 
     ``secure``: over TLS only, both ways. ``tls_name``: what the certificates of its tls: peers must be of, where that
-    is not their address.
+    is not their address. ``profile``: whose keys are taken where they aren't given here (profiles.py).
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")
+    profile: str = ""
     peers: tuple[HopField, ...] = Field(min_length=1)
     allow: tuple[IPv4Network | IPv6Network, ...] = ()
     domain: str = ""

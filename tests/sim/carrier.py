@@ -38,6 +38,8 @@ class Carrier:
         self.refuses: int | None = None
         """REGISTER gets this status."""
         self.silent = False
+        self.adds: list[tuple[str, str]] = []
+        self.sdp: list[tuple[bytes, bytes]] = []
         self.registered_until = 0.0
         self.contact = ""
         self.seen: list[tuple[float, Request]] = []
@@ -71,6 +73,20 @@ class Carrier:
         if message.method == "REGISTER" and self.registrar:
             return [bytes(self._register(message, now))]
         return None
+
+    def leaving(self, data: bytes) -> bytes:
+        """What a phone says, as this carrier passes it on: its INVITEs with ``adds``, and ``sdp`` in place of lines."""
+        message = parse_message(data)
+        if not isinstance(message, Request) or message.method != "INVITE" or message.to.tag:
+            return data
+        for name, value in self.adds:
+            message.headers.add(name, value)
+        body = message.body
+        for old, new in self.sdp:
+            assert old in body
+            body = body.replace(old, new)
+        message.headers.remove("Content-Length")
+        return bytes(Request("INVITE", message.uri_text, message.headers, body))
 
     def _question(self, request: Request, now: float) -> Response | None:
         said = self.verifier.find(request.headers.get_all("Proxy-Authorization" if self.proxy else "Authorization"))

@@ -346,7 +346,9 @@ class World:
         for output in outputs:
             if isinstance(output, SendSip):
                 self._owner[phone.here, parse_message(output.data).call_id] = phone
-                self.network.send(output.data, phone.here, output.hop, self.now)
+                carrier = self.carriers.get(phone.here)
+                data = output.data if carrier is None else carrier.leaving(output.data)
+                self.network.send(data, phone.here, output.hop, self.now)
             else:
                 source, target = Hop("udp", phone.here.host, output.port), Hop("udp", *output.target)
                 self.network.send(output.data, source, target, self.now)
@@ -533,5 +535,6 @@ class World:
             if trace.title == "INVITE":
                 request = trace.data.decode("utf-8", "replace")
                 text = request.partition("From:")[2] if trace.sent else request
-                return next((number for number in (A, B, C) if number.e164 in text.split("\r\n")[0]), None)
+                line = text.split("\r\n")[0].encode()
+                return next((number for number in (A, B, C) if forms_found(line, number)), None)
         return None
