@@ -26,6 +26,7 @@ from gateway.entries import application_of
 from gateway.numbers import NumberRules
 from gateway.sip.gate import GateSettings
 from gateway.sip.hop import Hop
+from gateway.sip.policy import Policy, Reliable
 from gateway.tones.folder import SOUNDS, ToneFolder
 from gateway.tracing.tap import Hep
 from media.recording.sealed import KEY_BYTES
@@ -122,6 +123,7 @@ def trunk_settings(trunk: Trunk) -> TrunkSettings:
         ranks=tuple(Rank(*pair) for pair in trunk.ranks),
         domain=trunk.domain,
         nat=trunk.nat,
+        policy=Policy(trunk.session_expires, Reliable(trunk.reliable)),
         sms_as_3gpp=trunk.sms == "3gpp",
         secure=trunk.secure,
         account=AccountSettings(

@@ -59,6 +59,7 @@ from typing import Any, TypeVar
 
 from gateway.bindings.decisions import Connect, Decision
 from gateway.calls import forking
+from gateway.calls.caller_leg import CallerLeg
 from gateway.calls.closing import Closing, Done
 from gateway.calls.deciding import decide, follow
 from gateway.calls.events import Alerting, Answered, CallIn, CallOut, Collected, Disconnected
@@ -80,6 +81,7 @@ from gateway.sip.user_agent import (
     Confirmed,
     Ended,
     InfoReceived,
+    OfferAnswered,
     Output,
     Progress,
     ReInvited,
@@ -95,8 +97,6 @@ class Call:
 
     __slots__ = (
         "_alarms",
-        "_media_said",
-        "_ringing_said",
         "admitted",
         "armed",
         "callee",
@@ -108,7 +108,6 @@ class Call:
         "forks",
         "id",
         "media",
-        "offer",
         "out",
         "phase",
         "plant",
@@ -119,7 +118,7 @@ class Call:
         "ways",
     )
 
-    def __init__(self, plant: Plant, id: str, caller: Leg, offer: bytes, record: CallRecord) -> None:
+    def __init__(self, plant: Plant, id: str, caller: CallerLeg, record: CallRecord) -> None:
         self.plant = plant
         self.id = id
         self.caller = caller
@@ -130,7 +129,6 @@ class Call:
         self.refusals: list[Rejected] = []
         """Further legs of the callee, and what has become of some (forking.py)."""
         self.callee_port = 0
-        self.offer = offer
         self.record = record
         self.decision: Decision | None = None
         self.admitted = False
@@ -146,8 +144,6 @@ class Call:
         self.phase = Phase(self)
         self._alarms: dict[str, float] = {}
         self.armed: float | None = None
-        self._media_said = False
-        self._ringing_said = False
         plant.sessions[caller.session] = (self, caller)
 
     # --- what the phases use ----------------------------------------------------------------------------------------
@@ -161,11 +157,6 @@ class Call:
     def legs(self) -> tuple[Leg, ...]:
         """The caller's leg, and the callee's when there is one; several while several of his phones ring."""
         return (self.caller,) if self.callee is None else (self.caller, self.callee, *self.forks)
-
-    @property
-    def early_media(self) -> bool:
-        """Whether the caller can hear something before the callee's answer."""
-        return (bool(self.offer) and self.caller.trunk.early_media) or self.caller.state is LegState.UP
 
     def enter(self, phase: Phase, now: float) -> None:
         """The one place where the state changes."""
@@ -235,29 +226,6 @@ class Call:
         """Whether it is still to ring."""
         return name in self._alarms
 
-    def send_early_media(self, now: float) -> None:
-        """183 with the answer to the caller's offer, once."""
-        if not self._media_said and self.early_media and self.caller.state is LegState.EARLY:
-            self._media_said = True
-            answer = self.caller.negotiation.answer()
-            self.sip(self.plant.agent.ring(self.caller.session, now, status=183, body=answer))
-
-    def send_ringing(self, now: float) -> None:
-        """180 to a caller whose own network rings, once."""
-        if not self._ringing_said and self.caller.state is LegState.EARLY:
-            self._ringing_said = True
-            self.sip(self.plant.agent.ring(self.caller.session, now, status=180))
-
-    def accept_caller(self, now: float) -> None:
-        """200 to the caller, once: the answer to its offer, or our offer when it sent none."""
-        leg = self.caller
-        if leg.state is not LegState.EARLY:
-            return
-        leg.offers = not self.offer
-        body = leg.negotiation.offer(leg.port) if leg.offers else leg.negotiation.answer()
-        leg.state = LegState.UP
-        self.sip(self.plant.agent.accept(leg.session, body, now))
-
     def next_way(self, now: float) -> Way | None:
         """The next of the ways to the callee that is free, counted with its trunk."""
         way = self.plant.trunks.take(self.ways, self.carried, now)
@@ -288,6 +256,8 @@ class Call:
             body=body,
             account=self.plant.trunks.accounts.get(trunk.name),
             pinned=bool(trunk.contacts),
+            policy=trunk.policy,
+            max_forwards=self.caller.hops - 1,
             now=now,
         )
         leg = Leg(control.CALLEE, session, trunk, invite.target.host, negotiation)
@@ -368,6 +338,8 @@ class Call:
                 phase.rejected(status, now)
             case Confirmed(body=body):
                 phase.confirmed(leg, body, now)
+            case OfferAnswered(body=body):
+                phase.reanswered(leg, body, now)
             case ReInvited(body=body):
                 phase.reoffered(leg, body, now)
             case InfoReceived(content_type=content_type, body=body):

@@ -52,6 +52,9 @@ class Closing(Phase):
     def confirmed(self, leg: Leg, body: bytes, now: float) -> None:
         """A late ACK."""
 
+    def reanswered(self, leg: Leg, body: bytes, now: float) -> None:
+        """Too late."""
+
     def reoffered(self, leg: Leg, body: bytes, now: float) -> None:
         """The leg has been ended."""
 

@@ -44,10 +44,10 @@ class Collecting(Phase):
     def enter(self, now: float) -> None:
         """Prompt."""
         call = self.call
-        if call.early_media:
-            call.send_early_media(now)
+        if call.caller.early_media:
+            call.sip(call.caller.tell_media(now))
         else:
-            call.accept_caller(now)
+            call.sip(call.caller.accept(now))
         call.media.listen(control.CALLER, True)
         self._prompt("enter_extension", now)
 

@@ -75,7 +75,7 @@ def follow(call: Call, decision: Decision, now: float) -> None:
         call.enter(Asking(call), now)
         return
     tone = refusal_tone(call, decision) if isinstance(decision, Reject) else None
-    if isinstance(decision, Reject) and (tone is None or not call.early_media):
+    if isinstance(decision, Reject) and (tone is None or not call.caller.early_media):
         call.end(decision.cause, now)
     elif not call.media.is_open:
         call.enter(Opening(call), now)

@@ -17,9 +17,9 @@ from typing import ParamSpec
 from gateway.bindings.decisions import Decision
 from gateway.calls.admission import Admission
 from gateway.calls.call import Call, new_negotiation
+from gateway.calls.caller_leg import CallerLeg
 from gateway.calls.challenge import challenge_trunks
 from gateway.calls.identity import called_number, caller_of
-from gateway.calls.leg import Leg
 from gateway.calls.outputs import (
     CallAnswered,
     CallClosed,
@@ -383,6 +383,9 @@ class Exchange:
         x = called_number(request, trunk)
         if x is None:
             return self._turn_away(incoming, 404, "no number", now)
+        unwilling = plant.agent.admit(incoming.session, trunk.policy)
+        if unwilling is not None:
+            return self._turn_away(incoming, unwilling[0], "extension", now, headers=unwilling[2])
         refusal = self._admission.admit(trunk, now)
         if refusal is not None:
             return self._turn_away(
@@ -399,7 +402,15 @@ class Exchange:
         if incoming.user:
             # It may be behind NAT: what it gets goes where it is heard from.
             plant.agent.pin(incoming.session)
-        leg = Leg(control.CALLER, incoming.session, trunk, incoming.source.host, negotiation)
+        leg = CallerLeg(
+            plant.agent,
+            incoming.session,
+            trunk,
+            incoming.source.host,
+            negotiation,
+            request.body,
+            request.max_forwards,
+        )
         record = CallRecord(
             session=name,
             trunk=trunk.name,
@@ -414,7 +425,7 @@ class Exchange:
             callee=None,
             started=now,
         )
-        call = self._calls[name] = Call(plant, name, leg, request.body, record)
+        call = self._calls[name] = Call(plant, name, leg, record)
         call.caller_id = request.call_id
         self._callers[request.call_id] = name
         return self._with(call, now, call.enter, Resolving(call), now)

@@ -40,7 +40,7 @@ class Opening(Phase):
         call = self.call
         call.caller.port = caller_port
         call.callee_port = callee_port
-        if call.offer:
+        if call.caller.offer:
             # Exchange has seen that this offer can be answered before there was a call.
-            call.agree(call.caller, call.caller.negotiation.receive_offer(call.offer, caller_port))
+            call.agree(call.caller, call.caller.negotiation.receive_offer(call.caller.offer, caller_port))
         call.ready(now)

@@ -76,6 +76,15 @@ class Phase:
         except PeerError:
             self.call.end(Cause.NORMAL, now)
 
+    def reanswered(self, leg: Leg, body: bytes, now: float) -> None:
+        """The answer to an offer of ours: the first one's in a PRACK, or a refresh's, which changes nothing if bad."""
+        leg.offers = False
+        try:
+            self.call.agree(leg, leg.negotiation.receive_answer(body))
+        except PeerError as error:
+            if leg.terms is None:
+                self.call.end(self.gave_up, now, status=error.status)
+
     def reoffered(self, leg: Leg, body: bytes, now: float) -> None:
         """A re-INVITE or UPDATE of a leg: answered here, never passed on. No body: it asks for our offer.
 

@@ -68,9 +68,9 @@ class Ringing(Phase):
         call.set_alarm("connect", now + settings.connect_timeout)
         call.set_alarm("patience", now + settings.ringing_patience)
         file = call.tone(decision.waiting_tone)
-        if file is not None and call.early_media:
+        if file is not None and call.caller.early_media:
             self._waiting = True
-            call.send_early_media(now)
+            call.sip(call.caller.tell_media(now))
             call.media.play(control.CALLER, _WAITING, (file,))
         self._invite(way, now)
 
@@ -130,12 +130,12 @@ class Ringing(Phase):
             call.set_alarm("ring", now + call.settings.ring_timeout)
         if body and self._media_offered(body):
             call.set_alarm("patience", now + call.settings.early_media_patience)
-            call.send_early_media(now)
+            call.sip(call.caller.tell_media(now))
         elif status == 180 and not self._offered_media:
             call.clear_alarm("patience")
             self._ring_back(now)
-        if not call.early_media and (status == 180 or self._offered_media):
-            call.send_ringing(now)
+        if not call.caller.early_media and (status == 180 or self._offered_media):
+            call.sip(call.caller.tell_ringing(now))
 
     def _media_offered(self, body: bytes) -> bool:
         """Whether ``body`` is an answer with a place to hear the network from that we didn't know yet."""
@@ -156,11 +156,11 @@ class Ringing(Phase):
 
     def _ring_back(self, now: float) -> None:
         """Our ring-back, unless something better is heard or the waiting tone still plays."""
-        if not self.call.early_media:
-            self.call.send_ringing(now)
+        if not self.call.caller.early_media:
+            self.call.sip(self.call.caller.tell_ringing(now))
         elif not (self._waiting or self._heard or self._ringing_back):
             self._ringing_back = True
-            self.call.send_early_media(now)
+            self.call.sip(self.call.caller.tell_media(now))
             self.call.media.play(control.CALLER, _RINGBACK, (self.call.settings.tones.ringback,), loop=True)
 
     def report(self, report: control.Report, now: float) -> None:

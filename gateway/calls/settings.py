@@ -10,6 +10,7 @@ from ipaddress import IPv4Network, IPv6Network
 from gateway.calls.policy import IdentityPolicy
 from gateway.numbers import NumberRules
 from gateway.sip.hop import Hop
+from gateway.sip.policy import Policy, Reliable
 from gateway.sip.registrar import RegistrarSettings
 
 Network = IPv4Network | IPv6Network
@@ -101,6 +102,8 @@ class TrunkSettings:
     domain: str = ""
     nat: bool = False
     secure: bool = False
+    policy: Policy = field(default_factory=lambda: Policy(1800, Reliable.SUPPORTED))
+    """Session timers and reliable provisional responses."""
     sms_as_3gpp: bool = False
     """Short messages go to it as application/vnd.3gpp.sms, a MESSAGE for each part; else as text, whole."""
     contacts: tuple[str, ...] = ()

@@ -56,7 +56,7 @@ class Talking(Phase):
         first = decision.recording.notice_first or call.settings.notice_first
         self._notice_first = decision.record and first and self._notice is not None
         call.change(answered=now)
-        call.accept_caller(now)
+        call.sip(call.caller.accept(now))
         call.out.append(Publish(call.id, call.event(Answered, now)))
         if not self._notice_first:
             self._record(now)

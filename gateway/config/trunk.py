@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from gateway.config.forms import HopField, Section
 from gateway.sip.hop import DIALLED, Hop
+from gateway.sip.policy import MIN_SE
 
 _CODECS = {"PCMA": 8, "PCMU": 0}
 
@@ -130,6 +131,8 @@ class Trunk(Ranked):
     calls_per_second: float | None = Field(None, gt=0)
     max_calls_out: int | None = Field(None, ge=1)
     calls_per_second_out: float | None = Field(None, gt=0)
+    session_expires: int = Field(1800, ge=0, le=86400)
+    reliable: Literal["off", "supported", "required"] = "supported"
     sms: Literal["text", "3gpp"] = "text"
     secure: bool = False
     tls_name: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,253}$")
@@ -151,6 +154,13 @@ class Trunk(Ranked):
     def sources(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """``allow``; without it the addresses of ``peers``."""
         return self.allow or tuple(ip_network(hop.host) for hop in self.peers)
+
+    @field_validator("session_expires")
+    @classmethod
+    def _off_or_long_enough(cls, value: int) -> int:
+        if 0 < value < MIN_SE:
+            raise ValueError(f"0 or at least {MIN_SE} seconds (RFC 4028)")
+        return value
 
     @model_validator(mode="after")
     def _can_be_called(self) -> Trunk:

@@ -156,6 +156,7 @@ class Phone(Memory):
             to=called or f"<{request_uri}>",
             headers=headers,
             body=self._media.offer(self._port),
+            policy=self.script.policy,
             now=now,
         )
         self._turn(Phase.CALLING, "calling", now)
@@ -283,6 +284,10 @@ class Phone(Memory):
             return self._take(self._agent.reject(call.session, 486, now), now)
         self._session, self._invite_body = call.session, call.request.body
         self._turn(Phase.RINGING, "called", now)
+        refusal = self._agent.admit(call.session, self.script.policy)
+        if refusal is not None:
+            self._over("refused", now)
+            return self._take(self._agent.reject(call.session, refusal[0], now, headers=refusal[2]), now)
         try:
             if self._invite_body:
                 self._media.receive_offer(self._invite_body, self._port)

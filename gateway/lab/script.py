@@ -5,7 +5,9 @@ Times of the callee's side run from the INVITE, those of the caller's side from 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from gateway.sip.policy import Policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +23,8 @@ class Script:
     way that ``press`` says: "event" (RFC 4733), "tone" (in the sound) or "info" (SIP INFO, once it is answered);
     ``tone_hz`` is what the party says (None: silence in packets), with ``mute`` it sends no packet. ``codecs``: what it
     can do, preferred first; ``ptime``: the packets it wants (None: 20 ms, or what the other side wants).
-    ``loses``: (method or status, how many): its first messages of that kind never leave it, as if the network had lost
-    them.
+    ``policy``: session timers and reliable 18x. ``loses``: (method or status, how many): its first messages of that
+    kind never leave it, as if the network had lost them.
     """
 
     ring_after: float | None = 0.2
@@ -45,4 +47,5 @@ class Script:
     mute: bool = False
     codecs: tuple[int, ...] = (8, 0)
     ptime: int | None = None
+    policy: Policy = field(default_factory=Policy)
     loses: tuple[tuple[str, int], ...] = ()

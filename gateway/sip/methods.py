@@ -9,7 +9,7 @@ call in whose dialog it comes goes on.
     NOTIFY      481                    489               no subscription (RFC 6665 §4.1.3); within a dialog a 481
                                                          could be taken for the end of the call
     BYE INFO    481                    served            no such dialog (RFC 3261 §12.2.2)
-    UPDATE
+    UPDATE PRACK
     MESSAGE     served                 403               a text belongs to a number, not to a call
     others      501                    501               RFC 3261 §8.2.1
 
@@ -18,9 +18,9 @@ What is served outside of a dialog stands in ``Reception.doors``; in one, in ``I
 
 from __future__ import annotations
 
-ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, MESSAGE"
+ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, MESSAGE"
 SERVED = frozenset(ALLOW.split(", "))
-KNOWN = SERVED | {"REGISTER", "PUBLISH", "REFER", "PRACK", "SUBSCRIBE", "NOTIFY"}
+KNOWN = SERVED | {"REGISTER", "PUBLISH", "REFER", "SUBSCRIBE", "NOTIFY"}
 
 Refusal = tuple[int, str | None, list[tuple[str, str]]]
 """Status, reason phrase (None: the usual one) and headers of an answer."""
@@ -37,6 +37,7 @@ _OUTSIDE: dict[str, Refusal] = {
     "BYE": _NO_DIALOG,
     "INFO": _NO_DIALOG,
     "UPDATE": _NO_DIALOG,
+    "PRACK": _NO_DIALOG,
 }
 _WITHIN: dict[str, Refusal] = {
     "PUBLISH": _BAD_EVENT,

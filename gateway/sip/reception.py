@@ -20,6 +20,7 @@ from gateway.sip.invite_server import ServerSession
 from gateway.sip.message import Malformed, Request
 from gateway.sip.methods import ALLOW, Refusal, refused_outside
 from gateway.sip.outputs import Incoming, Offence, Output
+from gateway.sip.policy import SUPPORTED
 from gateway.sip.screening import SDP, screen
 from gateway.sip.sessions import Sessions
 from gateway.sip.stateless import answer, reply_hop
@@ -101,7 +102,8 @@ class Reception:
         return self._sessions.settle(session, session.receive_request(transaction, request, now))
 
     def _receive_options(self, request: Request, source: Hop, now: float) -> list[Output]:
-        return self.answer(request, source, now, (200, None, [("Allow", ALLOW), ("Accept", SDP)]))
+        lines = [("Allow", ALLOW), ("Accept", SDP), ("Supported", SUPPORTED)]
+        return self.answer(request, source, now, (200, None, lines))
 
     def _receive_invite(self, request: Request, source: Hop, now: float) -> list[Output]:
         if self._layer.is_merged(request):

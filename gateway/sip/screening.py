@@ -17,11 +17,11 @@ from collections.abc import Container
 from gateway.errors import ParseError
 from gateway.sip.message import Request, Response
 from gateway.sip.methods import KNOWN, NOT_IMPLEMENTED, SERVED, Refusal, refused_outside, refused_within
+from gateway.sip.policy import EXTENSIONS
 from gateway.sip.uri import OtherUri, SipUri, TelUri
 
-SUPPORTED_EXTENSIONS: frozenset[str] = frozenset()
-
 SDP = "application/sdp"
+INFO_TYPES = ("application/dtmf-relay", "application/dtmf")
 SMS = "application/vnd.3gpp.sms"
 _ONCE = frozenset({"from", "to", "call-id", "cseq", "max-forwards"})
 
@@ -76,7 +76,7 @@ def _extensions(request: Request) -> Refusal | None:
     if request.method in ("ACK", "CANCEL"):
         return None
     wanted = [*request.headers.values("Require"), *request.headers.values("Proxy-Require")]
-    unknown = [option for option in wanted if option.lower() not in SUPPORTED_EXTENSIONS]
+    unknown = [option for option in wanted if option.lower() not in EXTENSIONS]
     return (420, None, [("Unsupported", ", ".join(unknown))]) if unknown else None
 
 

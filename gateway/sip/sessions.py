@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from itertools import count
 
+from gateway.sip.invite_refresh import RefreshingSession
 from gateway.sip.invite_session import InviteSession, SessionState
 from gateway.sip.message import Request
 from gateway.sip.outputs import Output
@@ -16,8 +17,8 @@ class Sessions:
     __slots__ = ("_by_id", "_by_tag", "_heap", "_order", "_tags")
 
     def __init__(self) -> None:
-        self._by_id: dict[str, InviteSession] = {}
-        self._by_tag: dict[str, InviteSession] = {}
+        self._by_id: dict[str, RefreshingSession] = {}
+        self._by_tag: dict[str, RefreshingSession] = {}
         self._tags: dict[str, str] = {}
         """The local tag of each session: a caller's session has no dialog before the first tagged response."""
         self._heap: list[tuple[float, int, InviteSession]] = []
@@ -26,24 +27,20 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._by_id)
 
-    def add(self, session: InviteSession, local_tag: str) -> None:
+    def add(self, session: RefreshingSession, local_tag: str) -> None:
         """A new session."""
         session.home = self
         self._by_id[session.id] = self._by_tag[local_tag] = session
         self._tags[session.id] = local_tag
 
-    def get(self, id: str) -> InviteSession | None:
+    def get(self, id: str) -> RefreshingSession | None:
         """The session of that id."""
         return self._by_id.get(id)
 
-    def of_dialog(self, request: Request) -> InviteSession | None:
+    def of_dialog(self, request: Request) -> RefreshingSession | None:
         """The session whose dialog a request is sent in (RFC 3261 §12.2.2)."""
         session = self._by_tag.get(request.to.tag or "")
-        if session is None or session.dialog is None:
-            return None
-        dialog = session.dialog
-        same = dialog.call_id == request.call_id and dialog.remote_tag == (request.from_.tag or "")
-        return session if same else None
+        return None if session is None or session.dialog_with(request) is None else session
 
     def settle(self, session: InviteSession, outputs: list[Output]) -> list[Output]:
         """Forget a session that is over; put one that waits into the heap under its new deadline."""

@@ -17,10 +17,11 @@ from gateway.sip.account import CHALLENGED, Account, repeat
 from gateway.sip.build import request as build_request
 from gateway.sip.hop import Hop
 from gateway.sip.invite_client import ClientSession
+from gateway.sip.invite_refresh import RefreshingSession
 from gateway.sip.invite_server import ServerSession
-from gateway.sip.invite_session import HeaderLines, InviteSession
+from gateway.sip.invite_session import PLAIN, HeaderLines
 from gateway.sip.message import Malformed, Request, Response, parse_message
-from gateway.sip.methods import ALLOW
+from gateway.sip.methods import ALLOW, Refusal
 from gateway.sip.outputs import (
     Accepted,
     Answered,
@@ -40,6 +41,7 @@ from gateway.sip.outputs import (
     Rejected,
 )
 from gateway.sip.paging import Pager
+from gateway.sip.policy import Policy
 from gateway.sip.reception import MALFORMED, Reception
 from gateway.sip.registrar import Registrar
 from gateway.sip.screening import SDP, screen_response
@@ -206,16 +208,20 @@ class UserAgent:
         body: bytes = b"",
         account: Account | None = None,
         pinned: bool = False,
+        policy: Policy = PLAIN,
+        max_forwards: int = 70,
         now: float,
     ) -> tuple[str, list[Output]]:
         """Call somebody: the session's id, and the INVITE. ``from_`` and ``to`` are name-addrs without tags; by
-        ``account`` we are known there. ``pinned``: whatever follows goes to ``target`` too (dialog.py)."""
+        ``account`` we are known there. ``pinned``: whatever follows goes to ``target`` too (dialog.py).
+        ``max_forwards``: what is left of the caller's."""
         wire = self.wire
         tag = wire.token()
         # The session bears the name of its Call-ID, so whoever sees a message on the wire can tell whose it is.
         session = ClientSession(wire.token(), wire)
         session.account = account
         session.pinned = pinned
+        session.govern(policy)
         made = build_request(
             "INVITE",
             uri_text,
@@ -225,9 +231,16 @@ class UserAgent:
             call_id=session.id,
             cseq=1,
             contact=wire.contact(target),
-            headers=[("Allow", ALLOW), ("User-Agent", self.settings.product), *headers],
+            headers=[
+                ("Allow", ALLOW),
+                *policy.offered(),
+                *session.asked_first(),
+                ("User-Agent", self.settings.product),
+                *headers,
+            ],
             body=body,
             content_type=SDP,
+            max_forwards=max_forwards,
         )
         transaction, outputs = self.layer.send(made, target, session, now)
         session.begin(transaction)
@@ -245,6 +258,16 @@ class UserAgent:
         found = self._sessions.get(session)
         if found is not None and found.dialog is not None:
             found.dialog.pinned = True
+
+    def admit(self, session: str, policy: Policy) -> Refusal | None:
+        """Let a session that came in go on under ``policy``; or why it can't."""
+        found = self._sessions.get(session)
+        return found.admit(policy) if isinstance(found, ServerSession) else None
+
+    def is_acknowledged(self, session: str) -> bool:
+        """Whether our provisional responses in a session that came in are acknowledged (RFC 3262)."""
+        found = self._sessions.get(session)
+        return isinstance(found, ServerSession) and found.reliable is not None
 
     def unheard(self, session: str) -> bool:
         """Whether nothing at all has come back to an INVITE of ours."""
@@ -278,9 +301,9 @@ class UserAgent:
         """End a session, whatever its state: BYE, CANCEL or a refusal."""
         return self._with(session, lambda found: found.hang_up(now, headers))
 
-    def reoffer(self, session: str, body: bytes, now: float) -> list[Output]:
-        """Send a re-INVITE with an offer."""
-        return self._with(session, lambda found: found.reoffer(body, now))
+    def reoffer(self, session: str, body: bytes, now: float, method: str = "INVITE") -> list[Output]:
+        """Send an offer by re-INVITE, or by UPDATE."""
+        return self._with(session, lambda found: found.reoffer(body, now, method))
 
     def answer_offer(self, session: str, body: bytes, now: float) -> list[Output]:
         """Answer ReInvited with an SDP."""
@@ -294,6 +317,6 @@ class UserAgent:
         """Send an INFO."""
         return self._with(session, lambda found: found.info(content_type, body, now))
 
-    def _with(self, session: str, act: Callable[[InviteSession], list[Output]]) -> list[Output]:
+    def _with(self, session: str, act: Callable[[RefreshingSession], list[Output]]) -> list[Output]:
         found = self._sessions.get(session)
         return [] if found is None else self._sessions.settle(found, act(found))

@@ -94,6 +94,12 @@ class FakeAgent:
     def hang_up(self, session: str, now: float, headers: Sequence[Any] = ()) -> list[Any]:
         return self._note("hang_up", session, dict(headers))
 
+    def admit(self, session: str, policy: object) -> None:
+        return None
+
+    def is_acknowledged(self, session: str) -> bool:
+        return False
+
     def unheard(self, session: str) -> bool:
         return False
 

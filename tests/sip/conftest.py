@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 
 from tests.sip.loopback import Bench
+from tests.sip.pair import MakePair, Pair
 
 
 @pytest.fixture
@@ -15,3 +17,18 @@ async def bench() -> AsyncIterator[Bench]:
     yield made
     for one in made.transports:
         await one.stop()
+
+
+@pytest.fixture
+def pair() -> Iterator[MakePair]:
+    """Makes pairs; in the end nothing is left in them."""
+    made: list[Pair] = []
+
+    def make(*arguments: Any, **more: Any) -> Pair:
+        made.append(Pair(*arguments, **more))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.run(200.0)
+        assert [(agent.sessions, len(agent.layer), agent.deadline) for agent in one.agents] == [(0, 0, None)] * 2

@@ -86,6 +86,12 @@ class Asker:
     def __init__(self) -> None:
         self.told: list[object] = []
 
+    def renumbered(self, transaction: object) -> int | None:
+        return None
+
+    def repeated(self, old: object, new: object) -> None:
+        self.told.append("repeated")
+
     def receive_response(self, transaction: object, response: Response, now: float) -> list[Output]:
         self.told.append(response.status)
         return []

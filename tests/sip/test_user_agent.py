@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import count
-from typing import Any
-
 import pytest
 
-from gateway.sip.hop import Hop
-from gateway.sip.message import Request
 from gateway.sip.outputs import (
     Accepted,
     Confirmed,
@@ -23,96 +17,10 @@ from gateway.sip.outputs import (
     Rejected,
 )
 from gateway.sip.transaction import Transmit
-from gateway.sip.user_agent import UserAgent, UserAgentSettings
-
-ONE, TWO = Hop("udp", "192.0.2.1", 5060), Hop("udp", "192.0.2.2", 5060)
-DELAY = 0.01
-Lose = Callable[[str, int], bool]
+from tests.sip.pair import ONE, TWO, MakePair, Pair, title
 
 
-def title(message: Any) -> str:
-    return message.method if isinstance(message, Request) else str(message.status)
-
-
-class Pair:
-    """``seen[0]`` and ``seen[1]``: what caller and callee were told. ``lose(title, nth)``: drop that message."""
-
-    def __init__(self, lose: Lose = lambda what, nth: False) -> None:
-        numbers = count()
-        self.agents = [UserAgent(UserAgentSettings({"udp": hop}), lambda: f"t{next(numbers)}") for hop in (ONE, TWO)]
-        self.seen: list[list[Any]] = [[], []]
-        self.sent: list[str] = []
-        self.now = 0.0
-        self._lose = lose
-        self._wire: list[tuple[float, int, int, bytes]] = []
-
-    def take(self, side: int, outputs: list[Any]) -> None:
-        for output in outputs:
-            if isinstance(output, Transmit):
-                what = title(output.message)
-                self.sent.append(what)
-                if not self._lose(what, self.sent.count(what)):
-                    self._wire.append((self.now + DELAY, len(self.sent), 1 - side, output.data))
-            else:
-                self.seen[side].append(output)
-
-    def run(self, seconds: float) -> None:
-        end = self.now + seconds
-        while True:
-            due = [row[0] for row in self._wire] + [at for one in self.agents if (at := one.deadline) is not None]
-            if not due or min(due) > end:
-                break
-            self.now = max(self.now, min(due))
-            for row in sorted(self._wire):
-                if row[0] <= self.now:
-                    self._wire.remove(row)
-                    self.take(row[2], self.agents[row[2]].receive_message(row[3], (ONE, TWO)[1 - row[2]], self.now))
-            for side, agent in enumerate(self.agents):
-                if agent.deadline is not None and agent.deadline <= self.now:
-                    self.take(side, agent.handle_timeout(self.now))
-        self.now = end
-
-    def do(self, side: int, verb: str, *arguments: Any) -> None:
-        agent = self.agents[side]
-        self.take(side, getattr(agent, verb)(self.session(side), *arguments, now=self.now))
-
-    def session(self, side: int) -> str:
-        return self.caller if side == 0 else next(o.session for o in self.seen[1] if isinstance(o, Incoming))
-
-    def dial(self) -> None:
-        self.caller, outputs = self.agents[0].invite(
-            TWO, "sip:b@192.0.2.2", from_="<sip:a@192.0.2.1>", to="<sip:b@192.0.2.2>", body=b"offer", now=self.now
-        )
-        self.take(0, outputs)
-        self.run(0.1)
-
-    def talk(self) -> None:
-        self.dial()
-        self.run(1.0)
-        self.do(1, "ring")
-        self.run(0.1)
-        self.do(1, "accept", b"answer")
-        self.run(0.1)
-
-    def kinds(self, side: int) -> list[type]:
-        return [type(output) for output in self.seen[side]]
-
-
-@pytest.fixture
-def pair() -> Iterator[Callable[..., Pair]]:
-    made: list[Pair] = []
-
-    def make(lose: Lose = lambda what, nth: False) -> Pair:
-        made.append(Pair(lose))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.run(200.0)
-        assert [(agent.sessions, len(agent.layer), agent.deadline) for agent in one.agents] == [(0, 0, None)] * 2
-
-
-def test_a_call(pair: Callable[..., Pair]) -> None:
+def test_a_call(pair: MakePair) -> None:
     line = pair()
     line.talk()
     line.do(1, "hang_up")
@@ -123,7 +31,7 @@ def test_a_call(pair: Callable[..., Pair]) -> None:
 
 
 @pytest.mark.parametrize("lost", ["INVITE", "200", "ACK", "BYE"])
-def test_one_loss_changes_nothing_for_the_users(pair: Callable[..., Pair], lost: str) -> None:
+def test_one_loss_changes_nothing_for_the_users(pair: MakePair, lost: str) -> None:
     line = pair(lambda what, nth: what == lost and nth == 1)
     line.talk()
     line.run(3.0)
@@ -133,7 +41,7 @@ def test_one_loss_changes_nothing_for_the_users(pair: Callable[..., Pair], lost:
     assert line.kinds(1)[-2:] == [Confirmed, Ended]
 
 
-def test_an_ack_that_never_comes_ends_the_call(pair: Callable[..., Pair]) -> None:
+def test_an_ack_that_never_comes_ends_the_call(pair: MakePair) -> None:
     line = pair(lambda what, nth: what == "ACK")
     line.talk()
     line.run(40.0)
@@ -141,7 +49,7 @@ def test_an_ack_that_never_comes_ends_the_call(pair: Callable[..., Pair]) -> Non
     assert line.kinds(0)[-1] is Ended
 
 
-def test_cancel_before_the_first_1xx_waits_for_it(pair: Callable[..., Pair]) -> None:
+def test_cancel_before_the_first_1xx_waits_for_it(pair: MakePair) -> None:
     line = pair(lambda what, nth: what == "100" and nth == 1)
     line.dial()
     line.do(0, "hang_up")
@@ -151,7 +59,7 @@ def test_cancel_before_the_first_1xx_waits_for_it(pair: Callable[..., Pair]) -> 
     assert line.seen[0][-1].status == 487
 
 
-def test_cancel_that_crosses_the_200_hangs_up_at_once(pair: Callable[..., Pair]) -> None:
+def test_cancel_that_crosses_the_200_hangs_up_at_once(pair: MakePair) -> None:
     line = pair()
     line.dial()
     line.do(1, "ring")
@@ -163,7 +71,7 @@ def test_cancel_that_crosses_the_200_hangs_up_at_once(pair: Callable[..., Pair])
     assert line.kinds(1) == [Incoming, Confirmed, Ended]
 
 
-def test_both_reinvite_at_once_and_both_get_through(pair: Callable[..., Pair]) -> None:
+def test_both_reinvite_at_once_and_both_get_through(pair: MakePair) -> None:
     line = pair()
     line.talk()
     line.do(0, "reoffer", b"hold")
@@ -177,7 +85,7 @@ def test_both_reinvite_at_once_and_both_get_through(pair: Callable[..., Pair]) -
     line.do(0, "hang_up")
 
 
-def test_hanging_up_answers_the_peers_open_reinvite(pair: Callable[..., Pair]) -> None:
+def test_hanging_up_answers_the_peers_open_reinvite(pair: MakePair) -> None:
     line = pair()
     line.talk()
     line.do(0, "reoffer", b"hold")
@@ -189,7 +97,7 @@ def test_hanging_up_answers_the_peers_open_reinvite(pair: Callable[..., Pair]) -
     assert OfferRefused not in line.kinds(1)
 
 
-def test_a_2xx_with_an_unreadable_route_still_makes_a_call(pair: Callable[..., Pair]) -> None:
+def test_a_2xx_with_an_unreadable_route_still_makes_a_call(pair: MakePair) -> None:
     line = pair()
     line.dial()
     line.do(1, "accept", b"answer")
@@ -200,7 +108,7 @@ def test_a_2xx_with_an_unreadable_route_still_makes_a_call(pair: Callable[..., P
     line.do(0, "hang_up")
 
 
-def test_a_merged_copy_is_no_second_call_even_after_a_refusal(pair: Callable[..., Pair]) -> None:
+def test_a_merged_copy_is_no_second_call_even_after_a_refusal(pair: MakePair) -> None:
     line = pair()
     line.dial()
     line.do(1, "reject", 486)
@@ -216,7 +124,7 @@ def test_a_merged_copy_is_no_second_call_even_after_a_refusal(pair: Callable[...
     assert title(refusal.message) == "482"
 
 
-def test_draining_refuses_the_new_and_keeps_the_old(pair: Callable[..., Pair]) -> None:
+def test_draining_refuses_the_new_and_keeps_the_old(pair: MakePair) -> None:
     line = pair()
     line.talk()
     standing = line.caller
@@ -229,7 +137,7 @@ def test_draining_refuses_the_new_and_keeps_the_old(pair: Callable[..., Pair]) -
     assert line.kinds(1)[-1] is Ended
 
 
-def test_an_unanswered_invite_times_out(pair: Callable[..., Pair]) -> None:
+def test_an_unanswered_invite_times_out(pair: MakePair) -> None:
     line = pair(lambda what, nth: True)
     line.dial()
     line.run(40.0)
