@@ -41,6 +41,7 @@ from media.tones import LIMIT, ToneError, parse_tone
 
 _DATAGRAM = 2048
 _BATCH = 128
+_HANDFUL = 32
 _PACE = 0.001
 _AF_UNSPEC = b"\0" * 16
 _TONES = 64 << 20
@@ -199,17 +200,19 @@ class Worker:
     # --- packets ------------------------------------------------------------------------------------------------------
 
     def _first(self, wire: Wire, now: float) -> None:
-        """A packet on a socket that is open to anybody: the latch decides."""
-        try:
-            data, source = wire.rtp.recvfrom(_DATAGRAM)
-        except OSError:
-            return
+        """Packets on a socket that is open to anybody: the latch decides. A flood of strangers is thrown away in
+        handfuls, so that it doesn't fill the queue that the party's first packet has to pass."""
         leg = wire.leg
-        if not leg.admits(source[:2]):
-            return
-        self._forward(wire, data, now)
-        if leg.latch is not None and leg.latch.sure:
-            self._lock(wire, now)
+        for _ in range(_HANDFUL):
+            try:
+                data, source = wire.rtp.recvfrom(_DATAGRAM)
+            except OSError:
+                return
+            if leg.admits(source[:2]):
+                self._forward(wire, data, now)
+                if leg.latch is not None and leg.latch.sure:
+                    self._lock(wire, now)
+                return
 
     def _lock(self, wire: Wire, now: float) -> None:
         with contextlib.suppress(OSError):
