@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -10,8 +11,10 @@ from zoneinfo import ZoneInfo
 from gateway.bindings.models import Application, Number
 from gateway.calls.policy import IdentityPolicy
 from gateway.calls.settings import (
+    PHONES,
     AccountSettings,
     ExchangeSettings,
+    PhoneSettings,
     ProbeSettings,
     Rank,
     RegistrationSettings,
@@ -20,13 +23,16 @@ from gateway.calls.settings import (
     TrunkSettings,
 )
 from gateway.calls.switchboard import wall
-from gateway.config.tree import Config, media_advertised
+from gateway.config.phones import Phones
+from gateway.config.tree import Config, advertised, media_advertised
 from gateway.config.trunk import Trunk
 from gateway.entries import application_of
 from gateway.numbers import NumberRules
+from gateway.phones.sheet import PhoneServer
 from gateway.sip.gate import GateSettings
 from gateway.sip.hop import Hop
 from gateway.sip.policy import Policy, Reliable
+from gateway.sip.registrar import RegistrarSettings
 from gateway.tones.folder import SOUNDS, ToneFolder
 from gateway.tracing.tap import Hep
 from media.recording.sealed import KEY_BYTES
@@ -55,6 +61,7 @@ def exchange_settings(config: Config) -> ExchangeSettings:
         data_key=partial(os.urandom, KEY_BYTES) if config.recordings.encrypt else None,
         spool=str(Path(config.recordings.spool).absolute()),
         wall=wall,
+        phones=phone_settings(config.phones) if config.phones.enabled else None,
         default_trunk=calls.default_trunk or None,
         routes=tuple(
             RouteSettings(
@@ -85,6 +92,38 @@ def exchange_settings(config: Config) -> ExchangeSettings:
         international_in=calls.international_in,
         international_out=calls.international_out,
     )
+
+
+def phone_settings(said: Phones) -> PhoneSettings:
+    """What phones are as a trunk, and at the registrar."""
+    return PhoneSettings(
+        trunk=TrunkSettings(
+            name=PHONES,
+            peers=(),
+            allow=(),
+            codecs=said.payload_types,
+            nat=True,
+            max_calls=said.max_calls,
+            calls_per_second=said.calls_per_second,
+        ),
+        realm=said.realm,
+        # Of this process alone: what a nonce of the one before was used for isn't known any more.
+        key=secrets.token_bytes(32),
+        algorithms=said.algorithms,
+        registrar=RegistrarSettings(
+            min_expires=said.min_seconds,
+            max_expires=said.max_seconds,
+            default_expires=said.default_seconds,
+            keepalive=said.keepalive_seconds,
+            contacts=said.contacts,
+        ),
+    )
+
+
+def phone_server(config: Config) -> PhoneServer:
+    """What phones are told of us."""
+    phones = config.phones
+    return PhoneServer(advertised(config), config.sip.listen, phones.realm, phones.enabled)
 
 
 def gate_settings(config: Config) -> GateSettings:

@@ -1,4 +1,4 @@
-"""The command line ``maskline``: serve, demo, explain, ledger, token, vault, version."""
+"""The command line ``maskline``: serve, demo, explain, ledger, phone, token, vault, version."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from gateway import cli_doctor, cli_ledger, cli_token, cli_trace, cli_vault
+from gateway import cli_doctor, cli_ledger, cli_phone, cli_token, cli_trace, cli_vault
 from gateway.config.reading import open_config
 from gateway.numbers import NumberError, PhoneNumber
 
@@ -25,6 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(cli_ledger.app, name="ledger")
+app.add_typer(cli_phone.app, name="phone")
 app.add_typer(cli_token.app, name="token")
 app.add_typer(cli_vault.app, name="vault")
 app.add_typer(cli_trace.app, name="trace")

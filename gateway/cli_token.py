@@ -39,11 +39,11 @@ def create(
     async def work(engine: AsyncEngine) -> None:
         now = datetime.now(UTC)
         ends = now + timedelta(days=days) if days else None
-        async with changing(engine, _me(), now) as change:
+        async with changing(engine, at_the_terminal(), now) as change:
             try:
                 id, text = await make_token(
-                    change.connection, name=name, role=role, enterprise_id=enterprise, by=_me().name, at=now,
-                    expires_at=ends,
+                    change.connection, name=name, role=role, enterprise_id=enterprise,
+                    by=at_the_terminal().name, at=now, expires_at=ends,
                 )  # fmt: skip
             except TokenError as error:
                 Console(stderr=True).print(str(error))
@@ -84,7 +84,7 @@ def revoke(id: str, config: ConfigFile) -> None:
     from gateway.admin.tokens import revoke_token
 
     async def work(engine: AsyncEngine) -> None:
-        async with changing(engine, _me(), datetime.now(UTC)) as change:
+        async with changing(engine, at_the_terminal(), datetime.now(UTC)) as change:
             if not await revoke_token(change.connection, id, change.at):
                 Console(stderr=True).print("there is no such token, or it is revoked already")
                 raise typer.Exit(1)
@@ -93,8 +93,8 @@ def revoke(id: str, config: ConfigFile) -> None:
     _run(config, work)
 
 
-def _me() -> Actor:
-    """Who sits at the terminal."""
+def at_the_terminal() -> Actor:
+    """Who sits there."""
     return Actor(token="", name=f"terminal:{getpass.getuser()}", role=Role.OPERATOR)
 
 

@@ -62,6 +62,7 @@ from gateway.measures import make_tap, node_rows, watch_gate, watch_parts
 from gateway.messages.forwarder import Forwarder
 from gateway.metrics.stalls import watch_stalls
 from gateway.metrics.tally import Tally
+from gateway.phones.desk import PhoneDesk
 from gateway.questions import Question, TextQuestion, TextVerdict, Verdict
 from gateway.sip.endpoint import Endpoint
 from gateway.sip.gate import Ban, Gate
@@ -160,6 +161,10 @@ class Node:
         self._history = History(
             self._engine, self._exchange.quota.talk, self._exchange.usual, ZoneInfo(config.records.time_zone), _now
         )
+        self._desk: PhoneDesk | None = None
+        if config.phones.enabled:
+            self._desk = PhoneDesk(self._engine, config.node.name, config.phones.realm, self._board)
+            self._board.phone_moved = self._desk.moved
         self._listening: socket.socket | None = None
         self._channel: Channel | None = None
         self._web: asyncio.subprocess.Process | None = None
@@ -202,6 +207,8 @@ class Node:
         with needed("database.url", Exception):
             await self._history.load()
         await self._journal.start()
+        if self._desk is not None:
+            await self._desk.start()
         with needed("sip.listen"):
             await self._endpoint.start(config.sip.listen)
         with needed("media.workers"):
@@ -317,6 +324,11 @@ class Node:
             f"  point a phone or a trunk from {', '.join(map(str, trunk.sources))} at {here}, without registration,"
             f" and call an X number, e.g. sip:{self._first_x()}@{here}"
         )
+        if self._desk is not None:
+            console.print(
+                "  or register phones, which then are A and B themselves:"
+                f" maskline phone add --config {escape(str(self._path))} +8613800000021"
+            )
         console.print(
             f"  calls to the real party go to {trunk.peers[0]} (trunk {trunk.name}); bind A, X and B by the API first"
         )
@@ -353,6 +365,8 @@ class Node:
         await self._board.left(LEAVE_SECONDS)
         await self._board.stop()
         await self._pool.stop()
+        if self._desk is not None:
+            await self._desk.stop()
         await self._journal.stop()
         if keeping is not None:
             if not self._started.is_set() and self._web is not None and self._web.returncode is None:

@@ -33,7 +33,7 @@ from gateway.api.guard import WebLimits
 from gateway.api.ledger import Ledger
 from gateway.api.outbox import Delivery, DeliverySettings
 from gateway.api.server import web_server
-from gateway.assembly import exchange_settings, recording_store
+from gateway.assembly import exchange_settings, phone_server, recording_store
 from gateway.bindings.purge import keep_purged
 from gateway.bindings.store import BindingStore
 from gateway.certificate import keep_renewed
@@ -174,7 +174,9 @@ class Web:
             store=self.store,
             ledger=Ledger(self.engine),
             settings=AdminSettings(
-                address_delay=config.web.address_delay_seconds, zone=ZoneInfo(config.records.time_zone)
+                address_delay=config.web.address_delay_seconds,
+                zone=ZoneInfo(config.records.time_zone),
+                phones=phone_server(config),
             ),
             clock=_now,
             monotonic=time.monotonic,

@@ -21,6 +21,7 @@ from gateway.bindings.requests import NewAxb
 from gateway.bindings.store import BindingStore
 from gateway.database import migrate, open_engine, reading, split_url, writing
 from gateway.numbers import PhoneNumber
+from gateway.phones.tables import phone, phone_contact
 from gateway.resealing import reseal
 from gateway.schema import (
     attempt,
@@ -105,6 +106,9 @@ def _rows() -> dict[Any, list[dict[str, Any]]]:
                    "notices": "", "created_at": 1.0}],
         mail: [{"id": "l", "recipient": "somebody@example.com", "subject": "s", "body": "order 4711", "created_at": 1.0,
                 "due_at": 1.0, "tries": 0, "state": "sent", "error": ""}],
+        phone: [{"number": number, "realm": "r", "digests": json.dumps({"MD5": "very-secret-secret"}),
+                 "created_at": 1.0, "changed_at": 1.0}],
+        phone_contact: [{"number": number, "node": "n", "contacts": json.dumps([f"sip:{number}@h"])}],
         recording: [{"name": "r", "session": "s", "application": "app", "spool": "/s", "state": "ready",
                      "created_at": 1.0, "data_key": "order 4711"}],
         trace_switch: [{"id": "w", "kind": "number", "value": number, "until": 1.0, "calls": 1, "created_at": 0.0,

@@ -27,6 +27,7 @@ from gateway.admin import (
     lists,
     numbers,
     orders,
+    phones,
     records,
     token_routes,
     tones,
@@ -43,7 +44,7 @@ _CODES = {404: "not_found", 405: "not_allowed", 413: "too_large"}
 ROUTERS: Sequence[APIRouter] = (
     token_routes.router, audit_log.router, enterprises.router, applications.router, addresses.router, contacts.router,
     numbers.router, orders.router, lists.router, calls.router, tones.router,
-    records.router, ledger.router, bans.router, trunks.router, traces.router,
+    records.router, ledger.router, bans.router, trunks.router, traces.router, phones.router,
 )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from gateway.admin.roles import Actor, Role
 from gateway.api.ledger import Ledger
 from gateway.bindings.store import BindingStore
 from gateway.numbers import PhoneNumber
+from gateway.phones.sheet import PhoneServer
 from gateway.schema import application as applications
 from gateway.standing import StandingBan, StandingCall, StandingTrunk
 from gateway.tones.child import Converter
@@ -23,10 +24,11 @@ from gateway.tones.child import Converter
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdminSettings:
     """``address_delay``: seconds until a changed callback address acts. ``zone``: whose days statistics
-    count. Lock-out as in the vendor's API."""
+    count. ``phones``: what phones are told of us. Lock-out as in the vendor's API."""
 
     address_delay: float = 0
     zone: tzinfo = UTC
+    phones: PhoneServer | None = None
     lockout_failures: int = 10
     lockout_within: float = 300
     lockout_seconds: float = 1800

@@ -301,10 +301,9 @@ class Exchange:
         """These are all phones that may register now."""
         return [] if self._plant.phones is None else list(self._plant.phones.learn(phones))
 
-    def restore_phone(self, user: str, contacts: Iterable[Contact], now: float) -> None:
+    def restore_phone(self, user: str, contacts: Iterable[Contact], now: float) -> list[ExchangeOutput]:
         """Where a phone was before a restart."""
-        if self._plant.phones is not None:
-            self._plant.phones.restore(user, contacts, now)
+        return [] if self._plant.phones is None else list(self._plant.phones.restore(user, contacts, now))
 
     # --- short messages ---------------------------------------------------------------------------------------------
 

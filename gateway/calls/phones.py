@@ -83,10 +83,9 @@ class Phones:
         self._book = book
         return [output for user in changed for output in self.registrar.remove(user)]
 
-    def restore(self, user: str, contacts: Iterable[Contact], now: float) -> None:
-        """Where a phone was before a restart."""
-        if user in self._book:
-            self.registrar.restore(user, contacts, now)
+    def restore(self, user: str, contacts: Iterable[Contact], now: float) -> list[ContactsChanged]:
+        """Where a phone was before a restart; what is left of that."""
+        return self.registrar.restore(user, contacts if user in self._book else (), now)
 
     def ways(self, callee: PhoneNumber, now: float) -> list[Way]:
         """Where he is registered, in the order in which it is tried; none: nowhere."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -33,6 +33,7 @@ from gateway.calls.outputs import (
     TextReceived,
     TrunkChanged,
 )
+from gateway.calls.phones import Phone
 from gateway.calls.record import CallRecord
 from gateway.calls.surge import Surge
 from gateway.calls.verdict import decided
@@ -41,6 +42,8 @@ from gateway.metrics.tally import Tally
 from gateway.numbers import PhoneNumber
 from gateway.questions import Question, Verdict
 from gateway.sip.endpoint import Endpoint
+from gateway.sip.locations import Contact
+from gateway.sip.outputs import ContactsChanged
 from gateway.sms.bodies import Body
 from gateway.sms.tpdu import Piece
 from gateway.standing import StandingCall, StandingTrunk
@@ -92,6 +95,7 @@ class Switchboard:
         """Set while no call stands."""
         self.idle.set()
         self._left = asyncio.Event()
+        self.phone_moved: Callable[[str, tuple[Contact, ...]], None] = _nobody
         self._tasks: set[asyncio.Task[None]] = set()
         self._endpoint: Endpoint
         self._pool: MediaPool
@@ -120,6 +124,8 @@ class Switchboard:
                 case CallClosed(_, record):
                     self._journal.put(output)
                     count_call(self._tally, record)
+                case ContactsChanged(user, contacts):
+                    self.phone_moved(user, contacts)
                 case TrunkChanged(trunk, peer, state, why):
                     note = _log.info if state in ("up", "registered", "unregistered") else _log.warning
                     note("a trunk's state has changed", trunk=trunk, peer=peer, state=state, why=why)
@@ -179,6 +185,14 @@ class Switchboard:
     def trunks(self) -> list[StandingTrunk]:
         """How the trunks are."""
         return self.exchange.trunk_states(time.monotonic())
+
+    def learn_phones(self, phones: Iterable[Phone]) -> None:
+        """These are all phones that may register now."""
+        self._endpoint.execute(self.exchange.learn_phones(phones))
+
+    def restore_phone(self, user: str, contacts: Iterable[Contact]) -> None:
+        """Where a phone was before a restart."""
+        self._endpoint.execute(self.exchange.restore_phone(user, contacts, time.monotonic()))
 
     def answer_text(self, id: str, status: int) -> None:
         """Answer a short message that came in."""
@@ -275,6 +289,10 @@ class Switchboard:
             await self._store.note_talked(talked.decision, talked.caller, talked.called, wall(talked.at))
         except Exception:
             _log.exception("who talked could not be noted", call=talked.call)
+
+
+def _nobody(user: str, contacts: tuple[Contact, ...]) -> None:
+    """No phones, so nobody keeps what they do."""
 
 
 def _standing(record: CallRecord, state: str) -> StandingCall:

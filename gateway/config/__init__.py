@@ -3,6 +3,7 @@
 ``forms``      how single values are read
 ``trunk``      a carrier's table
 ``sip``        the section [sip]
+``phones``     the section [phones]
 ``tree``       the other sections, their keys and defaults, and the addresses that follow from them
 ``profiles``   what trunks of one kind have in common
 ``reading``    file and environment, every fault at once with its key's path

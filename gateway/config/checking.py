@@ -19,6 +19,10 @@ def contradictions(config: Config) -> list[tuple[str, str]]:
     for index, name in enumerate(names):
         if name in names[:index]:
             faults.append((f"trunk[{index}].name", f"{name!r} is given twice"))
+        if name == "phones":
+            faults.append(
+                (f"trunk[{index}].name", "'phones' is what phones are called that register (section [phones])")
+            )
     if config.calls.default_trunk and config.calls.default_trunk not in names:
         faults.append(("calls.default_trunk", f"no [[trunk]] is named {config.calls.default_trunk!r}"))
     for index, route in enumerate(config.route):

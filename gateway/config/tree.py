@@ -22,6 +22,7 @@ from gateway.config.forms import (
     TimeZone,
     WebAddress,
 )
+from gateway.config.phones import Phones
 from gateway.config.printing import plain
 from gateway.config.recordings import Recordings
 from gateway.config.sip import Sip
@@ -266,6 +267,7 @@ class Config(Section):
     sip: Sip = Sip()
     defence: Defence = Defence()
     trunk: tuple[Trunk, ...] = Field(default=(), min_length=1, validate_default=True)
+    phones: Phones = Phones()
     media: Media = Media()
     web: Web = Web()
     database: Database = Database()

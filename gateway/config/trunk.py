@@ -12,7 +12,7 @@ from gateway.config.forms import HopField, Section
 from gateway.sip.hop import DIALLED, Hop
 from gateway.sip.policy import MIN_SE
 
-_CODECS = {"PCMA": 8, "PCMU": 0}
+CODECS = {"PCMA": 8, "PCMU": 0}
 
 
 class Ranked(Section):
@@ -179,7 +179,7 @@ class Trunk(Ranked):
     @property
     def payload_types(self) -> tuple[int, ...]:
         """The RTP payload types of ``codecs``, in order."""
-        return tuple(_CODECS[name] for name in self.codecs)
+        return tuple(CODECS[name] for name in self.codecs)
 
     @property
     def ranks(self) -> tuple[tuple[int, int], ...]:

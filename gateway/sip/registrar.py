@@ -121,11 +121,12 @@ class Registrar:
         response = response_to(request, status, reason, to_tag=self._wire.token(), headers=headers)
         return [*self._wire.layer.respond(transaction, response, now), *changed]
 
-    def restore(self, user: str, contacts: Iterable[Contact], now: float) -> None:
+    def restore(self, user: str, contacts: Iterable[Contact], now: float) -> list[ContactsChanged]:
         """What was known before a restart. Connections don't live through one, so theirs are left out."""
         live = [one for one in contacts if not one.hop.reliable and one.expires > now]
         if live and not self.locations.of(user, now):
             self._put(user, live, now)
+        return [ContactsChanged(user, self.locations.of(user, now))]
 
     def remove(self, user: str) -> list[ContactsChanged]:
         """There is no such user any more, or he has another password: he is nowhere."""
@@ -212,7 +213,7 @@ class Registrar:
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
-    def _put(self, user: str, contacts: Iterable[Contact], now: float) -> list[Output]:
+    def _put(self, user: str, contacts: Iterable[Contact], now: float) -> list[ContactsChanged]:
         self.locations.put(user, contacts)
         kept = self.locations.of(user, now)
         for one in kept:
