@@ -34,6 +34,8 @@ class Upkeep:
         self._probes: list[Probe] = []
         self._waiting: dict[str, Probe | str] = {}
         """Who waits for the answer to a request: a probe, or the registration of that trunk."""
+        self._said: dict[str, str] = {}
+        """What was told last of each registration: its first failure is told, too."""
         trunks.away.update(trunk.name for trunk in settings.trunks if trunk.registration is not None)
 
     def start(self, now: float) -> list[UpkeepOutput]:
@@ -110,17 +112,19 @@ class Upkeep:
         """What a registration has done; whether calls may go by its trunk now."""
         if registration.asked:
             self._waiting[registration.asked] = name
-        if registration.state is State.LEFT:
-            return [TrunkChanged(name, str(registration.hop), "unregistered", ""), *sent]
-        up = registration.state is not State.WAITING
-        if up == (name not in self._trunks.away):
-            return list(sent)
-        if up:
+        state, why = registration.state, ""
+        if state is State.WAITING:
+            self._trunks.away.add(name)
+            if not registration.status:
+                return list(sent)
+            said, why = "not registered", f"status {registration.status}"
+        else:
             self._trunks.away.discard(name)
-            return [TrunkChanged(name, str(registration.hop), "registered", ""), *sent]
-        self._trunks.away.add(name)
-        why = f"status {registration.status}" if registration.status else "no answer"
-        return [TrunkChanged(name, str(registration.hop), "not registered", why), *sent]
+            said = "unregistered" if state is State.LEFT else "registered"
+        if self._said.get(name) == said:
+            return list(sent)
+        self._said[name] = said
+        return [TrunkChanged(name, str(registration.hop), said, why), *sent]
 
     @staticmethod
     def _told(probe: Probe, changed: bool) -> list[UpkeepOutput]:

@@ -202,7 +202,8 @@ def test_a_trunk_without_its_registration_takes_no_calls_and_comes_back() -> Non
     carrier.refuses = 503
     world.start()
     world.run(30.0)
-    assert changes(world) == []
+    assert changes(world) == [(str(CALLEE), "not registered")], "told once"
+    assert world.of(TrunkChanged)[0].why == "status 503"
     call(world, SECOND)
     world.run(15.0)
     assert world.record.way == "other"
@@ -216,7 +217,7 @@ def test_a_trunk_without_its_registration_takes_no_calls_and_comes_back() -> Non
     assert [record.way for record in world.records] == ["other", "carrier"]
     carrier.silent = True
     world.run(700.0)
-    assert [state for _, state in changes(world)] == ["registered", "not registered"]
+    assert [state for _, state in changes(world)] == ["not registered", "registered", "not registered"]
     carrier.silent = False
     world.run(700.0)
     assert changes(world)[-1][1] == "registered"
