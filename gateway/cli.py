@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from gateway import cli_doctor, cli_ledger, cli_phone, cli_token, cli_trace, cli_vault
+from gateway import cli_doctor, cli_ledger, cli_phone, cli_token, cli_trace, cli_trunk_test, cli_vault
 from gateway.config.reading import open_config
 from gateway.numbers import NumberError, PhoneNumber
 
@@ -86,6 +86,7 @@ def explain(
 
 
 app.command()(cli_doctor.doctor)
+app.command("trunk-test")(cli_trunk_test.trunk_test)
 
 
 @app.command()

@@ -18,6 +18,8 @@ IO = {
     "gateway.start", "gateway.explaining",
     "gateway.vault.columns", "gateway.vault.keys", "gateway.vault.guard", "gateway.resealing", "gateway.cli_vault",
     "gateway.cli_database", "gateway.selecting",
+    "gateway.cli_trunk_test", "gateway.trunktest.ears", "gateway.trunktest.stage", "gateway.trunktest.setting",
+    "gateway.trunktest.running",
     "gateway.cli_doctor", "gateway.doctor.world", "gateway.doctor.services", "gateway.doctor.rounds",
     "gateway.cli_trace", "gateway.tracing.store", "gateway.tracing.keeper", "gateway.tracing.tap",
     "gateway.tracing.collector", "gateway.measures", "gateway.metrics.stalls", "gateway.metrics.backlog",
