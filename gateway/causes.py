@@ -6,6 +6,8 @@ translated twice. Which SIP result of the callee's leg means which cause is :fun
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -143,22 +145,71 @@ _ROWS: dict[Cause, _Row] = {
 }
 
 
-def cause_of_refusal(status: int, *, rang: bool) -> Cause:
-    """What a final SIP status of the callee's leg means (privatenumber.md section 8.4); ``rang``: a 180 was seen."""
+# What a Q.850 cause says of a callee. The SIP statuses beside it are those that RFC 3398 §7.2.4.1 makes of it.
+_BY_Q850: dict[int, Cause] = {
+    1: Cause.CALLEE_UNKNOWN,  # unallocated number; 404
+    2: Cause.NO_ROUTE,  # no route to the network; 404
+    3: Cause.NO_ROUTE,  # no route to the destination; 404
+    17: Cause.BUSY,  # user busy; 486
+    18: Cause.UNREACHABLE,  # no user responding; 408
+    19: Cause.NO_ANSWER,  # no answer from the user; 480
+    20: Cause.UNREACHABLE,  # subscriber absent; 480
+    21: Cause.CALLEE_REJECTED,  # call rejected; 403, 603
+    22: Cause.CALLEE_UNKNOWN,  # number changed; 410
+    27: Cause.UNREACHABLE,  # destination out of order; 502
+    28: Cause.CALLEE_UNKNOWN,  # invalid number format; 484
+    34: Cause.CALLEE_SIDE_FAILED,  # no circuit available; 503
+    38: Cause.CALLEE_SIDE_FAILED,  # network out of order; 503
+    41: Cause.CALLEE_SIDE_FAILED,  # temporary failure; 503
+    42: Cause.CALLEE_SIDE_FAILED,  # switching equipment congestion; 503
+    44: Cause.CALLEE_SIDE_FAILED,  # requested circuit not available; 503
+    47: Cause.CALLEE_SIDE_FAILED,  # resource unavailable; 503
+    55: Cause.CALLEE_REFUSED,  # incoming calls barred within CUG; 403
+    57: Cause.CALLEE_REFUSED,  # bearer capability not authorised; 403
+    102: Cause.CALLEE_SIDE_FAILED,  # recovery on timer expiry; 504
+    111: Cause.CALLEE_SIDE_FAILED,  # protocol error; 500
+    127: Cause.CALLEE_SIDE_FAILED,  # interworking; 500
+}
+_REASON = re.compile(r'(?:^|,)\s*Q\.850((?:\s*;\s*[\w.-]+\s*(?:=\s*(?:"(?:[^"\\]|\\.)*"|[^\s;,"]+))?)*)', re.IGNORECASE)
+_CAUSE = re.compile(r";\s*cause\s*=\s*([0-9]{1,3})(?![0-9])", re.IGNORECASE)
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+
+
+def q850_of(reasons: Iterable[str]) -> int | None:
+    """The Q.850 cause (1..127) that Reason headers give (RFC 3326); None when they give none."""
+    for line in reasons:
+        found = _REASON.search(line[:512])
+        number = _CAUSE.search(_QUOTED.sub("", found[1])) if found else None
+        if number is not None and 0 < int(number[1]) < 128:
+            return int(number[1])
+    return None
+
+
+def cause_of_refusal(status: int, *, rang: bool, q850: int | None = None) -> tuple[Cause, bool]:
+    """What a final SIP status of the callee's leg means (privatenumber.md section 8.4); ``rang``: a 180 was seen.
+
+    Where the status says little (480, 487, 5xx, all that section 8.4 doesn't name) the Q.850 cause beside it counts,
+    if the table has it: True then.
+    """
     match status:
         case 404 | 410 | 484 | 604:
-            return Cause.CALLEE_UNKNOWN
+            return Cause.CALLEE_UNKNOWN, False
         case 408:
-            return Cause.NO_ANSWER if rang else Cause.CONNECT_TIMEOUT
-        case 480:
-            return Cause.NO_ANSWER if rang else Cause.UNREACHABLE
+            return (Cause.NO_ANSWER if rang else Cause.CONNECT_TIMEOUT), False
         case 486 | 600:
-            return Cause.BUSY
+            return Cause.BUSY, False
         case 603:
-            return Cause.CALLEE_REJECTED
+            return Cause.CALLEE_REJECTED, False
+        case 403:
+            return Cause.CALLEE_REFUSED, False
+    said = _BY_Q850.get(q850 or 0)
+    if said is not None:
+        return (Cause.NO_ANSWER if said is Cause.UNREACHABLE and rang else said), True
+    match status:
+        case 480:
+            return (Cause.NO_ANSWER if rang else Cause.UNREACHABLE), False
         case 487:
-            return Cause.NO_ANSWER
+            return Cause.NO_ANSWER, False
         case _ if 400 <= status < 500:
-            return Cause.CALLEE_REFUSED
-        case _:
-            return Cause.CALLEE_SIDE_FAILED
+            return Cause.CALLEE_REFUSED, False
+    return Cause.CALLEE_SIDE_FAILED, False

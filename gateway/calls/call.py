@@ -74,8 +74,9 @@ from gateway.calls.quality import CallQuality
 from gateway.calls.record import CallRecord
 from gateway.calls.settings import ExchangeSettings, TrunkSettings
 from gateway.calls.ways import Way
-from gateway.causes import Cause
+from gateway.causes import Cause, q850_of
 from gateway.sdp.offer_answer import AudioTerms, Negotiation
+from gateway.sip import early_media
 from gateway.sip.user_agent import (
     Accepted,
     Confirmed,
@@ -108,6 +109,7 @@ class Call:
         "forks",
         "id",
         "media",
+        "network_cause",
         "out",
         "phase",
         "plant",
@@ -130,6 +132,8 @@ class Call:
         """Further legs of the callee, and what has become of some (forking.py)."""
         self.callee_port = 0
         self.record = record
+        self.network_cause: int | None = None
+        """The Q.850 cause that the side which ended its leg gave, where it says more than the SIP status."""
         self.decision: Decision | None = None
         self.admitted = False
         """The quota of its application counts this call."""
@@ -252,7 +256,7 @@ class Call:
             invite.uri,
             from_=invite.from_,
             to=invite.to,
-            headers=invite.headers,
+            headers=(*invite.headers, early_media.SUPPORTED) if trunk.p_early_media else invite.headers,
             body=body,
             account=self.plant.trunks.accounts.get(trunk.name),
             pinned=bool(trunk.contacts),
@@ -280,9 +284,9 @@ class Call:
             ended=now,
             cause=cause,
             sip_status=(failed_with or status) if failed else 0,
-            q850=cause.q850 if second_leg_failed else 0,
+            q850=(self.network_cause or cause.q850) if second_leg_failed else 0,
         )
-        header = reason(cause)
+        header = reason(cause, self.network_cause)
         for leg in self.legs:
             self._end_leg(leg, status, header, retry_after, now)
         self.enter(Closing(self), now)
@@ -327,12 +331,13 @@ class Call:
             output = said
         phase = self.phase
         match output:
-            case Progress(status=status, body=body):
-                phase.progress(status, body, now)
+            case Progress(status=status, body=body, sends=sends):
+                phase.progress(status, body, now, sends=sends)
             case Accepted(body=body):
                 phase.accepted(body, now)
             case Rejected(status=status, response=response):
                 leg.state = LegState.GONE
+                self.network_cause = None if response is None else q850_of(response.headers.get_all("Reason"))
                 if self.way is not None:
                     self.plant.trunks.refused(self.way, status, response, now)
                 phase.rejected(status, now)
@@ -346,7 +351,8 @@ class Call:
                 digit = info_digit(content_type, body)
                 if digit:
                     phase.pressed(leg, digit, now)
-            case Ended():
+            case Ended(reason=text):
+                self.network_cause = q850_of([text])
                 phase.left(leg, now)
             case _:
                 pass

@@ -13,7 +13,8 @@ from __future__ import annotations
 from gateway.calls.leg import Leg, LegState
 from gateway.calls.settings import TrunkSettings
 from gateway.sdp.offer_answer import Negotiation
-from gateway.sip.user_agent import Output, UserAgent
+from gateway.sip import early_media
+from gateway.sip.user_agent import Incoming, Output, UserAgent
 from media import control
 
 MOST_HOPS = 70
@@ -23,21 +24,21 @@ class CallerLeg(Leg):
     """``offer``: the SDP of his INVITE, maybe empty. ``hops``: its Max-Forwards; a call that comes round to us again
     comes to an end by it (RFC 7332)."""
 
-    __slots__ = ("_agent", "_media_told", "_ringing_told", "hops", "offer")
+    __slots__ = ("_agent", "_early", "_media_told", "_ringing_told", "hops", "offer")
 
     def __init__(
         self,
         agent: UserAgent,
-        session: str,
+        incoming: Incoming,
         trunk: TrunkSettings,
-        source: str,
         negotiation: Negotiation,
-        offer: bytes,
-        hops: int | None = None,
     ) -> None:
-        super().__init__(control.CALLER, session, trunk, source, negotiation)
-        self.offer = offer
+        super().__init__(control.CALLER, incoming.session, trunk, incoming.source.host, negotiation)
+        invite = incoming.request
+        self.offer = invite.body
+        hops = invite.max_forwards
         self.hops = MOST_HOPS if hops is None else min(hops, MOST_HOPS)
+        self._early = (early_media.SENDS,) if trunk.p_early_media and early_media.understood(invite) else ()
         self._agent = agent
         self._media_told = False
         self._ringing_told = False
@@ -53,7 +54,8 @@ class CallerLeg(Leg):
         if self._media_told or not self.early_media or self.state is not LegState.EARLY:
             return []
         self._media_told = True
-        return self._agent.ring(self.session, now, 183, self.negotiation.answer() if self.offer else b"")
+        answer = self.negotiation.answer() if self.offer else b""
+        return self._agent.ring(self.session, now, 183, answer, self._early)
 
     def tell_ringing(self, now: float) -> list[Output]:
         """180."""

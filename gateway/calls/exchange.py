@@ -401,15 +401,7 @@ class Exchange:
         if incoming.user:
             # It may be behind NAT: what it gets goes where it is heard from.
             plant.agent.pin(incoming.session)
-        leg = CallerLeg(
-            plant.agent,
-            incoming.session,
-            trunk,
-            incoming.source.host,
-            negotiation,
-            request.body,
-            request.max_forwards,
-        )
+        leg = CallerLeg(plant.agent, incoming, trunk, negotiation)
         record = CallRecord(
             session=name,
             trunk=trunk.name,

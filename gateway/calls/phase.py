@@ -57,8 +57,8 @@ class Phase:
     def route_failed(self, now: float) -> None:
         """The look-up can't say."""
 
-    def progress(self, status: int, body: bytes, now: float) -> None:
-        """A provisional answer of the callee."""
+    def progress(self, status: int, body: bytes, now: float, *, sends: bool | None = None) -> None:
+        """A provisional answer of the callee; ``sends``: what it says of its early media."""
 
     def accepted(self, body: bytes, now: float) -> None:
         """The callee answered."""

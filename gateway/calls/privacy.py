@@ -56,9 +56,10 @@ def callee_invite(
     return CalleeInvite(target, uri, from_, f"<{to}>", headers)
 
 
-def reason(cause: Cause) -> tuple[str, str]:
-    """The Reason header that tells a peer why, in our words only."""
-    return ("Reason", f'Q.850;cause={cause.q850};text="{cause.text}"')
+def reason(cause: Cause, network: int | None = None) -> tuple[str, str]:
+    """The Reason header that tells a peer why, in our words only; ``network``: the number that the other leg's network
+    gave (1..127, RFC 3326), which says more."""
+    return ("Reason", f'Q.850;cause={network or cause.q850};text="{cause.text}"')
 
 
 def _identities(

@@ -3,7 +3,8 @@
     waiting tone (if the binding has one)   once, from the start; ring-back cuts in when it ends
     the network's own early media           an SDP in a 18x: relayed from its first packet on
     our ring-back, looped                   180 without SDP; or SDP but no packet for 400 ms; or no 18x at all for a
-                                            while; or the waiting tone has ended. Stops at the first packet (P12, P13)
+                                            while; or the waiting tone has ended; or the network says that it sends
+                                            none (P-Early-Media). Stops at the first packet (P12, P13)
 
 The caller's offer is answered in the first 183 and the same answer is repeated in the 200: one answer (RFC 3261
 §13.2.1, RFC 6337 §2.2). A caller who sent no offer gets it in our 200, so it can't have early media: it gets a plain
@@ -14,7 +15,7 @@ callee (pains.md P24):
 
     nothing came back, no connection, 408, 503      the next peer of the trunk, then the next trunk
     401, 407, 500, 502, 504                         the next trunk
-    any other status                                speaks of the callee, and ends the call
+    any other status, or a Q.850 cause of his       speaks of the callee, and ends the call
 """
 
 from __future__ import annotations
@@ -34,13 +35,14 @@ _RINGBACK = "ringback"
 # The peer's state, not the callee's: the transaction timed out (RFC 3261 §8.1.3.1), or no service (RFC 3263 §4.3).
 _NOT_HERE = (408, 503)
 # The trunk's state: it won't know us, or what is behind it has failed.
+_NETWORK = Cause.CALLEE_SIDE_FAILED
 _NOT_BY_THIS_TRUNK = (401, 407, 500, 502, 504)
 
 
 class Ringing(Phase):
     """From the callee's INVITE to its final answer."""
 
-    __slots__ = ("_heard", "_offered_media", "_progressed", "_ringing_back", "_waiting")
+    __slots__ = ("_heard", "_offered_media", "_progressed", "_ringing_back", "_silent", "_waiting")
     state = CallState.RINGING
 
     @property
@@ -55,6 +57,7 @@ class Ringing(Phase):
         self._offered_media = False
         self._ringing_back = False
         self._waiting = False
+        self._silent = False
         self._progressed = False
         decision = call.decision
         assert isinstance(decision, Connect)
@@ -117,7 +120,7 @@ class Ringing(Phase):
             case _:
                 self.call.end(Cause.NO_ANSWER, now, failed_with=480)
 
-    def progress(self, status: int, body: bytes, now: float) -> None:
+    def progress(self, status: int, body: bytes, now: float, *, sends: bool | None = None) -> None:
         """A 18x of the callee: does it ring, and does its network offer media? 199 ends a fork (RFC 6228)."""
         call = self.call
         self._progressed = True
@@ -128,16 +131,23 @@ class Ringing(Phase):
             call.out.append(Publish(call.id, call.event(Alerting, now)))
             call.clear_alarm("connect")
             call.set_alarm("ring", now + call.settings.ring_timeout)
-        if body and self._media_offered(body):
-            call.set_alarm("patience", now + call.settings.early_media_patience)
+        fresh = bool(body) and self._learned(body)
+        if sends is False:
+            self._listen(False)
+        elif (fresh and not self._silent) or (sends and self._silent):
+            self._listen(True)
             call.sip(call.caller.tell_media(now))
-        elif status == 180 and not self._offered_media:
+            if self._heard:
+                self._give_way()
+            else:
+                call.set_alarm("patience", now + call.settings.early_media_patience)
+        if not self._offered_media and (status == 180 or self._silent):
             call.clear_alarm("patience")
             self._ring_back(now)
         if not call.caller.early_media and (status == 180 or self._offered_media):
             call.sip(call.caller.tell_ringing(now))
 
-    def _media_offered(self, body: bytes) -> bool:
+    def _learned(self, body: bytes) -> bool:
         """Whether ``body`` is an answer with a place to hear the network from that we didn't know yet."""
         callee = self.call.callee
         if callee is None:
@@ -149,16 +159,21 @@ class Ringing(Phase):
             return False
         if callee.terms == before:
             return False
-        self._offered_media = True
         self._heard = False
-        self.call.media.relay(caller_hears=True, callee_hears=False)
         return True
+
+    def _listen(self, sends: bool) -> None:
+        """The network does, or does not, send early media."""
+        callee = self.call.callee
+        self._silent = not sends
+        self._offered_media = sends and callee is not None and callee.terms is not None
+        self.call.media.relay(caller_hears=self._offered_media, callee_hears=False)
 
     def _ring_back(self, now: float) -> None:
         """Our ring-back, unless something better is heard or the waiting tone still plays."""
         if not self.call.caller.early_media:
             self.call.sip(self.call.caller.tell_ringing(now))
-        elif not (self._waiting or self._heard or self._ringing_back):
+        elif not (self._waiting or (self._heard and not self._silent) or self._ringing_back):
             self._ringing_back = True
             self.call.sip(self.call.caller.tell_media(now))
             self.call.media.play(control.CALLER, _RINGBACK, (self.call.settings.tones.ringback,), loop=True)
@@ -168,10 +183,8 @@ class Ringing(Phase):
         match report:
             case control.Heard(leg=control.CALLEE):
                 self._heard = True
-                self.call.clear_alarm("patience")
-                if self._ringing_back:
-                    self._ringing_back = False
-                    self.call.media.stop(control.CALLER, _RINGBACK)
+                if not self._silent:
+                    self._give_way()
             case control.Played(play="waiting") if self._waiting:
                 self._waiting = False
                 # An SDP with patience left may still bring the network's own ring-back.
@@ -179,6 +192,13 @@ class Ringing(Phase):
                     self._ring_back(now)
             case _:
                 pass
+
+    def _give_way(self) -> None:
+        """The network is heard: no ring-back of ours."""
+        self.call.clear_alarm("patience")
+        if self._ringing_back:
+            self._ringing_back = False
+            self.call.media.stop(control.CALLER, _RINGBACK)
 
     def accepted(self, body: bytes, now: float) -> None:
         """The answer. Its SDP counts finally; without one that of the last 18x stands."""
@@ -197,10 +217,14 @@ class Ringing(Phase):
 
     def rejected(self, status: int, now: float) -> None:
         """The callee won't or can't; a redirection is not followed: calls go where a binding says (security.md)."""
-        self.call.clear_alarm("peer")
-        if status in _NOT_HERE or status in _NOT_BY_THIS_TRUNK:
+        call = self.call
+        call.clear_alarm("peer")
+        cause, said = cause_of_refusal(status, rang=call.record.rang is not None, q850=call.network_cause)
+        if (status in _NOT_HERE or status in _NOT_BY_THIS_TRUNK) and not (said and cause is not _NETWORK):
             way = self._next_way(now, by_this_trunk=status in _NOT_HERE)
             if way is not None:
+                call.network_cause = None
                 self._invite(way, now)
                 return
-        self.call.end(cause_of_refusal(status, rang=self.call.record.rang is not None), now, failed_with=status)
+        call.network_cause = call.network_cause if said else None
+        call.end(cause, now, failed_with=status)

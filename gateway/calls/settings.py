@@ -104,6 +104,8 @@ class TrunkSettings:
     secure: bool = False
     policy: Policy = field(default_factory=lambda: Policy(1800, Reliable.SUPPORTED))
     """Session timers and reliable provisional responses."""
+    p_early_media: bool = False
+    """We say P-Early-Media to it."""
     sms_as_3gpp: bool = False
     """Short messages go to it as application/vnd.3gpp.sms, a MESSAGE for each part; else as text, whole."""
     contacts: tuple[str, ...] = ()

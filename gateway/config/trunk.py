@@ -133,6 +133,7 @@ class Trunk(Ranked):
     calls_per_second_out: float | None = Field(None, gt=0)
     session_expires: int = Field(1800, ge=0, le=86400)
     reliable: Literal["off", "supported", "required"] = "supported"
+    p_early_media: bool = False
     sms: Literal["text", "3gpp"] = "text"
     secure: bool = False
     tls_name: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,253}$")

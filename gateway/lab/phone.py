@@ -154,7 +154,7 @@ class Phone(Memory):
             request_uri,
             from_=caller,
             to=called or f"<{request_uri}>",
-            headers=headers,
+            headers=(*headers, *self.script.headers),
             body=self._media.offer(self._port),
             policy=self.script.policy,
             now=now,
@@ -166,7 +166,9 @@ class Phone(Memory):
 
     def hang_up(self, now: float) -> list[PhoneOutput]:
         """Put the receiver down, whatever the phase."""
-        return self._take(self._agent.hang_up(self._session, now), now) if self._session else []
+        if not self._session:
+            return []
+        return self._take(self._agent.hang_up(self._session, now, self.script.headers), now)
 
     # --- the script -----------------------------------------------------------------------------------------------
 
@@ -217,7 +219,7 @@ class Phone(Memory):
             if self.script.early_media:
                 self._start_audio(now)
         self.history.append(Happening(now, f"ringing ({self.script.ringing})"))
-        return self._take(self._agent.ring(self._session, now, self.script.ringing, body), now)
+        return self._take(self._agent.ring(self._session, now, self.script.ringing, body, self.script.headers), now)
 
     def _answer(self, now: float) -> list[PhoneOutput]:
         body = self._media.answer() if self._invite_body else self._media.offer(self._port)
@@ -340,7 +342,7 @@ class Phone(Memory):
     def _refuse(self, status: int, now: float) -> list[PhoneOutput]:
         """A session that is refused ends without a word from the user agent."""
         self._over("refused", now)
-        return self._take(self._agent.reject(self._session, status, now), now)
+        return self._take(self._agent.reject(self._session, status, now, headers=self.script.headers), now)
 
     def _over(self, what: str, now: float) -> None:
         self._turn(Phase.OVER, what, now)

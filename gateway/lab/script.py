@@ -23,6 +23,7 @@ class Script:
     way that ``press`` says: "event" (RFC 4733), "tone" (in the sound) or "info" (SIP INFO, once it is answered);
     ``tone_hz`` is what the party says (None: silence in packets), with ``mute`` it sends no packet. ``codecs``: what it
     can do, preferred first; ``ptime``: the packets it wants (None: 20 ms, or what the other side wants).
+    ``headers``: what stands in its INVITE, 18x, refusal and BYE besides.
     ``policy``: session timers and reliable 18x. ``loses``: (method or status, how many): its first messages of that
     kind never leave it, as if the network had lost them.
     """
@@ -47,5 +48,6 @@ class Script:
     mute: bool = False
     codecs: tuple[int, ...] = (8, 0)
     ptime: int | None = None
+    headers: tuple[tuple[str, str], ...] = ()
     policy: Policy = field(default_factory=Policy)
     loses: tuple[tuple[str, int], ...] = ()

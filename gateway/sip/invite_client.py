@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 
 from gateway.sip.build import REASONS, cancel_for, renewed
 from gateway.sip.dialog import Dialog
+from gateway.sip.early_media import sends
 from gateway.sip.invite_refresh import RefreshingSession
 from gateway.sip.invite_session import HeaderLines, SessionState
 from gateway.sip.message import Request, Response
@@ -158,7 +159,8 @@ class ClientSession(RefreshingSession):
                 return []
             outputs = self._prack(early.dialog, number, now)
             self.exchanged = self.exchanged or bool(response.body)
-        return [*outputs, Progress(self.id, response.status, response.reason, response.body, response)]
+        found = Progress(self.id, response.status, response.reason, response.body, response, sends(response))
+        return [*outputs, found]
 
     def _early_dialog(self, response: Response) -> Early | None:
         tag = response.to.tag

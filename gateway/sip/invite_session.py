@@ -265,7 +265,7 @@ class InviteSession:
             self.timers.clear()
             self.bye_headers = None
             return outputs
-        return [*outputs, *self.end("peer", "BYE", request.headers.get("Reason") or "", now)]
+        return [*outputs, *self.end("peer", "BYE", ", ".join(request.headers.get_all("Reason")), now)]
 
     def ack(self, invite: Request, now: float) -> list[Output]:
         assert self.dialog is not None

@@ -29,7 +29,17 @@ _NAMES = {
     for name in (
         *("Via", "From", "To", "Call-ID", "CSeq", "Max-Forwards", "Contact", "Record-Route", "Route", "Content-Type"),
         *("Content-Length", "Allow", "Supported", "Require", "User-Agent", "Server", "P-Asserted-Identity", "Privacy"),
-        *("Session-Expires", "Min-SE", "Reason", "Accept", "P-Early-Media", "Date", "Content-Disposition"),
+        *(
+            "Session-Expires",
+            "Min-SE",
+            "Reason",
+            "Accept",
+            "P-Early-Media",
+            "Date",
+            "RSeq",
+            "RAck",
+            "Content-Disposition",
+        ),
     )
 }
 BODY_LIMIT = 256 * 1024

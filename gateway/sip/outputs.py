@@ -32,13 +32,15 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A provisional response (101 to 199) of any of the callee's early dialogs."""
+    """A provisional response (101 to 199) of any of the callee's early dialogs. ``sends``: whether early media comes,
+    by its P-Early-Media; None: it doesn't say."""
 
     session: str
     status: int
     reason: str
     body: bytes
     response: Response
+    sends: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
