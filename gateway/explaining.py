@@ -14,6 +14,7 @@ from gateway.bindings.routing import route
 from gateway.bindings.store import BindingStore
 from gateway.calls.barring import barred
 from gateway.calls.settings import ExchangeSettings
+from gateway.calls.ways import Ways
 from gateway.numbers import PhoneNumber
 
 
@@ -80,7 +81,8 @@ def _outcome(decision: Decision, settings: ExchangeSettings, masked: bool) -> li
             lines.append(Line("recorded", "yes" if decision.record else "no"))
             if decision.max_seconds:
                 lines.append(Line("longest", f"{decision.max_seconds // 60} minutes"))
-            lines.append(Line("trunk", settings.default_trunk or "the one that the call comes in by"))
+            trunks = Ways(settings, lambda: 0.0).named(decision.application, decision.callee)
+            lines.append(Line("trunk", " or ".join(trunks) or "the one that the call comes in by"))
             text = f"{_shown(decision.callee, masked)} is called and sees {_shown(decision.shown, masked)}"
             return [*lines, Line("outcome", text, True)]
         case Collect():

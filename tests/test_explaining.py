@@ -36,9 +36,11 @@ url = "sqlite+aiosqlite:///{folder}/maskline.db"
 """
 
 
-async def ask(folder: Path, mode: Mode, wanted: Any, caller: PhoneNumber | None, **more: Any) -> list[Line]:
+async def ask(
+    folder: Path, mode: Mode, wanted: Any, caller: PhoneNumber | None, *, routes: str = "", **more: Any
+) -> list[Line]:
     path = folder / "maskline.toml"
-    path.write_text(CONFIG.format(folder=folder), encoding="utf-8")
+    path.write_text(CONFIG.format(folder=folder) + routes, encoding="utf-8")
     config = load(path, {})
     await migrate(config.database.location)
     engine = open_engine(config.database.location)
@@ -66,6 +68,18 @@ async def test_a_call_that_would_be_connected(tmp_path: Path) -> None:
         ("trunk", "the one that the call comes in by"),
     } <= texts  # fmt: skip
     assert not any(number.e164[3:] in repr(lines) for number in (A, B))
+
+
+@pytest.mark.parametrize(
+    ("routes", "text"),
+    [
+        ('[[route]]\ntrunks = ["t", "t"]\nprefixes = ["+86138"]\n', "t or t"),
+        ('[[route]]\ntrunks = ["t"]\nprefixes = ["+1"]\n', "the one that the call comes in by"),
+        ('[calls]\ndefault_trunk = "t"\n', "t"),
+    ],
+)
+async def test_the_trunks_that_may_carry_it(tmp_path: Path, routes: str, text: str) -> None:
+    assert Line("trunk", text) in await ask(tmp_path, Mode.AXB, PAIR, A, routes=routes)
 
 
 async def test_numbers_for_who_may_see_them(tmp_path: Path) -> None:

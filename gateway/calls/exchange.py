@@ -3,8 +3,7 @@
 Inputs are datagrams, media workers' reports, routing decisions, the customer's stop, the clock. Every input returns a
 list of outputs in the order in which they happened: SIP ``Transmit`` (gateway.sip.user_agent) and those of outputs.py.
 
-An INVITE that can't become a call is answered here and leaves no record: 403 from nobody's address, 404 when the
-Request-URI is no number, 488 (or 400) when its SDP can't be answered, 503 at a limit.
+An INVITE that can't become a call is answered at once and leaves no record (arrivals.py).
 """
 
 from __future__ import annotations
@@ -16,10 +15,9 @@ from typing import ParamSpec
 
 from gateway.bindings.decisions import Decision
 from gateway.calls.admission import Admission
-from gateway.calls.call import Call, new_negotiation
-from gateway.calls.caller_leg import CallerLeg
+from gateway.calls.arrivals import TurnedAway, arrive
+from gateway.calls.call import Call
 from gateway.calls.challenge import challenge_trunks
-from gateway.calls.identity import called_number, caller_of
 from gateway.calls.outputs import (
     CallAnswered,
     CallClosed,
@@ -48,7 +46,6 @@ from gateway.calls.trunk_status import statuses
 from gateway.calls.trunks import Trunks
 from gateway.calls.upkeep import Upkeep
 from gateway.causes import Cause
-from gateway.errors import PeerError
 from gateway.numbers import PhoneNumber
 from gateway.sip.hop import Hop
 from gateway.sip.locations import Contact
@@ -98,7 +95,6 @@ _OUTWARD = (
     TrunkChanged,
     Surge,
 )
-_ABNORMAL = 2
 
 P = ParamSpec("P")
 
@@ -186,10 +182,10 @@ class Exchange:
         alarms = self._alarms
         while alarms and not self._is_due_at(*alarms[0]):
             heapq.heappop(alarms)
-        times = [at for at in (self._plant.agent.deadline, self.upkeep.deadline) if at is not None]
-        if alarms:
-            times.append(alarms[0][0])
-        return min(times) if times else None
+        due, kept = self._plant.agent.deadline, self.upkeep.deadline
+        if alarms and (due is None or alarms[0][0] < due):
+            due = alarms[0][0]
+        return kept if kept is not None and (due is None or kept < due) else due
 
     # --- inputs from SIP and the clock ------------------------------------------------------------------------------
 
@@ -375,57 +371,13 @@ class Exchange:
 
     def _incoming(self, incoming: Incoming, now: float) -> list[_Any]:
         """A new INVITE: a call, or a refusal at the door."""
-        request, plant, settings = incoming.request, self._plant, self._plant.settings
-        trunk = self._admission.origin(incoming.source.host, incoming.user)
-        if trunk is None:
-            return self._turn_away(incoming, 403, "unknown source", now)
-        x = called_number(request, trunk)
-        if x is None:
-            return self._turn_away(incoming, 404, "no number", now)
-        unwilling = plant.agent.admit(incoming.session, trunk.policy)
-        if unwilling is not None:
-            return self._turn_away(incoming, unwilling[0], "extension", now, headers=unwilling[2])
-        refusal = self._admission.admit(trunk, now)
-        if refusal is not None:
-            return self._turn_away(
-                incoming, 503, refusal.limit, now, headers=[("Retry-After", str(refusal.retry_after))]
-            )
-        name = plant.token()
-        negotiation = new_negotiation(name + "caller", settings.media_host, trunk)
-        try:
-            if request.body:
-                negotiation.receive_offer(request.body, 0)
-        except PeerError as error:
-            self._admission.release(trunk)
-            return self._turn_away(incoming, error.status, "offer not acceptable", now)
-        if incoming.user:
-            # It may be behind NAT: what it gets goes where it is heard from.
-            plant.agent.pin(incoming.session)
-        leg = CallerLeg(plant.agent, incoming, trunk, negotiation)
-        record = CallRecord(
-            session=name,
-            trunk=trunk.name,
-            application="",
-            mode="",
-            binding=None,
-            user_data=None,
-            direction=_ABNORMAL,
-            x=x,
-            caller=caller_of(request, incoming.user, trunk),
-            shown=None,
-            callee=None,
-            started=now,
-        )
-        call = self._calls[name] = Call(plant, name, leg, record)
-        call.caller_id = request.call_id
-        self._callers[request.call_id] = name
+        call = arrive(self._plant, self._admission, incoming, now)
+        if isinstance(call, TurnedAway):
+            self.counters[call.why] += 1
+            return list(self._plant.agent.reject(incoming.session, call.status, now, headers=tuple(call.headers)))
+        self._calls[call.id] = call
+        self._callers[call.caller_id] = call.id
         return self._with(call, now, call.enter, Resolving(call), now)
-
-    def _turn_away(
-        self, incoming: Incoming, status: int, why: str, now: float, headers: Iterable[tuple[str, str]] = ()
-    ) -> list[_Any]:
-        self.counters[why] += 1
-        return list(self._plant.agent.reject(incoming.session, status, now, headers=tuple(headers)))
 
     def _is_due_at(self, at: float, name: str) -> bool:
         call = self._calls.get(name)

@@ -87,8 +87,12 @@ class Trunks:
 
     def first(self, came_in: str, now: float) -> Way:
         """Where a short message goes that answers one which came by ``came_in``."""
-        ways = self.ways.of(came_in, "", None)
-        return min(ways, key=lambda way: not self._peer(way).good(now))
+
+        def against(way: Way) -> int:
+            peer = self._peer(way)
+            return 2 * (way.trunk.name in self.away or peer.barred(now)) + (not peer.good(now))
+
+        return min(self.ways.of(came_in, "", None), key=against)
 
     def wait(self, ways: list[Way], now: float) -> int:
         """For how many seconds a caller should stay away when none of ``ways`` is free."""

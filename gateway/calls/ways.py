@@ -67,6 +67,13 @@ class Ways:
             if not trunk.ranks
         }
 
+    def named(self, application: str, callee: PhoneNumber) -> tuple[str, ...]:
+        """The trunks that may carry a call; none: the one that it comes in by."""
+        route = self._route(application, callee)
+        if route is not None:
+            return route.trunks
+        return (self._default,) if self._default else ()
+
     def of(self, came_in: str, application: str, callee: PhoneNumber | None) -> list[Way]:
         """The ways of a call that came in by the trunk ``came_in``, the best first. ``callee`` None: not known yet."""
         route = self._route(application, callee)

@@ -313,6 +313,19 @@ def test_a_call_at_a_carrier_that_asks_who_we_are(algorithms: tuple[str, ...], p
         assert USER.encode() not in trace.data
 
 
+def test_the_carrier_that_calls_us_may_ask_too() -> None:
+    """Our BYE to the caller's side is challenged; the account is the trunk's, so it is answered."""
+    world = World(trunk=replace(TRUNK, account=ACCOUNT))
+    carrier = world.carriers[CALLER] = Carrier(asks={"BYE"})
+    call(world)
+    world.finish()
+    first, second = carrier.of("BYE")
+    assert first.headers.get("Authorization") is None
+    assert second.headers.get("Authorization")
+    assert second.cseq.number == first.cseq.number + 1
+    assert world.record.cause is Cause.NORMAL
+
+
 def test_a_wrong_password_goes_on_to_the_next_trunk() -> None:
     other = replace(TRUNK, name="other", peers=(SECOND,), allow=())
     trunk = replace(TRUNK, account=replace(ACCOUNT, password="wrong"))

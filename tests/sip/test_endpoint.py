@@ -14,7 +14,7 @@ import pytest
 from gateway.sip.endpoint import Core, Endpoint
 from gateway.sip.gate import Gate, GateSettings
 from gateway.sip.hop import Hop
-from gateway.sip.outputs import Accepted, Confirmed, Incoming, Progress
+from gateway.sip.outputs import Accepted, Confirmed, Incoming, KeepAlive, Progress
 from gateway.sip.tls import Tls
 from gateway.sip.user_agent import UserAgent, UserAgentSettings
 from tests.sip.pki import Authority
@@ -162,3 +162,39 @@ async def test_two_user_agents_set_up_a_call(start: Start, tmp_path: Path, trans
     parameter = "" if transport == "udp" else f";transport={transport}"
     contact = f"<sip:{shown_host}:{from_.bound[0].port}{parameter}>"
     assert incoming.request.headers.get("Contact") == contact
+
+
+class Catch(asyncio.DatagramProtocol):
+    """What comes to a socket."""
+
+    def __init__(self) -> None:
+        self.got: asyncio.Queue[bytes] = asyncio.Queue()
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        self.got.put_nowait(data)
+
+
+async def test_a_sign_of_life_is_two_empty_lines(start: Start) -> None:
+    us = await start(Scripted(), listen=[Hop("udp", HOST, 0), Hop("tcp", HOST, 0)])
+    socket, catch = await asyncio.get_running_loop().create_datagram_endpoint(Catch, local_addr=(HOST, 0))
+    us.execute([KeepAlive(Hop("udp", *socket.get_extra_info("sockname")[:2]))])
+    assert await asyncio.wait_for(catch.got.get(), 5) == b"\r\n\r\n"
+    socket.close()
+
+    async def heard(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        catch.got.put_nowait(await reader.readexactly(4))
+        writer.close()
+
+    async with await asyncio.start_server(heard, HOST, 0) as server:
+        us.execute([KeepAlive(Hop("tcp", *server.sockets[0].getsockname()[:2]))])
+        assert await asyncio.wait_for(catch.got.get(), 5) == b"\r\n\r\n"
+
+
+async def test_a_sign_of_life_is_no_message(start: Start) -> None:
+    core = Scripted()
+    there = await start(core)
+    us = await start(Scripted())
+    us.execute([KeepAlive(there.bound[0])])
+    us.transport.send(b"OPTIONS sip:x SIP/2.0\r\n\r\n", there.bound[0])
+    await asyncio.wait_for(core.fired.wait(), 5)
+    assert core.messages == 1
