@@ -31,6 +31,7 @@ def watch_parts(tally: Tally, exchange: Exchange, agent: UserAgent, endpoint: En
     tally.source("maskline_calls_limit", gauge(lambda: exchange.capacity))
     tally.source("maskline_ready", gauge(lambda: exchange.ready))
     tally.source("maskline_calls_refused_total", lambda: words(_but(exchange.counters, "faults")))
+    tally.source("maskline_shed_total", lambda: {("overload",): agent.reception.overload.shed})
     tally.source("maskline_journal_backlog", gauge(lambda: journal.backlog))
     tally.source("maskline_sip_faults_total", gauge(lambda: endpoint.faults + exchange.counters["faults"]))
     tally.source("maskline_sip_dropped_total", lambda: words(agent.counters, "dropped "))

@@ -66,6 +66,7 @@ from gateway.phones.desk import PhoneDesk
 from gateway.questions import Question, TextQuestion, TextVerdict, Verdict
 from gateway.sip.endpoint import Endpoint
 from gateway.sip.gate import Ban, Gate
+from gateway.sip.pressure import watch_pressure
 from gateway.sip.user_agent import UserAgent, UserAgentSettings
 from gateway.standing import StandingBan
 from gateway.start import (
@@ -128,7 +129,7 @@ class Node:
             product=config.sip.product,
             udp_limit=config.sip.udp_limit,
         )
-        agent = UserAgent(known, token)
+        agent = self._agent = UserAgent(known, token)
         self._exchange = Exchange(exchange_settings(config), agent, token)
         texts = Forwarder(self._store, self._ask_text, lambda payload: self._journal.put(TextClosed(payload)))
         self._gate = Gate(gate_settings(config), self._exchange.admits, self._exchange.trunk_name)
@@ -188,6 +189,13 @@ class Node:
             self._watch(watch_stalls(self._tally, "signalling"))
             self._watch(self._tap.tidy())
             self._watch(self._history.run())
+            self._watch(
+                watch_pressure(
+                    self._agent.reception.overload,
+                    lambda: self._endpoint.transport.datagram_sockets,
+                    self._board.waiting,
+                )
+            )
             self._nudge()
             self._greet()
             await self._stopping.wait()

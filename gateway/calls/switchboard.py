@@ -227,6 +227,10 @@ class Switchboard:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._left.wait(), seconds)
 
+    def waiting(self) -> int:
+        """Look-ups and notes under way: many, when the database falls behind."""
+        return len(self._tasks)
+
     async def stop(self) -> None:
         """Wait for look-ups and notes under way."""
         if self._tasks:

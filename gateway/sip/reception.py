@@ -5,7 +5,8 @@
 A door takes requests outside of any dialog. Who wants a method puts his into ``doors``; one without a door gets the row
 of ``methods``. What starts nothing is answered without state (RFC 3261 §8.2.7), so a stranger's messages cost no
 memory. Where ``unknown`` says that a source is nobody's it is not even answered: all that it finds are doors that ask
-who is there (authenticator.py). While the node drains (``accepting`` False), the methods of ``NEW`` get 503.
+who is there (authenticator.py). While the node drains (``accepting`` False), the methods of ``NEW`` get 503; so do some
+new calls under load (overload.py).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from gateway.sip.invite_server import ServerSession
 from gateway.sip.message import Malformed, Request
 from gateway.sip.methods import ALLOW, Refusal, refused_outside
 from gateway.sip.outputs import Incoming, Offence, Output
+from gateway.sip.overload import Overload
 from gateway.sip.policy import SUPPORTED
 from gateway.sip.screening import SDP, screen
 from gateway.sip.sessions import Sessions
@@ -36,7 +38,7 @@ Door = Callable[[Request, Hop, float], list[Output]]
 class Reception:
     """``counters`` is the user agent's."""
 
-    __slots__ = ("_layer", "_sessions", "_wire", "accepting", "counters", "doors", "unknown")
+    __slots__ = ("_layer", "_sessions", "_wire", "accepting", "counters", "doors", "overload", "unknown")
 
     def __init__(self, wire: Wire, sessions: Sessions, counters: Counter[str]) -> None:
         self._wire = wire
@@ -44,6 +46,7 @@ class Reception:
         self._sessions = sessions
         self.counters = counters
         self.accepting = True
+        self.overload = Overload()
         self.unknown: Callable[[Hop, float], bool] = _nobody
         self.doors: dict[str, Door] = {"INVITE": self._receive_invite, "OPTIONS": self._receive_options}
 
@@ -108,6 +111,8 @@ class Reception:
     def _receive_invite(self, request: Request, source: Hop, now: float) -> list[Output]:
         if self._layer.is_merged(request):
             return self.answer(request, source, now, (482, None, []))
+        if not self.overload.admits():
+            return self.answer(request, source, now, (503, None, [RETRY_AFTER]))
         transaction = self._layer.accept(request, reply_hop(request, source))
         assert isinstance(transaction, ServerTransaction)
         session = ServerSession(self._wire.token(), self._wire, transaction, source)

@@ -103,13 +103,26 @@ class Stage:
         repeated = int(last["Retransmissions(C)"])
         return Rate(calls, spent["signalling"], spent["media"], spent["web"], number - successful, repeated)
 
+    @property
+    def port(self) -> int:
+        """Where the node takes SIP."""
+        return self._plan.sip_port
+
+    @property
+    def metrics(self) -> str:
+        """The address of the node's own counters."""
+        return f"{self._plan.base_url}/metrics"
+
     def _cpu(self) -> dict[str, float]:
         return {kind: cpu_seconds(pid) for kind, pid in self._pids.items()}
 
 
 @asynccontextmanager
-async def stage(sipp: str) -> AsyncIterator[Stage]:
-    """A node, the callees' SIPp, a customer whose server takes everything, and one binding."""
+async def stage(sipp: str, *callees_too: str) -> AsyncIterator[Stage]:
+    """A node, the callees' SIPp, a customer whose server takes everything, and one binding.
+
+    ``callees_too``: further options of the callees' SIPp.
+    """
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="maskline-bench-")))
         counter = Counter()
@@ -137,7 +150,7 @@ async def stage(sipp: str) -> AsyncIterator[Stage]:
             {"callerNum": A, "calleeNum": B, "relationNum": X, "recordFlag": "false"}
         )
         callees = await asyncio.create_subprocess_exec(
-            sipp, "-sn", "uas", "-i", HOST, "-p", str(callee_port), "-nostdin",
+            sipp, "-sn", "uas", "-i", HOST, "-p", str(callee_port), "-nostdin", *callees_too,
             stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
         stack.push_async_callback(end, callees)

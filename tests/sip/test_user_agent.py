@@ -153,3 +153,22 @@ def test_what_is_malformed_is_an_offence_of_its_source(data: bytes) -> None:
     one = Pair().agents[0]
     for outputs in (one.receive_message(data, TWO, 0.0), one.receive_malformed(data, TWO, 0.0)):
         assert [output for output in outputs if isinstance(output, Offence)] == [Offence(TWO, "malformed")]
+
+
+def test_under_load_new_calls_are_shed_without_state_and_the_standing_one_goes_on() -> None:
+    pair = Pair()
+    pair.dial()
+    pair.run(1.0)
+    server = pair.agents[1]
+    server.reception.overload.share = 0.0
+    invite = (
+        b"INVITE sip:b@gw SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKnew\r\nMax-Forwards: 70\r\n"
+        b"From: <sip:a@x>;tag=9\r\nTo: <sip:b@gw>\r\nCall-ID: new\r\nCSeq: 1 INVITE\r\nContact: <sip:a@x>\r\n\r\n"
+    )
+    sessions = server.sessions
+    server.reception.overload._credit = 0.0
+    (shed,) = server.receive_message(invite, ONE, pair.now)
+    assert isinstance(shed, Transmit)
+    assert shed.data.startswith(b"SIP/2.0 503 ")
+    assert b"\r\nRetry-After: " in shed.data
+    assert (server.sessions, server.reception.overload.shed) == (sessions, 1)
