@@ -29,6 +29,7 @@ from gateway.config.trunk import Trunk
 from gateway.entries import application_of
 from gateway.numbers import NumberRules
 from gateway.phones.sheet import PhoneServer
+from gateway.recordings.proof import Proof, proof_key
 from gateway.sip.gate import GateSettings
 from gateway.sip.hop import Hop
 from gateway.sip.policy import Policy, Reliable
@@ -129,6 +130,12 @@ def phone_server(config: Config) -> PhoneServer:
 def gate_settings(config: Config) -> GateSettings:
     """The door's part of the configuration."""
     return GateSettings(**config.defence.model_dump())
+
+
+def proof_of(config: Config) -> Proof:
+    """The chain of proof, with this node's key. ValueError, OSError."""
+    file = config.recordings.proof_key
+    return Proof(proof_key(Path(file)) if file else None)
 
 
 def recording_store(config: Config) -> RecordingStore:

@@ -5,6 +5,7 @@
 | database.url   | driver there, database reached, tables brought up to date, configuration written to it |
 | database.key_file | read by its owner only, goes with what the database is sealed under             |
 | recordings.url | the folder is made, a file is written; an S3 server may be away, recordings wait for it |
+| recordings.proof_key | read, or made                                                                  |
 | recordings.spool | likewise                                                                           |
 | media.listen   | a UDP socket on the address                                                          |
 | web.listen     | the socket itself                                                                    |
@@ -26,7 +27,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.assembly import recording_store, seed_of
+from gateway.assembly import proof_of, recording_store, seed_of
 from gateway.bindings.store import BindingStore
 from gateway.calls.journal import Journal
 from gateway.certificate import Certificate
@@ -81,6 +82,8 @@ def check_folders(config: Config) -> None:
         folder = recording_store(config).folder
         if folder is not None:
             _try_folder(folder)
+    with needed("recordings.proof_key", ValueError, value=config.recordings.proof_key):
+        proof_of(config)
     with needed("recordings.spool"):
         _try_folder(Path(config.recordings.spool))
 

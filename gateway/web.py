@@ -33,7 +33,7 @@ from gateway.api.guard import WebLimits
 from gateway.api.ledger import Ledger
 from gateway.api.outbox import Delivery, DeliverySettings
 from gateway.api.server import web_server
-from gateway.assembly import exchange_settings, phone_server, recording_store
+from gateway.assembly import exchange_settings, phone_server, proof_of, recording_store
 from gateway.bindings.purge import keep_purged
 from gateway.bindings.store import BindingStore
 from gateway.certificate import keep_renewed
@@ -75,6 +75,17 @@ class Web:
         store = self.store = BindingStore(self.engine)
         recordings = recording_store(config)
         self.client = CallbackClient(config.events.timeout_seconds)
+        self.keeper = Keeper(
+            self.engine,
+            recordings,
+            KeeperSettings(
+                node=config.node.name,
+                retention_days=config.recordings.retention_days,
+                form=config.recordings.form,
+                shortest=config.calls.min_recording_seconds,
+            ),
+            proof=proof_of(config),
+        )
         self.delivery = Delivery(
             self.engine,
             store,
@@ -88,16 +99,7 @@ class Web:
                 retention_days=config.recordings.retention_days,
                 service_types={str(mode): text for mode, text in config.events.service_types.items()},
             ),
-        )
-        self.keeper = Keeper(
-            self.engine,
-            recordings,
-            KeeperSettings(
-                node=config.node.name,
-                retention_days=config.recordings.retention_days,
-                form=config.recordings.form,
-                shortest=config.calls.min_recording_seconds,
-            ),
+            steady=self.keeper.now,
         )
         self._tones = ToneFolder(config.tones.folder, config.tones.approved)
         self.asker = Asker(

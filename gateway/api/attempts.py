@@ -8,23 +8,26 @@ database that is gone is tried again for ever; a crash before the write sends th
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
-from sqlalchemy import Row, bindparam, insert, update
+from sqlalchemy import Row, bindparam, insert, select, update
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.api.callbacks import Outcome
 from gateway.database import writing
-from gateway.schema import attempt, outbox, recording
+from gateway.schema import application, attempt, outbox, recording
 
 _log = structlog.get_logger()
 RETRY_SECONDS = 1.0
 GROUP = 500
+DAY = 86400.0
+DAYS_SECONDS = 60.0
 PACE = 0.05
 """Seconds in which notes gather: a transaction costs as much as the delivery of several messages."""
 # The note is at fault (its row is gone), not the database's state.
@@ -48,10 +51,12 @@ class Note:
     outcome: Outcome | None
     seconds: float
     erase_at: float | None
+    application: str = ""
 
 
 class AttemptLog:
-    """``plan``: seconds to wait after each failure. ``keep``: seconds that a recording lives from its CDR's push on.
+    """``plan``: seconds to wait after each failure. ``keep``: seconds that a recording lives from its CDR's push on,
+    where its application doesn't say, by the time that ``steady`` gives (gateway.recordings.clock).
 
     ``on_written`` is called after each transaction.
     """
@@ -63,11 +68,15 @@ class AttemptLog:
         keep: float,
         clock: Callable[[], float],
         on_written: Callable[[], None],
+        steady: Callable[[], float] | None = None,
     ) -> None:
         self._engine = engine
         self._plan = tuple(plan)
         self._keep = keep
         self._clock = clock
+        self._steady = steady or clock
+        self._days: dict[str, tuple[float, int | None]] = {}
+        """For how long an application's recordings are kept, and until when that is not asked again."""
         self._on_written = on_written
         self._notes: list[Note] = []
         self._task: asyncio.Task[None] | None = None
@@ -92,7 +101,8 @@ class AttemptLog:
             outcome=outcome,
             seconds=seconds,
             # Files live so long from the moment that the CDR was pushed (privatenumber.md section 5).
-            erase_at=now + self._keep if finished and row.kind == "fee" else None,
+            erase_at=self._steady() if finished and row.kind == "fee" else None,
+            application=row.application,
         )
         self._notes.append(note)
         self.held[row.session] += 1
@@ -131,7 +141,24 @@ class AttemptLog:
 
     async def _commit(self, group: Sequence[Note]) -> None:
         async with writing(self._engine) as connection:
-            await _write_group(connection, group)
+            await self._learn_days(connection, {note.application for note in group if note.erase_at is not None})
+            await _write_group(connection, [self._with_life(note) for note in group])
+
+    async def _learn_days(self, connection: AsyncConnection, keys: set[str]) -> None:
+        """How long recordings of these applications are kept, asked once a minute."""
+        now = self._clock()
+        unknown = [key for key in keys if self._days.get(key, (float("-inf"), None))[0] <= now]
+        if unknown:
+            query = select(application.c.key, application.c.settings).where(application.c.key.in_(unknown))
+            said = {row.key: json.loads(row.settings) for row in await connection.execute(query)}
+            for key in unknown:
+                self._days[key] = now + DAYS_SECONDS, said.get(key, {}).get("recording_days")
+
+    def _with_life(self, note: Note) -> Note:
+        if note.erase_at is None:
+            return note
+        days = self._days[note.application][1]
+        return replace(note, erase_at=note.erase_at + (self._keep if days is None else days * DAY))
 
     async def _commit_or_drop(self, note: Note) -> None:
         """One that can't be written must not hold up the others."""

@@ -88,6 +88,7 @@ class Delivery:
         client: CallbackClient,
         settings: DeliverySettings,
         clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] | None = None,
     ) -> None:
         self._engine = engine
         self._store = store
@@ -96,7 +97,7 @@ class Delivery:
         self._clock = clock
         self._wake = asyncio.Event()
         plan = [60 * minutes for minutes in settings.retry_minutes]
-        self._notes = AttemptLog(engine, plan, DAY * settings.retention_days, clock, self._wake.set)
+        self._notes = AttemptLog(engine, plan, DAY * settings.retention_days, clock, self._wake.set, steady)
         self._life = max(sum(plan), SHORTEST_LIFE)
         self._breakers = Breakers()
         self._leases = Leases(engine, settings.host_name, settings.timeout_seconds, clock)

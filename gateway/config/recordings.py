@@ -25,6 +25,7 @@ class Recordings(Section):
     ``endpoint``, ``region``, ``path_style``, ``access_key`` and ``secret_key`` are S3's; without keys the usual AWS
     variables and the machine's own role are asked. ``links``: whether download addresses are the node's or the store's.
     ``form`` is how they are kept; ``required``: a call that can't be recorded, though it shall be, ends.
+    ``proof_key``: the file of the key that signs the days of proof, made if it isn't there.
     ``notice_first``: nobody is recorded, or hears the other, before both have heard the notice to its end.
     """
 
@@ -41,6 +42,7 @@ class Recordings(Section):
     encrypt: bool = False
     required: bool = False
     notice_first: bool = False
+    proof_key: str = ""
 
     @model_validator(mode="after")
     def _fits(self) -> Recordings:

@@ -1,4 +1,4 @@
 """What becomes of a recording after the call. Reading order: ``keeper`` (the states, and who does what when),
-``part`` (what these have in common), ``rendering``, ``uploading``, ``erasing``, ``audio`` (reading one back),
-``tables``.
+``part`` (what these have in common), ``rendering``, ``uploading``, ``erasing`` (by ``clock``), ``audio`` (reading one
+back), ``proof`` and ``verifying``, ``holding`` (what people do), ``tables``.
 """

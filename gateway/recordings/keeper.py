@@ -20,8 +20,9 @@ from collections.abc import Callable
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.recordings.erasing import Erasing
+from gateway.recordings.erasing import Erasing, boot_ticks
 from gateway.recordings.part import KeeperSettings, Part
+from gateway.recordings.proof import Proof
 from gateway.recordings.rendering import Rendering
 from gateway.recordings.uploading import Uploading
 from media.recording.store import RecordingStore
@@ -38,16 +39,25 @@ class Keeper:
         store: RecordingStore,
         settings: KeeperSettings,
         clock: Callable[[], float] = time.time,
+        *,
+        proof: Proof | None = None,
+        ticks: Callable[[], float] = boot_ticks,
     ) -> None:
         self._settings = settings
+        proof = proof or Proof()
+        self._erasing = Erasing(engine, store, settings, clock, proof, ticks)
         self._rendering = Rendering(engine, store, settings, clock)
         self._parts: tuple[Part, ...] = (
             self._rendering,
-            Uploading(engine, store, settings, clock),
-            Erasing(engine, store, settings, clock),
+            Uploading(engine, store, settings, clock, proof),
+            self._erasing,
         )
         self._wakes = tuple(asyncio.Event() for _ in self._parts)
         self._tasks: list[asyncio.Task[None]] = []
+
+    def now(self) -> float:
+        """The time that retention goes by."""
+        return self._erasing.now()
 
     def start(self) -> None:
         """Begin."""

@@ -85,7 +85,7 @@ class Part:
     async def put_off(self, row: Row[Any], why: str) -> None:
         """Try again later: 5 s after the first failure, 10 minutes at most."""
         wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(row.tries, 10))
-        await self.set(row, tries=row.tries + 1, due_at=self.clock() + wait, trouble=why[:500])
+        await self.set(row, tries=row.tries + 1, due_at=self.clock() + wait)
         _log.warning("a recording waits", name=row.name, state=row.state, tries=row.tries + 1, wait=wait, error=why)
 
     async def clear(self, row: Row[Any]) -> None:

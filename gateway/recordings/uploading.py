@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import structlog
-from sqlalchemy import Row
+from sqlalchemy import Row, update
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.recordings.part import Part, finished
+from gateway.database import writing
+from gateway.recordings.part import KeeperSettings, Part, finished
+from gateway.recordings.proof import Proof, recorded_facts
 from gateway.schema import recording
+from media.recording.store import RecordingStore
 
 _log = structlog.get_logger()
 PARALLEL = 4
@@ -22,6 +27,13 @@ PARALLEL = 4
 
 class Uploading(Part):
     """Rendered rows become ready ones."""
+
+    def __init__(
+        self, engine: AsyncEngine, store: RecordingStore, settings: KeeperSettings, clock: Callable[[], float],
+        proof: Proof,
+    ) -> None:  # fmt: skip
+        super().__init__(engine, store, settings, clock)
+        self._proof = proof
 
     async def _work(self) -> None:
         due = (recording.c.state == "rendered", recording.c.due_at <= self.clock())
@@ -47,5 +59,8 @@ class Uploading(Part):
             _log.warning("a rendered recording is gone; it is rendered again", name=row.name)
             await self.set(row, state="pending")
             return
-        await self.set(row, state="ready", tries=0, due_at=0.0, trouble=None)
+        async with writing(self.engine) as connection:
+            ready = update(recording).where(recording.c.name == row.name).values(state="ready", tries=0, due_at=0.0)
+            await connection.execute(ready)
+            await self._proof.add(connection, "recorded", row.name, recorded_facts(row), self.clock())
         await self.clear(row)

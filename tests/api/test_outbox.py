@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 from aiohttp import web
-from sqlalchemy import AdaptedConnection, Connection, event, insert, select
+from sqlalchemy import AdaptedConnection, Connection, event, insert, select, update
 
 from gateway.api.breaker import FAILURES, PAUSES
 from gateway.api.callbacks import CallbackClient
@@ -18,7 +18,7 @@ from gateway.api.outbox import IN_HAND, PARALLEL, Delivery, DeliverySettings
 from gateway.bindings.models import Application, Mode
 from gateway.bindings.store import BindingStore
 from gateway.database import open_engine, reading, writing
-from gateway.schema import attempt, outbox, recording
+from gateway.schema import application, attempt, outbox, recording
 
 NOW = 1_800_000_000.0
 SEQ = {"callin": 0, "callout": 1, "alerting": 2, "answer": 3, "disconnect": 90, "fee": 91}
@@ -228,8 +228,14 @@ async def test_a_row_of_which_no_message_can_be_made_harms_itself_only(bench: Be
     assert sorted(server.kinds()) == ["callout", "fee"]
 
 
-async def test_the_push_of_a_cdr_starts_the_seven_days(bench: Bench) -> None:
+@pytest.mark.parametrize("days", [7, 30])
+async def test_the_push_of_a_cdr_starts_the_seven_days_or_the_application_s(bench: Bench, days: int) -> None:
     server = await bench.customer("app")
+    if days != 7:
+        async with writing(bench.engine) as connection:
+            said = json.loads((await connection.execute(select(application.c.settings))).scalar_one())
+            settings = json.dumps({**said, "recording_days": days})
+            await connection.execute(update(application).values(settings=settings))
     row = {"name": "r.wav", "session": "s", "application": "app", "spool": "", "state": "ready", "created_at": NOW}
     async with writing(bench.engine) as connection:
         await connection.execute(insert(recording).values(**row))
@@ -241,7 +247,7 @@ async def test_the_push_of_a_cdr_starts_the_seven_days(bench: Bench) -> None:
     server.answer, bench.now = 200, NOW + 60
     await bench.delivery.settle()
     async with reading(bench.engine) as connection:
-        assert (await connection.execute(select(recording.c.erase_at))).scalar_one() == NOW + 60 + 7 * 86400
+        assert (await connection.execute(select(recording.c.erase_at))).scalar_one() == NOW + 60 + days * 86400
         assert (await connection.execute(select(attempt.c.status).order_by(attempt.c.id))).scalars().all() == [500, 200]
 
 

@@ -12,13 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from gateway.database import open_engine, reading, writing
 from gateway.recordings import erasing, part, rendering
 from gateway.recordings.audio import AudioError, AudioReader
+from gateway.recordings.holding import HoldError, erase, hold, release
 from gateway.recordings.keeper import Keeper
 from gateway.recordings.part import KeeperSettings
+from gateway.recordings.proof import Proof, ProofKey
+from gateway.recordings.tables import recording_day, recording_proof
+from gateway.recordings.verifying import Verified, verify
 from gateway.schema import application, recording
 from media.recording import wav
 from media.recording.render import Rendered
@@ -27,14 +31,18 @@ from media.recording.store import RecordingStore
 from media.rtp import HEADER
 from tests.s3 import BUCKET, S3, Line
 
-NOW = 1_800_000_000.0
+NOW = 1_700_000_000.0  # past: a database's own clock is not behind it
 DAY = 86400.0
+B = recording.c.name == "b.wav"
 
 
 class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.now = NOW
+        self.ticks: float | None = None
+        """Seconds that have surely passed; None: as the clock says."""
+        self.proof = Proof(ProofKey(bytes(32)))
 
     async def up(self, database_url: str) -> Bench:
         self.engine = open_engine(database_url, synchronous="OFF")
@@ -45,7 +53,14 @@ class Bench:
     def use(self, store: RecordingStore) -> None:
         """Another keeper, as after a restart."""
         self.store = store
-        self.keeper = Keeper(self.engine, store, KeeperSettings(node="gw"), clock=lambda: self.now)
+        self.keeper = Keeper(
+            self.engine,
+            store,
+            KeeperSettings(node="gw"),
+            clock=lambda: self.now,
+            ticks=lambda: self.ticks if self.ticks is not None else self.now,
+            proof=self.proof,
+        )
 
     def spool(self, name: str, seconds: float, data_key: bytes = b"") -> Path:
         """A spool of both legs' silence."""
@@ -200,7 +215,7 @@ async def test_an_upload_that_a_restart_broke_off_is_done_by_the_next(bench: Ben
         line.cut_after = 1000
         await bench.keeper.settle()
         row = await bench.row("a.wav")
-        assert (row.state, row.tries, row.trouble[:10], s3.names()) == ("rendered", 1, "StoreError", [])
+        assert (row.state, row.tries, row.trouble, s3.names()) == ("rendered", 1, None, [])
         assert bench.files() == ["a.done", "a.spool"]
         await bench.keeper.stop()
         line.cut_after = None
@@ -291,3 +306,154 @@ async def test_what_waits_for_its_store_is_heard_from_the_disk(bench: Bench, s3:
     row = await bench.row("a.wav")
     assert row.state == "rendered"
     assert hashlib.sha256(await AudioReader(bench.store).wav(row)).hexdigest() == row.sha256
+
+
+async def proven(bench: Bench, **more: Any) -> Verified:
+    return await verify(bench.engine, AudioReader(bench.store), **more)
+
+
+async def make(bench: Bench, *names: str) -> None:
+    for name in names:
+        await bench.add(name, "pending", bench.spool(name.removesuffix(".wav"), 4.0))
+    await bench.keeper.settle()
+
+
+async def test_a_chain_of_days_holds_and_outlives_what_it_proves(bench: Bench) -> None:
+    await make(bench, "a.wav", "b.wav")
+    bench.now += DAY
+    await make(bench, "c.wav")
+    told = await proven(bench, keys=[ProofKey(bytes(32)).public])
+    assert (told.faults, told.entries, told.days, told.signed, told.recordings) == ([], 3, 1, 1, 3)
+    bench.now += 8 * DAY
+    await bench.keeper.settle()
+    told = await proven(bench)
+    assert (told.faults, told.entries, told.erased, told.recordings, told.days) == ([], 6, 3, 0, 2)
+    async with reading(bench.engine) as connection:
+        query = select(recording_proof).where(recording_proof.c.kind == "erased", recording_proof.c.name == "a.wav")
+        row = (await connection.execute(query)).one()
+    facts = json.loads(row.facts)
+    assert (facts["by"], facts["why"], facts["at"]) == ("node gw", "retention", bench.now)
+    assert facts["sha256"] == (await bench.row("a.wav")).sha256
+
+
+@pytest.mark.parametrize(
+    ("spoil", "fault"),
+    [
+        (update(recording_proof).where(recording_proof.c.seq == 2).values(facts="{}"), "entry 2: was changed"),
+        (delete(recording_proof).where(recording_proof.c.seq == 2), "entry 3: follows 1"),
+        (delete(recording_proof).where(recording_proof.c.seq >= 2), "its last entries are gone"),
+        (update(recording_day).values(head="0" * 64), "the signature is not its key's"),
+        (update(recording).where(recording.c.name == "b.wav").values(state="erased"), "b.wav: is gone"),
+        (
+            update(recording).where(recording.c.name == "b.wav").values(notice="[[1.0, 2.0], null]"),
+            "notice was changed",
+        ),
+    ],
+)
+async def test_whatever_is_changed_shows(bench: Bench, spoil: Any, fault: str) -> None:
+    await make(bench, "a.wav", "b.wav")
+    bench.now += DAY
+    await make(bench, "c.wav")
+    async with writing(bench.engine) as connection:
+        await connection.execute(spoil)
+    assert any(fault in one for one in (await proven(bench)).faults)
+
+
+async def test_a_recording_that_is_changed_or_taken_away_shows(bench: Bench) -> None:
+    await make(bench, "a.wav", "b.wav")
+    file = bench.folder / "recordings" / "a.wav"
+    raw = bytearray(file.read_bytes())
+    raw[5000] ^= 1
+    file.write_bytes(raw)
+    (bench.folder / "recordings" / "b.wav").unlink()
+    faults = sorted((await proven(bench)).faults)
+    assert faults == ["a.wav: was changed", "b.wav: can't be read: there is no such recording, or no such bucket"]
+    assert (await proven(bench, names=["x.wav"])).faults == ["x.wav: nothing is proven of it"]
+    strict = await proven(bench, keys=["00" * 32])
+    assert strict.days == 0
+
+
+async def test_what_is_held_stays_until_it_is_released(bench: Bench) -> None:
+    await make(bench, "a.wav")
+    bench.now += 30
+    async with writing(bench.engine) as connection:
+        await hold(connection, bench.proof, "a.wav", "court", "case 7", bench.now)
+    bench.now += 100 * DAY
+    await bench.keeper.settle()
+    assert (await bench.row("a.wav")).state == "ready"
+    async with writing(bench.engine) as connection:
+        with pytest.raises(HoldError, match="held"):
+            await erase(connection, bench.store, bench.proof, "a.wav", "me", "now", bench.now)
+    async with writing(bench.engine) as connection:
+        await release(connection, bench.proof, "a.wav", "court", "closed", bench.now)
+    await bench.keeper.settle()
+    assert (await bench.row("a.wav")).state == "erased"
+    assert (await proven(bench)).faults == []
+    async with reading(bench.engine) as connection:
+        kinds = (
+            (await connection.execute(select(recording_proof.c.kind).order_by(recording_proof.c.seq))).scalars().all()
+        )
+    assert kinds == ["recorded", "held", "released", "erased"]
+
+
+async def test_one_erased_by_hand_leaves_its_proof_and_no_key(bench: Bench) -> None:
+    key = bytes(range(32))
+    await bench.add("a.wav", "pending", bench.spool("a", 4.0, key), data_key=key)
+    await bench.keeper.settle()
+    async with writing(bench.engine) as connection:
+        await erase(connection, bench.store, bench.proof, "a.wav", "me", "asked for", bench.now)
+    row = await bench.row("a.wav")
+    assert (row.state, row.data_key, await bench.store.size("a.wav.sealed")) == ("erased", None, None)
+    assert (await proven(bench)).faults == []
+    for act in (hold, release):
+        async with writing(bench.engine) as connection:
+            with pytest.raises(HoldError):
+                await act(connection, bench.proof, "a.wav", "me", "", bench.now)
+
+
+async def test_a_clock_that_jumps_ahead_erases_nothing_early(bench: Bench) -> None:
+    bench.ticks = 0.0
+    await bench.add("a.wav", "ready", erase_at=NOW + 7 * DAY)
+    await bench.keeper.settle()
+    bench.now += 30 * DAY
+    for _ in range(3):
+        bench.ticks += 3600
+        bench.now += 3600
+        await bench.keeper.settle()
+    assert (await bench.row("a.wav")).state == "ready"
+    assert bench.keeper.now() == NOW + 3 * 3600
+    bench.use(bench.store)  # a restart believes it no sooner
+    await bench.keeper.settle()
+    bench.ticks += 2 * DAY
+    bench.now += 2 * DAY
+    await bench.keeper.settle()
+    row = await bench.row("a.wav")
+    assert (row.state, row.erase_at) == ("ready", NOW + 7 * DAY + 30 * DAY), "believed, and all kept by as much longer"
+    bench.ticks += 6 * DAY
+    bench.now += 6 * DAY
+    await bench.keeper.settle()
+    assert (await bench.row("a.wav")).state == "erased"
+
+
+async def test_a_clock_that_was_behind_and_is_put_right_erases_nothing_early(bench: Bench) -> None:
+    bench.ticks = 0.0
+    await bench.keeper.settle()
+    bench.now -= 20 * DAY
+    bench.ticks += 60
+    bench.now += 60
+    assert bench.keeper.now() == NOW + 60
+    await bench.add("a.wav", "ready", erase_at=bench.keeper.now() + 7 * DAY)
+    bench.now += 20 * DAY
+    await bench.keeper.settle()
+    assert ((await bench.row("a.wav")).state, bench.keeper.now()) == ("ready", NOW + 60)
+
+
+async def test_what_was_never_pushed_waits_for_the_longest_retention(bench: Bench) -> None:
+    settings = json.dumps({"recording_days": 30})
+    async with writing(bench.engine) as connection:
+        await connection.execute(insert(application).values(key="other", mode="AXB", settings=settings))
+    await bench.add("a.wav", "ready")
+    for days, state in ((8, "ready"), (30.9, "ready"), (31, "erased")):
+        bench.now = NOW + days * DAY
+        await bench.keeper.settle()
+        assert (await bench.row("a.wav")).state == state
