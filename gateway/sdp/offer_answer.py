@@ -137,7 +137,9 @@ class Negotiation:
         if self._offered is None:
             raise RuntimeError("answer() without an offer")
         offered, terms = self._offered, self._offered.terms
-        direction = _direction(sends and terms.receives, receives and terms.sends)
+        # Sent again as an offer, to refresh the session, it may not be widened by its answer either.
+        self._offered_directions = sends and terms.receives, receives and terms.sends
+        direction = _direction(*self._offered_directions)
         audio = _audio_line(offered.port, (terms.codec,), terms.events, self._ptime or terms.ptime, direction)
         lines = [_refused(media) for media in offered.description.media]
         lines[offered.line] = audio

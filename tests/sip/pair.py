@@ -82,6 +82,21 @@ class Pair:
         """The callee's provisional response."""
         self.take(1, self.agents[1].ring(self.session(1), self.now, status, body))
 
+    def offer(self, side: int, body: bytes, method: str) -> None:
+        """An offer of a side."""
+        self.take(side, self.agents[side].reoffer(self.session(side), body, self.now, method))
+
+    def request(self, side: int, method: str, body: bytes = b"", headers: tuple[tuple[str, str], ...] = ()) -> None:
+        """A request in a side's dialog that its user agent knows nothing of."""
+        session = self.agents[side]._sessions.get(self.session(side))
+        assert session is not None
+        assert session.dialog is not None
+        wire = self.agents[side].wire
+        made, hop = session.dialog.request(
+            method, via=wire.via, contact=wire.contact, headers=headers, body=body, content_type="application/sdp"
+        )
+        self.take(side, wire.layer.send(made, hop, None, self.now)[1])
+
     def session(self, side: int) -> str:
         return self.caller if side == 0 else next(o.session for o in self.seen[1] if isinstance(o, Incoming))
 
