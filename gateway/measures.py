@@ -36,6 +36,9 @@ def watch_parts(tally: Tally, exchange: Exchange, agent: UserAgent, endpoint: En
     tally.source("maskline_sip_faults_total", gauge(lambda: endpoint.faults + exchange.counters["faults"]))
     tally.source("maskline_sip_dropped_total", lambda: words(agent.counters, "dropped "))
     tally.source("maskline_sip_dropped_total", lambda: words(endpoint.transport.counters))
+    tally.source("maskline_trunk_peers", lambda: exchange.trunks.peer_states)
+    tally.source("maskline_trunk_registered", lambda: exchange.upkeep.registered)
+    tally.source("maskline_trunk_calls_out", lambda: words(exchange.trunks.calls))
     tally.source("maskline_sip_large_total", lambda: words(agent.counters, "large "))
 
 

@@ -99,6 +99,12 @@ class Trunks:
         left = [self._peer(way).barred_until - now for way in ways]
         return 1 + int(min(left)) if left and min(left) > 0 else _BUSY_SECONDS
 
+    @property
+    def peer_states(self) -> Counter[tuple[str, ...]]:
+        """How many peers of each trunk are up, down, unknown."""
+        words = {None: "unknown", True: "up", False: "down"}
+        return Counter((peer.trunk, words[peer.up]) for peer in self.peers.values())
+
     # --- what calls find out ------------------------------------------------------------------------------------------
 
     def unheard(self, way: Way, now: float) -> None:

@@ -104,6 +104,11 @@ class Upkeep:
         """Whether every registration has ended, or never was."""
         return all(one.state is State.LEFT for one in self.registrations.values())
 
+    @property
+    def registered(self) -> dict[tuple[str, ...], float]:
+        """1 or 0 for each trunk that we register with."""
+        return {(name,): int(one.state is State.REGISTERED) for name, one in self.registrations.items()}
+
     # --- inside -------------------------------------------------------------------------------------------------------
 
     def _noted(

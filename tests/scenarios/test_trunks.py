@@ -275,6 +275,9 @@ def test_the_state_of_trunks_as_people_see_it() -> None:
     world.run(110.0)
     (now, _) = world.exchange.trunk_states(world.now)
     assert [peer.state for peer in now.peers] == ["up", "down"]
+    assert world.exchange.trunks.peer_states == {
+        ("carrier", "up"): 1, ("carrier", "down"): 1, ("bare", "unknown"): 1}  # fmt: skip
+    assert world.exchange.upkeep.registered == {("carrier",): 1}
     assert (now.registration, now.registration_status, now.account_problem) == ("registered", 200, "")
     assert now.registered_until == pytest.approx(world.wall(700.0).timestamp(), abs=1.0)
     world.dial(world.phone(CALLER, Script(tone_hz=700)))

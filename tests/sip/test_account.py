@@ -53,6 +53,10 @@ class Server:
             return self._ask(request, now, stale=True)
         if verdict is not Verdict.RIGHT:
             return self._ask(request, now, stale=False)
+        return self.accept(request)
+
+    def accept(self, request: Request) -> list[bytes]:
+        """Whoever is known gets what he wants."""
         contact = [("Contact", "<sip:192.0.2.10>")]
         return [bytes(response_to(request, 200, to_tag="s", headers=contact, body=b"answer"))]
 
@@ -174,6 +178,27 @@ def test_a_reinvite_that_is_challenged_is_repeated_in_the_dialog() -> None:
     assert isinstance(bench.told[-1], OfferAnswered)
     bench.take(bench.agent.hang_up(session, bench.now))
     bench.rest()
+
+
+class Ringing(Server):
+    """It rings reliably (RFC 3262), and takes its time: the nonce of the INVITE is old when the PRACK comes."""
+
+    def receive(self, request: Request, now: float) -> list[bytes]:
+        return super().receive(request, now + (60.0 if request.method == "PRACK" else 0.0))
+
+    def accept(self, request: Request) -> list[bytes]:
+        if request.method == "INVITE":
+            lines = [("Contact", "<sip:192.0.2.10>"), ("Require", "100rel"), ("RSeq", "1")]
+            return [bytes(response_to(request, 183, to_tag="s", headers=lines))]
+        return super().accept(request)
+
+
+def test_a_prack_that_is_challenged_is_repeated_in_the_early_dialog() -> None:
+    bench = Bench(Ringing(life=30.0))
+    bench.call()
+    assert bench.methods == ["1 INVITE", "1 ACK", "2 INVITE", "3 PRACK", "4 PRACK"]
+    assert bench.server.verdicts == ["asked", "right", "stale", "asked stale", "right"]
+    assert {one.headers.get("RAck") for one in bench.sent if one.method == "PRACK"} == {"1 2 INVITE"}
 
 
 def test_a_page_is_answered_once() -> None:
