@@ -9,6 +9,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from gateway.bindings.models import Application, Number
+from gateway.calls.addresses import Addresses
 from gateway.calls.policy import IdentityPolicy
 from gateway.calls.settings import (
     PHONES,
@@ -156,7 +157,7 @@ def trunk_settings(trunk: Trunk) -> TrunkSettings:
     account, registration, challenge = trunk.account, trunk.registration, trunk.challenge
     return TrunkSettings(
         name=trunk.name,
-        peers=trunk.hops,
+        peers=trunk.hops or Addresses(trunk.peers, trunk.tls_name),
         allow=trunk.sources,
         rules=NumberRules(**trunk.numbers.model_dump()),
         codecs=trunk.payload_types,

@@ -34,6 +34,7 @@ from gateway.bindings.store import BindingStore
 from gateway.calls.exchange import Exchange
 from gateway.calls.history import History
 from gateway.calls.journal import Journal
+from gateway.calls.locating import Locating
 from gateway.calls.media_pool import MediaPool
 from gateway.calls.outputs import TextClosed
 from gateway.calls.switchboard import Switchboard, wall
@@ -67,6 +68,7 @@ from gateway.questions import Question, TextQuestion, TextVerdict, Verdict
 from gateway.sip.endpoint import Endpoint
 from gateway.sip.gate import Ban, Gate
 from gateway.sip.pressure import watch_pressure
+from gateway.sip.resolver import Resolver
 from gateway.sip.user_agent import UserAgent, UserAgentSettings
 from gateway.standing import StandingBan
 from gateway.start import (
@@ -149,6 +151,9 @@ class Node:
         watch_parts(self._tally, self._exchange, agent, self._endpoint, self._journal)
         watch_gate(self._tally, self._gate, time.monotonic)
         self._watching: set[asyncio.Task[None]] = set()
+        spoken = {"tcp", "tls", *(hop.transport for hop in config.sip.listen)}
+        resolver = Resolver(config.sip.dns, config.sip.versions, spoken)
+        self._locating = Locating(self._exchange, resolver, self._endpoint.execute)
         self._pool = MediaPool(
             host=media_listen(config),
             ports=config.media.ports,
@@ -219,6 +224,7 @@ class Node:
             await self._desk.start()
         with needed("sip.listen"):
             await self._endpoint.start(config.sip.listen)
+        self._locating.start()
         with needed("media.workers"):
             await self._pool.start()
         self._board.start()
@@ -386,6 +392,7 @@ class Node:
             if late and self._web is not None and self._web.returncode is None:
                 self._web.kill()
                 await asyncio.wait(late)
+        await self._locating.stop()
         await self._endpoint.stop()
         self._tap.close()
         if self._listening is not None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import ParamSpec
 
 from gateway.bindings.decisions import Decision
@@ -51,6 +51,7 @@ from gateway.sip.hop import Hop
 from gateway.sip.locations import Contact
 from gateway.sip.outputs import Answered, ContactsChanged, KeepAlive, Offence
 from gateway.sip.stateless import refuse
+from gateway.sip.target import Located, Target
 from gateway.sip.user_agent import Incoming, Output, PageAnswered, PageReceived, Transmit, UserAgent
 from gateway.sms.bodies import Body
 from gateway.standing import StandingTrunk
@@ -278,6 +279,16 @@ class Exchange:
     def start(self, now: float) -> list[ExchangeOutput]:
         """The sockets are there: register, and look after the peers."""
         return list(self.upkeep.start(now))
+
+    @property
+    def targets(self) -> list[tuple[str, int, Target]]:
+        """The peers that are names: of which trunk, which of its peers, and the name. See ``peer_located``."""
+        return self._plant.trunks.targets
+
+    def peer_located(self, trunk: str, entry: int, located: Sequence[Located], now: float) -> list[ExchangeOutput]:
+        """Where such a peer is now."""
+        self._plant.trunks.found(trunk, entry, located)
+        return []
 
     def drain(self, now: float) -> list[ExchangeOutput]:
         """Take no new calls (503), end our registrations; calls that are go on."""

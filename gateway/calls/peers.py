@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.calls.addresses import NOWHERE
 from gateway.sip.hop import Hop
 
 MAX_BAR = 3600.0
@@ -26,6 +27,16 @@ class Peer:
     barred_until: float = 0.0
     shy_until: float = 0.0
     up: bool | None = None
+
+    @property
+    def somewhere(self) -> bool:
+        """Whether it is known where it is."""
+        return self.hop != NOWHERE
+
+    def begin_anew(self) -> None:
+        """It is another one than before."""
+        self.barred_until = self.shy_until = 0.0
+        self.up = None
 
     def bar(self, seconds: float, now: float) -> None:
         """It wants to be left alone for so long."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.calls.addresses import shown as where
 from gateway.calls.policy import IdentityPolicy
 from gateway.calls.settings import TrunkSettings
 from gateway.causes import Cause
@@ -41,7 +42,7 @@ def callee_invite(
 ) -> CalleeInvite:
     """The INVITE that shows ``shown`` to ``callee`` by a peer of ``trunk``, with numbers as the trunk writes them."""
     target, policy = trunk.peers[peer], trunk.identity
-    there = f"{target.host_text}:{target.port}"
+    there = where(trunk.peers, peer)
     number = trunk.rules.write(callee)
     if trunk.contacts:
         uri = trunk.contacts[peer]

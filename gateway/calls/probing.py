@@ -22,15 +22,13 @@ from gateway.sip.wire import Wire
 class Probe:
     """``at``: when ``due`` wants to be called; ``asked``: the request that waits for its answer, or ""."""
 
-    __slots__ = ("_goods", "_misses", "_next", "_uri", "_us", "_values", "asked", "at", "peer", "why")
+    __slots__ = ("_goods", "_misses", "_next", "_us", "_values", "asked", "at", "peer", "why")
 
     def __init__(self, peer: Peer, values: ProbeSettings, us: str, at: float) -> None:
-        hop = peer.hop
         self.peer = peer
         self.asked = ""
         self.at = at
         self._values = values
-        self._uri = f"sip:{hop.host_text}:{hop.port}{hop.uri_transport}"
         self._us = us
         self._next = at
         self._goods = 0
@@ -48,8 +46,12 @@ class Probe:
         if now < self.at:
             return changed, []
         hop = self.peer.hop
+        if not self.peer.somewhere:
+            self.at = self._next = now + self._values.interval
+            return changed, []
+        uri = f"sip:{hop.host_text}:{hop.port}{hop.uri_transport}"
         self.asked, outputs = send(
-            wire, "OPTIONS", hop, self._uri, from_=self._us, to=f"<{self._uri}>", contact=wire.contact(hop),
+            wire, "OPTIONS", hop, uri, from_=self._us, to=f"<{uri}>", contact=wire.contact(hop),
             headers=[("Accept", "application/sdp")], now=now,
         )  # fmt: skip
         self._next = now + self._values.interval

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import Enum
 
+from gateway.calls.addresses import NOWHERE
 from gateway.calls.settings import RegistrationSettings
 from gateway.errors import ParseError
 from gateway.sip.account import Account
@@ -31,6 +32,7 @@ from gateway.sip.wire import Wire
 
 FIRST_WAIT = 4.0
 LONGEST_WAIT = 600.0
+UNKNOWN_WAIT = 1.0
 MAX_EXPIRES = 86400
 _HOPELESS = (401, 403, 404, 407)
 
@@ -87,7 +89,18 @@ class Registration:
             ping = self._ping
             self._rest(now)
             return [KeepAlive(self.hop)] if ping else []
+        if not self._is_somewhere():
+            self._again = self.at = now + UNKNOWN_WAIT
+            return []
         return list(self._register(self._expires, now))
+
+    def _is_somewhere(self) -> bool:
+        """Whether it is known where a peer is; then that is the one."""
+        for _ in self._peers:
+            if self.hop != NOWHERE:
+                return True
+            self._peer = (self._peer + 1) % len(self._peers)
+        return False
 
     def leave(self, now: float) -> list[Transmit]:
         """The node stops."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from ipaddress import IPv4Network, IPv6Network
@@ -81,7 +81,7 @@ class TrunkSettings:
     """
 
     name: str
-    peers: tuple[Hop, ...]
+    peers: Sequence[Hop]
     allow: tuple[Network, ...]
     rules: NumberRules = field(default_factory=NumberRules)
     codecs: tuple[int, ...] = (8, 0)

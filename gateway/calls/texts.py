@@ -13,6 +13,7 @@ from collections import Counter
 from datetime import datetime
 from itertools import count
 
+from gateway.calls.addresses import first
 from gateway.calls.admission import Admission
 from gateway.calls.identity import called_number, caller_of, plain_text
 from gateway.calls.outputs import TextReceived
@@ -106,7 +107,7 @@ class Texts:
             return []
         headers = [("In-Reply-To", request.call_id)]
         _, outputs = self._agent.pager.send(
-            trunk.peers[0], uri, from_=ours, to=f"<{uri}>", headers=headers, body=body, content_type=CONTENT_TYPE,
+            first(trunk.peers), uri, from_=ours, to=f"<{uri}>", headers=headers, body=body, content_type=CONTENT_TYPE,
             account=self._trunks.accounts.get(trunk.name), now=now,
         )  # fmt: skip
         return outputs

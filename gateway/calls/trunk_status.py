@@ -48,7 +48,11 @@ def statuses(
         account = trunks.accounts.get(one.name)
         return StandingTrunk(
             name=one.name,
-            peers=[peer(trunks.peers[one.name, index], one.probe is not None) for index in range(len(one.peers))],
+            peers=[
+                peer(found, one.probe is not None)
+                for index in range(len(one.peers))
+                if (found := trunks.peers[one.name, index]).somewhere
+            ],
             registration="" if known is None else _REGISTRATION[known.state],
             registered_until=None if known is None else epoch(known.end),
             registration_status=0 if known is None else known.status,

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from gateway.calls.addresses import Addresses
 from gateway.calls.admission import TokenBucket
 from gateway.calls.peers import Peer
 from gateway.calls.settings import ExchangeSettings, TrunkSettings
@@ -18,6 +19,7 @@ from gateway.calls.ways import Way, Ways
 from gateway.sip.account import Account
 from gateway.sip.grammar import retry_seconds
 from gateway.sip.message import Response
+from gateway.sip.target import Located, Target
 
 _BUSY_SECONDS = 5
 
@@ -33,6 +35,7 @@ class Trunks:
             for trunk in settings.trunks
             for index, hop in enumerate(trunk.peers)
         }
+        self._addresses = {trunk.name: trunk.peers for trunk in settings.trunks if isinstance(trunk.peers, Addresses)}
         self.calls: Counter[str] = Counter()
         self.accounts = {
             trunk.name: Account(one.user, one.password, one.realm, token, integrity=one.integrity)
@@ -92,7 +95,8 @@ class Trunks:
             peer = self._peer(way)
             return 2 * (way.trunk.name in self.away or peer.barred(now)) + (not peer.good(now))
 
-        return min(self.ways.of(came_in, "", None), key=against)
+        ways = self.ways.of(came_in, "", None)
+        return min(ways, key=against) if ways else self.ways.nowhere(came_in)
 
     def wait(self, ways: list[Way], now: float) -> int:
         """For how many seconds a caller should stay away when none of ``ways`` is free."""
@@ -103,7 +107,22 @@ class Trunks:
     def peer_states(self) -> Counter[tuple[str, ...]]:
         """How many peers of each trunk are up, down, unknown."""
         words = {None: "unknown", True: "up", False: "down"}
-        return Counter((peer.trunk, words[peer.up]) for peer in self.peers.values())
+        return Counter((peer.trunk, words[peer.up]) for peer in self.peers.values() if peer.somewhere)
+
+    # --- what DNS says ------------------------------------------------------------------------------------------------
+
+    def found(self, name: str, entry: int, located: Sequence[Located]) -> None:
+        """Where the ``entry``-th of a trunk's peers is, which is a name. What was known of another hop is forgotten."""
+        peers = self._addresses[name]
+        for number in peers.fill(entry, located):
+            peer = self.peers[name, number]
+            peer.hop = peers[number]
+            peer.begin_anew()
+
+    @property
+    def targets(self) -> list[tuple[str, int, Target]]:
+        """The peers that are names: of which trunk, which of its peers, and the name."""
+        return [(name, *one) for name, peers in self._addresses.items() for one in peers.targets.items()]
 
     # --- what calls find out ------------------------------------------------------------------------------------------
 

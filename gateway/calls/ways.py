@@ -5,7 +5,7 @@
 
 Trunks of a route and peers of a trunk are ranked like the targets of an SRV record (RFC 2782): the lowest priority
 first; of one priority by chance, a weight of 3 three times as often as a weight of 1. Without ranks they are tried in
-the order in which they are written.
+the order in which they are written. A peer that is a name is as many as DNS says, in DNS's own order.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from gateway.calls.addresses import Addresses
 from gateway.calls.settings import ExchangeSettings, Rank, RouteSettings, TrunkSettings
 from gateway.numbers import PhoneNumber
 
@@ -64,7 +65,7 @@ class Ways:
         self._fixed: dict[str, tuple[Way, ...]] = {
             name: tuple(Way(trunk, peer) for peer in range(len(trunk.peers)))
             for name, trunk in self._trunks.items()
-            if not trunk.ranks
+            if not trunk.ranks and not isinstance(trunk.peers, Addresses)
         }
 
     def named(self, application: str, callee: PhoneNumber) -> tuple[str, ...]:
@@ -82,6 +83,10 @@ class Ways:
         names = in_order(route.trunks, route.ranks, self._chance)
         return [way for name in names for way in self._peers(name)]
 
+    def nowhere(self, came_in: str) -> Way:
+        """A way where nothing gets through, while DNS has not said where any of a trunk's peers is."""
+        return Way(self._trunks[self._default or (came_in if came_in in self._trunks else self._first)], 0)
+
     def _route(self, application: str, callee: PhoneNumber | None) -> RouteSettings | None:
         for route in self._routes:
             if route.application not in ("", application):
@@ -95,4 +100,11 @@ class Ways:
         if fixed is not None:
             return fixed
         trunk = self._trunks[name]
+        peers = trunk.peers
+        if isinstance(peers, Addresses):
+            found: list[Way] = []
+            for entry in in_order(range(peers.entries), trunk.ranks, self._chance):
+                slots = peers.slots(entry)
+                found += [Way(trunk, slot) for slot in in_order(slots, peers.ranks(slots), self._chance)]
+            return found
         return [Way(trunk, peer) for peer in in_order(range(len(trunk.peers)), trunk.ranks, self._chance)]

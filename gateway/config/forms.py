@@ -12,11 +12,26 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from gateway.numbers import NumberError, PhoneNumber
-from gateway.sip.hop import Hop
+from gateway.sip.hop import DIALLED, Hop
+from gateway.sip.target import Target
 
 
 def _hop(value: object) -> Hop:
     return value if isinstance(value, Hop) else Hop.parse(str(value))
+
+
+def _peer(value: object) -> Hop | Target:
+    """An address, else a name."""
+    if isinstance(value, Hop | Target):
+        return value
+    text = str(value)
+    try:
+        return Hop.parse(text)
+    except ValueError:
+        # What is no transport of ours, or no address, may be a URI or a name; else that is what is told.
+        if not text.lower().startswith(("sip:", "sips:", *(f"{transport}:" for transport in DIALLED))):
+            raise
+        return Target.parse(text)
 
 
 def _phone_numbers(value: object) -> tuple[PhoneNumber, ...]:
@@ -46,6 +61,13 @@ def _ports(value: object) -> tuple[int, int]:
 def _web_address(value: object) -> tuple[str, int]:
     hop = Hop.parse(f"tcp:{value}")
     return hop.host, hop.port
+
+
+def _server(value: object) -> tuple[str, int]:
+    """The address of a name server, with or without a port."""
+    text = str(value)
+    hop = Hop.parse(f"udp:{text}")
+    return hop.host, hop.port if re.search(r"(?:^[^:]*|\]):\d+$", text) else 53
 
 
 def _address(text: str) -> str:
@@ -89,6 +111,8 @@ def _time_zone(text: str) -> str:
     return text
 
 
+PeerField = Annotated[Hop | Target, BeforeValidator(_peer)]
+ServerField = Annotated[tuple[str, int], BeforeValidator(_server)]
 HopField = Annotated[Hop, BeforeValidator(_hop)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Address = Annotated[str, AfterValidator(_address)]

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 from pydantic import Field, model_validator
 
-from gateway.config.forms import Address, HopField, Seconds, Section
+from gateway.config.forms import Address, HopField, Seconds, Section, ServerField
 from gateway.sip.hop import Hop
 
 
@@ -18,7 +18,8 @@ class Sip(Section):
     authorities that the certificates of peers must come from. ``client_ca``: likewise for who connects to us; without
     it nobody is asked. ``origins``: the web pages whose scripts may connect to ws: and wss: sockets, or ``*``.
     ``keep_alive_seconds``: between two signs of life on connections that we made, and on WebSockets; 0: none.
-    ``udp_limit``: larger requests go by TCP where that is heard (gateway.sip.large).
+    ``dns``: the servers that are asked for names, none: the system's. ``udp_limit``: larger requests go by TCP where
+    that is heard (gateway.sip.large).
     """
 
     listen: tuple[HopField, ...] = (Hop("udp", "0.0.0.0", 5060), Hop("tcp", "0.0.0.0", 5060))
@@ -31,6 +32,7 @@ class Sip(Section):
     client_ca: str = ""
     origins: tuple[str, ...] = ()
     keep_alive_seconds: Seconds = 0
+    dns: tuple[ServerField, ...] = ()
     udp_limit: int = Field(1300, ge=500, le=65535)
 
     @model_validator(mode="after")
@@ -40,6 +42,11 @@ class Sip(Section):
         if not self.certificate and any(hop.secure for hop in self.listen):
             raise ValueError("certificate: needed, since listen has a tls: or wss: socket")
         return self
+
+    @property
+    def versions(self) -> frozenset[int]:
+        """Of IP, that are spoken."""
+        return frozenset(ip_address(hop.host).version for hop in self.listen)
 
     def shown(self, version: int) -> dict[str, Hop]:
         """For each transport that is heard over IPv4, or IPv6, our address there as peers are told it; maybe none."""

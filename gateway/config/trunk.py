@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from gateway.config.forms import HopField, Section
+from gateway.config.forms import PeerField, Section
 from gateway.sip.hop import DIALLED, Hop
 from gateway.sip.policy import MIN_SE
 
@@ -117,7 +117,7 @@ class Trunk(Ranked):
 
     name: str = Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")
     profile: str = ""
-    peers: tuple[HopField, ...] = Field(min_length=1)
+    peers: tuple[PeerField, ...] = Field(min_length=1)
     allow: tuple[IPv4Network | IPv6Network, ...] = ()
     domain: str = ""
     numbers: NumberForm = NumberForm()
@@ -153,8 +153,8 @@ class Trunk(Ranked):
 
     @property
     def sources(self) -> tuple[IPv4Network | IPv6Network, ...]:
-        """``allow``; without it the addresses of ``peers``."""
-        return self.allow or tuple(ip_network(hop.host) for hop in self.peers)
+        """``allow``; without it the addresses of ``peers``, which are then no names."""
+        return self.allow or tuple(ip_network(hop.host) for hop in self.hops)
 
     @field_validator("session_expires")
     @classmethod
@@ -166,16 +166,21 @@ class Trunk(Ranked):
     @model_validator(mode="after")
     def _can_be_called(self) -> Trunk:
         for hop in self.peers:
-            if hop.transport not in DIALLED:
+            if isinstance(hop, Hop) and hop.transport not in DIALLED:
                 raise ValueError(f"peers: {hop}: nobody is called by {hop.transport}")
             if self.secure and not hop.secure:
                 raise ValueError(f"peers: {hop}: must be tls:, since the trunk is secure")
+        if not self.allow and not self.hops:
+            raise ValueError("allow: needed, since a name in peers says nothing of where calls come from")
         return self
 
     @property
     def hops(self) -> tuple[Hop, ...]:
-        """``peers``, each with the name that its certificate must be of."""
-        return tuple(replace(hop, name=self.tls_name) if hop.secure else hop for hop in self.peers)
+        """``peers``, each with the name that its certificate must be of; none when one of them has to be looked up."""
+        hops = tuple(hop for hop in self.peers if isinstance(hop, Hop))
+        if len(hops) < len(self.peers):
+            return ()
+        return tuple(replace(hop, name=self.tls_name) if hop.secure else hop for hop in hops)
 
     @property
     def payload_types(self) -> tuple[int, ...]:

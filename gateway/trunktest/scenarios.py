@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from gateway.calls.addresses import NOWHERE
 from gateway.lab.rtp import check_stream
 from gateway.sip.message import Response
 from gateway.trunktest.ears import Ears
@@ -74,7 +75,10 @@ def _response(got: Got | None) -> Response:
 async def options(stage: Stage) -> Verdict:
     """Every peer of the trunk answers OPTIONS."""
     said = []
-    for peer in stage.trunk.peers:
+    peers = [peer for peer in stage.trunk.peers if peer != NOWHERE]
+    if not peers:
+        return failed("DNS knows no address of any peer")
+    for peer in peers:
         begun = stage.now
         answer = await stage.options(peer)
         if answer.response is None:

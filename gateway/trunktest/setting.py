@@ -5,12 +5,14 @@ from __future__ import annotations
 import secrets
 
 from gateway.assembly import trunk_settings
+from gateway.calls.locating import locate
 from gateway.config.tree import Config, advertised, media_advertised, media_listen
 from gateway.config.trunk import Trunk
 from gateway.doctor.rounds import node_runs
 from gateway.numbers import PhoneNumber
 from gateway.sip.account import Account
 from gateway.sip.hop import Hop
+from gateway.sip.resolver import Resolver
 from gateway.start import open_tls
 from gateway.trunktest.stage import Patience, Stage
 
@@ -20,9 +22,10 @@ async def stage_of(config: Config, trunk: Trunk, caller: PhoneNumber, callee: Ph
     running = await node_runs(config)
     # Connections are made, not waited for; of datagrams the replies come to the socket.
     sockets = [Hop("udp", hop.host, 0 if running else hop.port) for hop in config.sip.listen if hop.transport == "udp"]
-    account = trunk.account
+    account, settings = trunk.account, trunk_settings(trunk)
+    await locate(settings.peers, Resolver(config.sip.dns, config.sip.versions))
     stage = Stage(
-        trunk_settings(trunk),
+        settings,
         caller,
         callee,
         sip=sockets or [Hop("udp", config.sip.listen[0].host, 0)],
