@@ -5,10 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test run lint interop bench clean help
+.PHONY: demo test run lint interop bench clean help compiled test-compiled
 
 help:            ## what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## */\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## */\t/' | expand -t 12
 
 $(STAMP): pyproject.toml
 	@echo "setting up $(VENV) (once; takes a minute)"
@@ -25,6 +25,12 @@ run: $(STAMP)    ## a node from configs/dev.toml in the foreground
 
 test: $(STAMP)   ## all tests but the real phone programs
 	@$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "not interop"
+
+compiled: $(STAMP) ## the media workers' packet path as machine code, in build/compiled (a C compiler is needed)
+	@$(BIN)/python -m tests.compiled build/compiled
+
+test-compiled: compiled ## the tests of media/ against it
+	@test ! -e build/compiled/media || PYTHONSAFEPATH=1 PYTHONPATH=build/compiled:. MASKLINE_COMPILED=1 $(BIN)/python -m pytest -q -n 3 --dist loadfile -o pythonpath="build/compiled ." tests/media
 
 lint: $(STAMP)   ## ruff and mypy --strict
 	@$(BIN)/ruff check .

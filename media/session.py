@@ -15,6 +15,7 @@ clears it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 from media.control import Connect, LegStats
 from media.dialling import Dialler
@@ -51,6 +52,8 @@ class Leg:
         "refused", "repacker", "rtcp_mux", "rtcp_target", "samples", "sender", "sends", "session", "side", "silent",
         "straight", "stranger", "tape", "target", "told", "undelivered", "watch", "watched_from",
     )  # fmt: skip
+
+    __deletable__: ClassVar = ["other"]
 
     def __init__(self, session: str, side: int, port: int, sender: Sender) -> None:
         self.session = session

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import ctypes
 import gc
 import os
 import random
@@ -36,51 +35,15 @@ from media.outputs import ClosePorts, Latched, OpenPorts, Output, Reply, SendPac
 from media.ports import PortPool
 from media.recording.spool import SpoolFlusher
 from media.room import Room
-from media.session import Leg
 from media.tones import LIMIT, ToneError, parse_tone
+from media.wire import Wire
 
 _DATAGRAM = 2048
 _BATCH = 128
 _HANDFUL = 32
 _PACE = 0.001
-_AF_UNSPEC = b"\0" * 16
 _TONES = 64 << 20
 _COMPLAIN_EVERY = 60.0
-
-
-class Wire:
-    """The two sockets of a leg. ``send`` goes to the connected party, or to the leg's target."""
-
-    __slots__ = ("leg", "peer", "receive", "recv", "rtcp", "rtp", "send")
-
-    def __init__(self, leg: Leg, rtp: socket.socket, rtcp: socket.socket) -> None:
-        self.leg = leg
-        self.rtp = rtp
-        self.rtcp = rtcp
-        self.recv = rtp.recv
-        self.receive = leg.receive
-        self.send: Callable[[bytes], int] = self._send_to_target
-        self.peer: Wire
-        """The wire of the other leg."""
-
-    def _send_to_target(self, data: bytes) -> int:
-        target = self.leg.target
-        return self.rtp.sendto(data, target) if target is not None else 0
-
-    def connect(self) -> None:
-        """Lock on: only the leg's target is heard and sent to. OSError."""
-        assert self.leg.target is not None
-        self.rtp.connect(self.leg.target)
-        self.send = self.rtp.send
-
-    def dissolve(self) -> None:
-        """Hear anybody again; the latch decides."""
-        # Connecting to AF_UNSPEC dissolves the association (connect(2)); Python has no name for that address.
-        _libc.connect(self.rtp.fileno(), _AF_UNSPEC, len(_AF_UNSPEC))
-        self.send = self._send_to_target
-
-
-_libc = ctypes.CDLL(None)
 
 
 class Tones:

@@ -36,7 +36,8 @@ IO = {
     "gateway.calls.switchboard", "gateway.calls.journal", "gateway.calls.journal_rows", "gateway.calls.media_pool",
     "gateway.api", "gateway.admin", "gateway.cli_token", "gateway.lab", "gateway.messages.forwarder",
     "gateway.migrations",
-    "media.worker", "media.recording.spool", "media.recording.render", "media.recording.store", "media.sounds",
+    "media.worker", "media.wire", "media.recording.spool", "media.recording.render", "media.recording.store",
+    "media.sounds",
 }  # fmt: skip
 IMPURE = {
     "asyncio", "socket", "time", "random", "os", "secrets", "select", "selectors", "subprocess", "threading",

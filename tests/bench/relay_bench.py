@@ -1,6 +1,6 @@
 """Processor time that a relay spends on each packet it forwards: our media worker beside its peers, in one run.
 
-    python -m tests.bench.relay_bench [SECONDS]
+    python -m tests.bench.relay_bench [SECONDS [CALLS ...]]
 
 All relays of a row stand at the same time with the same number of calls, and take short turns under load; a figure is
 the median of its turns, a ratio the median of the ratios within a round, so that a disturbance of the machine does not
@@ -23,6 +23,7 @@ from pathlib import Path
 from statistics import median
 
 from tests.bench.relays import RECORDING, Maskline, NaiveC, Relay, RtpEngine, compiled, cpu_seconds, scratch
+from tests.compiled import build
 
 CALLS = (100, 200, 400)
 SLICE = 0.5
@@ -89,11 +90,14 @@ def _pin(pid: int, core: int) -> None:
                 os.sched_setaffinity(int(task.name), {cores[core]})
 
 
-def _relays(calls: int, naive: str | None, folder: str) -> Iterator[Relay]:
+def _relays(calls: int, naive: str | None, machine: Path | None, folder: str) -> Iterator[Relay]:
     if naive is not None:
         yield NaiveC(naive, 2 * calls)
     yield Maskline(2 * calls, None)
     yield Maskline(2 * calls, _folder(folder, f"spool-{calls}"))
+    if machine is not None:
+        yield Maskline(2 * calls, None, machine)
+        yield Maskline(2 * calls, _folder(folder, f"compiled-{calls}"), machine)
     engine = shutil.which("rtpengine")
     if engine is not None:
         with contextlib.suppress(RuntimeError):
@@ -107,10 +111,12 @@ def _folder(parent: str, name: str) -> str:
     return str(path)
 
 
-def _measure(calls: int, seconds: float, naive: str | None, load: list[str], folder: str) -> list[Row]:
+def _measure(
+    calls: int, seconds: float, naive: str | None, machine: Path | None, load: list[str], folder: str
+) -> list[Row]:
     with ExitStack() as stack:
         turns: list[Turns] = []
-        for relay in _relays(calls, naive, folder):
+        for relay in _relays(calls, naive, machine, folder):
             turns.append(Turns(relay, load, calls))
             stack.callback(turns[-1].stop)
         for one in turns:
@@ -149,20 +155,22 @@ def run(seconds: float, calls: tuple[int, ...] = CALLS) -> list[Row]:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     rows: list[Row] = []
-    print(f"{'relay':<28}{'calls':>6}{'us/packet':>11}{'x C':>7}{'rec. +':>8}{'lost %':>8}{'p99 ms':>8}", flush=True)
+    print(f"{'relay':<38}{'calls':>6}{'us/packet':>11}{'x C':>7}{'rec. +':>8}{'lost %':>8}{'p99 ms':>8}", flush=True)
     with scratch() as folder:
         naive = compiled("naive_relay.c", folder)
+        machine = Path(folder, "machine")
+        made = build(machine)
         program = compiled("load.c", folder)
         load = [program] if program else [sys.executable, str(Path(__file__).with_name("load.py"))]
         for number in calls:
-            for row in _measure(number, seconds, naive, load, folder):
+            for row in _measure(number, seconds, naive, machine if made else None, load, folder):
                 ratio = f"{row.ratio:.2f}" if row.ratio else "-"
                 added = f"{100 * row.added:.0f} %" if row.added is not None else ""
                 figures = f"{row.microseconds:>11.2f}{ratio:>7}{added:>8}{100 * row.lost:>8.2f}{row.p99:>8.2f}"
-                print(f"{row.relay:<28}{row.calls:>6}{figures}", flush=True)
+                print(f"{row.relay:<38}{row.calls:>6}{figures}", flush=True)
                 rows.append(row)
     return rows
 
 
 if __name__ == "__main__":
-    run(float(sys.argv[1]) if len(sys.argv) > 1 else 6.0)
+    run(float(sys.argv[1]) if len(sys.argv) > 1 else 6.0, tuple(map(int, sys.argv[2:])) or CALLS)

@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from media import control
+from tests.compiled import environment
 
 HOST = "127.0.0.1"
 RECORDING = ", recording"
+COMPILED = ", compiled"
 ROOT = Path(__file__).parents[2]
 
 
@@ -75,18 +77,20 @@ class NaiveC:
 
 
 class Maskline:
-    """A media worker as the node starts it."""
+    """A media worker as the node starts it; ``machine``: the folder of one whose packet path is compiled."""
 
-    def __init__(self, legs: int, spool: str | None) -> None:
-        self.name = "maskline worker" + (RECORDING if spool else "")
+    def __init__(self, legs: int, spool: str | None, machine: Path | None = None) -> None:
+        self.name = "maskline worker" + (COMPILED if machine else "") + (RECORDING if spool else "")
         self._spool = spool
         self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._ours.settimeout(10)
-        low, high = (10000, 12499) if spool else (12500, 14999)
+        low = 10000 + (2500 if spool else 0) + (10000 if machine else 0)
+        high = low + 2499
         command = [sys.executable, "-m", "media.worker", "--control-fd", str(theirs.fileno()), "--host", HOST]
         self._process = subprocess.Popen(
-            [*command, "--ports", f"{low}-{high}", "--rest", "30"], cwd=ROOT, pass_fds=[theirs.fileno()]
-        )
+            [*command, "--ports", f"{low}-{high}", "--rest", "30"], cwd=ROOT, pass_fds=[theirs.fileno()],
+            env=environment(machine) if machine else None,
+        )  # fmt: skip
         theirs.close()
         self.pid = self._process.pid
         self._hear(control.Ready)
