@@ -58,6 +58,7 @@ def exchange_settings(config: Config) -> ExchangeSettings:
             lookup=ToneFolder(config.tones.folder, config.tones.approved).find,
         ),
         media_host=media_advertised(config),
+        sip_host=advertised(config),
         recording_required=config.recordings.required,
         notice_first=config.recordings.notice_first,
         data_key=partial(os.urandom, KEY_BYTES) if config.recordings.encrypt else None,

@@ -247,9 +247,9 @@ class Call:
         self.refusals = []
 
     def _invite(self, decision: Connect, trunk: TrunkSettings, peer: int, now: float) -> Leg:
-        host = self.settings.media_host
-        invite = callee_invite(decision.shown, decision.callee, trunk, host, peer)
-        negotiation = new_negotiation(f"{self.id}callee{peer}", host, trunk)
+        settings = self.settings
+        invite = callee_invite(decision.shown, decision.callee, trunk, settings.our_host, peer)
+        negotiation = new_negotiation(f"{self.id}callee{peer}", settings.media_host, trunk)
         body = negotiation.offer(self.callee_port)
         session, outputs = self.plant.agent.invite(
             invite.target,

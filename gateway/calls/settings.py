@@ -178,6 +178,7 @@ class ToneFiles:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExchangeSettings:
     """Times are seconds. ``wall`` turns a monotonic time into an aware datetime; ``spool`` is the spool folder.
+    ``sip_host``: our address in identities; "": ``media_host``.
 
     ``allowed_prefixes``: what a callee's number must start with, one of them (none: anything); numbers that don't start
     with ``home`` are abroad. ``longest``: seconds from the answer after which any call ends, 0 for none.
@@ -208,6 +209,7 @@ class ExchangeSettings:
     spool: str
     wall: Callable[[float], datetime]
     phones: PhoneSettings | None = None
+    sip_host: str = ""
     default_trunk: str | None = None
     routes: tuple[RouteSettings, ...] = ()
     max_calls: int | None = None
@@ -239,3 +241,9 @@ class ExchangeSettings:
     """Gives 32 random bytes to seal a recording with; None: recordings are not sealed."""
     international_in: bool = False
     international_out: bool = False
+
+    @property
+    def our_host(self) -> str:
+        """Our address as it stands in URIs of trunks without a domain."""
+        host = self.sip_host or self.media_host
+        return f"[{host}]" if ":" in host else host

@@ -124,7 +124,7 @@ class Texts:
     ) -> tuple[str, list[Transmit]]:
         """Send one of them from ``sender`` (an X); what becomes of it is its TextAnswered, by the id."""
         way = self._way(trunk, receiver, now)
-        page = callee_invite(sender, receiver, way.trunk, self._settings.media_host, way.peer)
+        page = callee_invite(sender, receiver, way.trunk, self._settings.our_host, way.peer)
         return self._agent.pager.send(
             page.target, page.uri, from_=page.from_, to=page.to, headers=page.headers, body=body.octets,
             content_type=body.content_type, account=self._trunks.accounts.get(way.trunk.name), now=now,

@@ -41,7 +41,7 @@ class Upkeep:
     def start(self, now: float) -> list[UpkeepOutput]:
         """The sockets are there. Probes begin within one interval, not all at once."""
         wire = self._agent.wire
-        us = f"<sip:ping@{self._settings.media_host}>"
+        us = f"<sip:ping@{self._settings.our_host}>"
         for trunk in self._settings.trunks:
             if trunk.probe is not None:
                 for index in range(len(trunk.peers)):

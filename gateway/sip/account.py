@@ -68,7 +68,9 @@ class Account:
         return True
 
     def sign(self, request: Request) -> None:
-        """Put in the credentials for what is asked for here, as far as it is known."""
+        """Put in the credentials for what is asked for here, as far as it is known; a CANCEL has none."""
+        if request.method == "CANCEL":
+            return
         for said, held in self._held.items():
             held.nc += 1
             credentials = respond(

@@ -132,6 +132,14 @@ def test_the_default_trunk_takes_outgoing_calls() -> None:
     assert bench.verb("invite", "callee-1")[2] == other.peers[0]
 
 
+def test_the_address_in_identities_is_that_of_our_sip() -> None:
+    bench = Bench(sip_host="2001:db8::7")
+    bench.ring()
+    from_ = bench.verb("invite", "callee-1")[4]["from_"]
+    assert from_ == f"<sip:{X.e164}@[2001:db8::7];user=phone>"
+    assert bench.exchange._plant.settings.our_host == "[2001:db8::7]"
+
+
 def test_many_calls_leave_no_alarms_behind() -> None:
     bench = Bench()
     for number in range(50):
