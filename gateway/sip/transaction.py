@@ -255,6 +255,9 @@ class InviteClient(ClientTransaction):
                 return [self._ack, Deliver(response)]
             case State.COMPLETED if status >= 300 and self._ack is not None:
                 return [self._ack]
+            case State.COMPLETED if 200 <= status < 300:
+                # A branch answered when the proxy had refused already: somebody has to hang up on it (§13.2.2.4).
+                return [Deliver(response)]
         return []
 
     def fire(self, name: str, now: float) -> list[TransactionOutput]:

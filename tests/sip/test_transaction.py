@@ -201,7 +201,9 @@ def test_the_class_of_a_status_decides_the_state_of_an_invite(status: int, state
     assert server.answered is (status >= 200)
 
 
-@pytest.mark.parametrize(("status", "again"), [(180, []), (299, []), (300, ["send ACK"]), (699, ["send ACK"])])
+@pytest.mark.parametrize(
+    ("status", "again"), [(180, []), (299, ["deliver 299"]), (300, ["send ACK"]), (699, ["send ACK"])]
+)
 def test_only_a_refusal_is_acknowledged_again(status: int, again: list[str]) -> None:
     one = machine(InviteClient, UDP)
     one.start(0.0)
