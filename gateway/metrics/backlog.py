@@ -54,7 +54,7 @@ class Backlog:
                 if state == "waiting":
                     late = max(0.0, now - oldest) if oldest is not None else 0.0
                     rows.append(("maskline_outbox_overdue_seconds", [], [late]))
-            for state in ("spooling", "pending", "failed"):
+            for state in ("spooling", "pending", "rendered", "failed"):
                 counted = select(func.count()).where(recording.c.state == state)
                 rows.append(("maskline_recordings", [state], [float((await connection.execute(counted)).scalar_one())]))
         return rows

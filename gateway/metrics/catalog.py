@@ -82,7 +82,7 @@ METRICS = (
     _gauge("maskline_outbox_rows", "state", "Events and CDRs for customers' servers: waiting, dead.",
            "MasklineDeadLetters"),
     _gauge("maskline_outbox_overdue_seconds", "", "For how long the oldest event has been due.", "MasklineOutboxLate"),
-    _gauge("maskline_recordings", "state", "Recordings: spooling, pending (to be rendered), failed.",
+    _gauge("maskline_recordings", "state", "Recordings: spooling, pending, rendered (to be uploaded), failed.",
            "MasklineRecordingsFail"),
     _gauge("maskline_database_up", "", "1: the web process reaches the database.", "MasklineNoDatabase"),
     _counter("maskline_shed_total", "reason", "Messages over a rate of [defence], calls turned away in overload.",

@@ -10,8 +10,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from gateway.metrics.tally import Tally
+from gateway.metrics.traffic import Traffic
 from gateway.sdp.offer_answer import Negotiation
 from gateway.sip import build
+from gateway.sip.hop import Hop
 from gateway.sip.message import Request, parse_message
 
 TURNS, TIMES = 7, 300
@@ -77,11 +80,21 @@ def whole() -> bytes:
     )
 
 
+TRAFFIC = Traffic(Tally(), lambda host: "carrier")
+CARRIER = Hop("udp", "192.0.2.10", 5060)
+
+
+def counted() -> None:
+    """What the metrics cost for each message."""
+    TRAFFIC.received(INVITE, CARRIER)
+
+
 PARTS: tuple[tuple[str, Callable[[], object]], ...] = (
     ("split the INVITE", read),
     ("plus the fields that a B2BUA needs", fields),
     ("read the SDP, write the callee's", session),
     ("INVITE read, SDP rewritten, callee's INVITE written", whole),
+    ("counted for the metrics", counted),
 )
 
 

@@ -32,6 +32,7 @@ async def test_waiting_dead_and_recordings(database_url: str) -> None:
         "maskline_outbox_rows dead": 1,
         "maskline_recordings spooling": 0,
         "maskline_recordings pending": 0,
+        "maskline_recordings rendered": 0,
         "maskline_recordings failed": 1,
     }
     await engine.dispose()
