@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from gateway.assembly import recording_store
+from gateway.bindings.models import Application
 from gateway.config.tree import Config, advertised, media_advertised
 from gateway.doctor import certificates, limits, network, services, storage, world
 from gateway.doctor.finding import Finding, failure
@@ -47,7 +48,7 @@ async def examine(config: Config, *, behind_nat: bool = False, tell: Tell = lamb
     note(*_certificates(config))
     note(*await services.database(config), _key_file(config))
     note(*_folders(config), await services.recordings(lambda: recording_store(config)), _tones(config))
-    for finding in asyncio.as_completed(_callbacks(config)):
+    for finding in asyncio.as_completed(_callbacks(await services.applications(config))):
         note(await finding)
     note(*await _peers(config, running=running))
     return found
@@ -148,11 +149,11 @@ def _tones(config: Config) -> Finding:
     return storage.tones(missing, read)
 
 
-def _callbacks(config: Config) -> list[Awaitable[Finding]]:
+def _callbacks(applications: Iterable[Application]) -> list[Awaitable[Finding]]:
     names = ("status_url", "fee_url", "callin_url", "sms_url", "sms_control_url", "number_status_url")
     wanted = {
         (url, entry.private_callbacks): (entry.key, name)
-        for entry in config.application
+        for entry in applications
         for name in names
         if (url := getattr(entry, name))
     }

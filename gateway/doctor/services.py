@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import secrets
 import socket
@@ -19,10 +20,13 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.api.callbacks import forbidden
+from gateway.bindings.models import Application
+from gateway.bindings.store import BindingStore
 from gateway.calls.record import recording_name
 from gateway.config.tree import Config
 from gateway.database import MIGRATIONS, open_engine, reading, split_url
 from gateway.doctor.finding import Finding, failure, ok, warning
+from gateway.entries import application_of
 from gateway.sip.hop import Hop
 from media.recording.store import RecordingStore
 
@@ -85,6 +89,23 @@ def database_speed(seconds: float) -> Finding:
     if seconds > SLOW_SECONDS:
         return warning("database speed", said, "put it nearer: every call waits for it before it rings")
     return ok("database speed", said)
+
+
+async def applications(config: Config) -> list[Application]:
+    """Those of the file, and those that the management API made, as far as the database can be read."""
+    found = {entry.key: application_of(entry) for entry in config.application}
+    plain, _ = split_url(config.database.location)
+    if plain.get_backend_name() == "sqlite" and plain.database and not os.path.exists(plain.database):  # noqa: ASYNC240
+        return list(found.values())
+    with contextlib.suppress(Exception):  # what is wrong with the database has been told above
+        async with asyncio.timeout(PATIENCE):
+            engine = open_engine(config.database.location)
+            try:
+                stored = await BindingStore(engine).applications()
+            finally:
+                await engine.dispose()
+        found = {one.key: one for one in stored} | found
+    return list(found.values())
 
 
 async def recordings(make: Callable[[], RecordingStore]) -> Finding:

@@ -25,6 +25,8 @@ from gateway.tracing.threads import Known, Threads
 
 _log = structlog.get_logger()
 MOST_WAITING = 10_000
+MOST_STRANGE = 500
+MOST_HELD = 8
 TIDY_SECONDS = 10.0
 
 
@@ -65,6 +67,8 @@ class Tap:
         self._waiting: deque[tuple[float, bool, bytes, Hop]] = deque()
         self._on = hep is not None
         self._last_numbers: dict[str, list[str]] = {}
+        self._strange: dict[str, list[Seen]] = {}
+        """Messages by Call-ID that belong to no call yet."""
         tally.source("maskline_trace_switches", gauge(lambda: self._recorder.switches))
         if self._collector is not None:
             collector = self._collector
@@ -97,6 +101,8 @@ class Tap:
             self._on = self._hep is not None or self._recorder.active
             if not self._on:
                 self._last_numbers.clear()
+            if not self._recorder.active:
+                self._strange.clear()
 
     def close(self) -> None:
         """Nothing more goes to the collector."""
@@ -125,8 +131,24 @@ class Tap:
         known = self._threads.find(call_id_of(seen.data))
         if self._hep is not None:
             self._tell(self._hep, seen, known)
-        if known is None or not self._recorder.active:
+        if not self._recorder.active:
             return
+        if known is None:
+            self._hold(seen)
+            return
+        for earlier in self._strange.pop(call_id_of(seen.data), ()):
+            self._record(known, earlier)
+        self._record(known, seen)
+
+    def _hold(self, seen: Seen) -> None:
+        """What comes before there is a call: an INVITE that was challenged, and is sent again with credentials."""
+        if len(self._strange) >= MOST_STRANGE:
+            del self._strange[next(iter(self._strange))]
+        held = self._strange.setdefault(call_id_of(seen.data), [])
+        if len(held) < MOST_HELD:
+            held.append(seen)
+
+    def _record(self, known: Known, seen: Seen) -> None:
         dropped = self._recorder.dropped
         for kept in self._recorder.see(known, seen, seen.at):
             one, session = kept.seen, kept.session

@@ -9,8 +9,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
-from gateway.database import migrate
+from gateway.bindings.models import Application, Mode
+from gateway.bindings.store import BindingStore
+from gateway.config.tree import ApplicationEntry
+from gateway.database import migrate, open_engine
 from gateway.doctor import services, world
 from gateway.doctor.finding import Finding, State
 from gateway.sip.hop import Hop
@@ -68,6 +72,21 @@ async def test_callbacks() -> None:
     assert (await services.callback("app", "status_url", url, private=True)).state is State.FAILURE
     nobody = await services.callback("app", "fee_url", "https://no-such-host.invalid/", private=False)
     assert nobody.state is State.FAILURE
+
+
+async def test_applications_of_the_file_and_of_the_management_api(database_url: str, tmp_path: Path) -> None:
+    engine = open_engine(database_url)
+    made = Application(key="api", secret="s", mode=Mode.AXB, status_url="https://api.example/")
+    await BindingStore(engine).seed([made], [])
+    await engine.dispose()
+    entry = ApplicationEntry(key="file", secret=SecretStr("s"), mode="AXB", fee_url="https://file.example/")
+    settings = config(database_url)
+    settings.application = (entry,)
+    found = {one.key: (one.status_url, one.fee_url) for one in await services.applications(settings)}
+    assert found == {"api": ("https://api.example/", ""), "file": ("", "https://file.example/")}
+    settings.database.location = f"sqlite+aiosqlite:///{tmp_path}/absent.db"
+    assert [one.key for one in await services.applications(settings)] == ["file"]
+    assert not (tmp_path / "absent.db").exists()
 
 
 @pytest.mark.parametrize(
