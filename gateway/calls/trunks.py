@@ -105,9 +105,13 @@ class Trunks:
 
     @property
     def peer_states(self) -> Counter[tuple[str, ...]]:
-        """How many peers of each trunk are up, down, unknown."""
+        """How many peers of each trunk are up, down, unknown; 0 too, since an alert compares with what is there."""
         words = {None: "unknown", True: "up", False: "down"}
-        return Counter((peer.trunk, words[peer.up]) for peer in self.peers.values() if peer.somewhere)
+        found: Counter[tuple[str, ...]] = Counter(
+            (peer.trunk, words[peer.up]) for peer in self.peers.values() if peer.somewhere
+        )
+        found.update({(trunk, word): 0 for trunk, _ in self.peers for word in words.values()})
+        return found
 
     # --- what DNS says ------------------------------------------------------------------------------------------------
 

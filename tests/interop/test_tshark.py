@@ -99,6 +99,9 @@ async def test_a_collector_takes_our_hep(tshark: str, sngrep: str, tmp_path: Pat
 def test_promtool_reads_the_rules_and_the_page(promtool: str) -> None:
     rules = [promtool, "check", "rules", str(ROOT / "configs" / "prometheus" / "alerts.yml")]
     assert "SUCCESS" in subprocess.run(rules, check=True, capture_output=True, text=True, timeout=60).stdout
+    tests = [promtool, "test", "rules", str(ROOT / "tests" / "interop" / "alerts_test.yml")]
+    done = subprocess.run(tests, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
     tally = Tally()
     tally.add("maskline_calls_total", "AXB", "normal", "carrier")
     tally.observe("maskline_lookup_seconds", 0.01)

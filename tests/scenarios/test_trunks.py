@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -275,8 +276,10 @@ def test_the_state_of_trunks_as_people_see_it() -> None:
     world.run(110.0)
     (now, _) = world.exchange.trunk_states(world.now)
     assert [peer.state for peer in now.peers] == ["up", "down"]
-    assert world.exchange.trunks.peer_states == {
-        ("carrier", "up"): 1, ("carrier", "down"): 1, ("bare", "unknown"): 1}  # fmt: skip
+    assert world.exchange.trunks.peer_states == Counter(
+        {("carrier", "up"): 1, ("carrier", "down"): 1, ("bare", "unknown"): 1}
+    )
+    assert world.exchange.trunks.peer_states.keys() >= {("bare", "up"), ("bare", "down")}
     assert world.exchange.upkeep.registered == {("carrier",): 1}
     assert (now.registration, now.registration_status, now.account_problem) == ("registered", 200, "")
     assert now.registered_until == pytest.approx(world.wall(700.0).timestamp(), abs=1.0)
