@@ -207,7 +207,8 @@ class Exchange:
         return self._settle(self._plant.agent.transport_failed(hop, now), now)
 
     def connection_closed(self, hop: Hop, now: float) -> list[ExchangeOutput]:
-        """A stream that came in is gone."""
+        """A connection is gone, whoever made it."""
+        self.upkeep.broken(hop, now)
         return self._settle(self._plant.agent.connection_closed(hop, now), now)
 
     def handle_timeout(self, now: float) -> list[ExchangeOutput]:

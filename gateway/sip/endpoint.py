@@ -45,7 +45,7 @@ class Core(Protocol):
         """A hop that can't be reached."""
 
     def connection_closed(self, hop: Hop, now: float) -> Sequence[Any]:
-        """A connection that came in is gone."""
+        """A connection is gone."""
 
 
 class Watch(Protocol):

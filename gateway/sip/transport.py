@@ -32,7 +32,7 @@ RECEIVE_BUFFER = 1 << 19
 
 class Transport:
     """All sockets of one user agent. ``on_message``, ``on_malformed``, ``on_failed`` and ``on_closed`` (a connection
-    that came in is gone) are called on the loop.
+    is gone) are called on the loop.
 
     ``idle_seconds``: a connection on which no message comes for so long is closed. ``linger_seconds``: how long a peer
     may take to read what is left for it when we close. ``per_host``: most connections that one address may open to us,
@@ -239,7 +239,7 @@ class Transport:
                 del self._incoming[hop.host]
         if self._streams.get(hop) is stream:
             del self._streams[hop]
-            if stream.outgoing is None and not self._stopped:
+            if not self._stopped:
                 self.on_closed(hop)
 
     def strike(self, host: str, offence: str) -> None:

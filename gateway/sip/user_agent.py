@@ -161,7 +161,7 @@ class UserAgent:
         return self._told(self.layer.transport_failed(hop, now), now)
 
     def connection_closed(self, hop: Hop, now: float) -> list[Output]:
-        """A stream that came in is gone."""
+        """A connection is gone."""
         return [] if self.registrar is None else self.registrar.connection_closed(hop, now)
 
     @staticmethod

@@ -250,11 +250,15 @@ def test_signs_of_life_between_refreshes() -> None:
     world.finish()
 
 
-def test_a_broken_connection_brings_the_next_register_at_once() -> None:
+@pytest.mark.parametrize("how", ["transport_failed", "connection_closed"])
+def test_a_broken_connection_brings_the_next_register_at_once(how: str) -> None:
     world, carrier = registered()
     world.run(10.0)
     before = len(carrier.of("REGISTER"))
-    world.take(world.exchange.transport_failed(CALLEE, world.now))
+    world.take(getattr(world.exchange, how)(SECOND, world.now))
+    world.run(1.0)
+    assert len(carrier.of("REGISTER")) == before, "another connection"
+    world.take(getattr(world.exchange, how)(CALLEE, world.now))
     world.run(1.0)
     assert len(carrier.of("REGISTER")) > before
     world.finish()

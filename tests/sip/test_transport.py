@@ -276,3 +276,19 @@ def test_the_port_of_an_alias(via: str, port: int | None) -> None:
     assert alias_port(request(via), 5061) == port
     assert alias_port(request(via).replace(b"Via:", b"v :"), 5061) == port
     assert alias_port(b"SIP/2.0 200 OK\r\nVia: " + via.encode() + b"\r\n\r\n", 5061) is None
+
+
+async def test_a_connection_that_we_made_and_the_peer_closed_is_told(bench: Bench) -> None:
+    """A registration hangs on it: calls come by it (gateway.calls.registration)."""
+    made = await bench.start()
+
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(len(MESSAGE))
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, HOST, 0) as server:
+        hop = Hop("tcp", *server.sockets[0].getsockname()[:2])
+        made.send(MESSAGE, hop)
+        await bench.until(lambda: bool(bench.closed))
+    assert bench.closed == [hop]
+    assert bench.failed == []
