@@ -139,6 +139,8 @@ class Node:
         self._tally = Tally()
         self._board = Switchboard(self._exchange, self._store, self._journal, self._ask, texts, self._tally)
         self._tap = make_tap(self._tally, here, self._exchange, self._traced, hep_settings(config))
+        spoken = {"tcp", "tls", *(hop.transport for hop in config.sip.listen)}
+        resolver = Resolver(config.sip.dns, config.sip.versions, spoken)
         self._endpoint = Endpoint(
             self._exchange,
             self._board.carry_out,
@@ -147,12 +149,11 @@ class Node:
             tls=self._tls,
             origins=config.sip.origins,
             keep_alive_seconds=config.sip.keep_alive_seconds,
+            resolver=resolver,
         )
         watch_parts(self._tally, self._exchange, agent, self._endpoint, self._journal)
         watch_gate(self._tally, self._gate, time.monotonic)
         self._watching: set[asyncio.Task[None]] = set()
-        spoken = {"tcp", "tls", *(hop.transport for hop in config.sip.listen)}
-        resolver = Resolver(config.sip.dns, config.sip.versions, spoken)
         self._locating = Locating(self._exchange, resolver, self._endpoint.execute)
         self._pool = MediaPool(
             host=media_listen(config),

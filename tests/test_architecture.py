@@ -26,7 +26,7 @@ IO = {
     "gateway.web", "gateway.channel", "gateway.log", "gateway.database", "gateway.tones.folder", "gateway.tones.store",
     "gateway.phones.book", "gateway.phones.contacts", "gateway.phones.desk", "gateway.cli_phone",
     "gateway.records", "gateway.recordings", "gateway.tones.child", "gateway.tones.shelf",
-    "gateway.sip.resolver", "gateway.calls.locating",
+    "gateway.sip.resolver", "gateway.sip.named_hops", "gateway.calls.locating",
     "gateway.certificate", "gateway.sip.tls", "gateway.sip.pressure", "gateway.sip.transport",
     "gateway.sip.stream", "gateway.sip.endpoint",
     "gateway.bindings.store", "gateway.bindings.pool", "gateway.bindings.purge", "gateway.bindings.seeding",

@@ -8,6 +8,6 @@
 ``digest`` ``verifier`` ``authenticator`` ``locations`` ``registrar``   who somebody is, and where
 ``user_agent``                                              all of it behind one face
 ``tls_names`` ``tls_stream`` ``websocket``                  whom a certificate speaks for; layers of a connection
-``target`` ``resolver``                                     a server by name, and [IO] where it is (RFC 3263)
+``target`` ``resolver`` ``named_hops``                      a server by name, and [IO] where it is (RFC 3263)
 ``tls`` ``stream`` ``transport`` ``endpoint``               [IO] certificates, sockets, and the driver
 """

@@ -7,13 +7,14 @@ becomes the Request-URI and the remote target goes last (strict routing).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from ipaddress import ip_address
+from dataclasses import replace
 
 from gateway.errors import ParseError
 from gateway.sip.build import request
 from gateway.sip.headers import NameAddr, contact_hop_text
-from gateway.sip.hop import DIALLED, SECURE, Hop
+from gateway.sip.hop import DIALLED, SECURE, Hop, is_address
 from gateway.sip.message import Request, Response
+from gateway.sip.target import NAME
 from gateway.sip.uri import SipUri, parse_uri
 
 
@@ -99,25 +100,42 @@ class Dialog:
         return uri_text, routes, self._hop(uri_text)
 
     def _hop(self, uri_text: str) -> Hop:
-        """The hop that a URI names by address; where the dialog came from when that can't be used.
+        """The hop that a URI names; where the dialog came from when that can't be used.
 
-        That is: a name, which can't be looked up here; a transport that we don't dial (RFC 7118: it goes back on the
-        connection that it came on); one that anybody can read, when the dialog came by one that nobody can.
+        That is: no name that DNS could know; a transport that we don't dial (RFC 7118: it goes back on the connection
+        that it came on); one that anybody can read, when the dialog came by one that nobody can.
         """
         if self.pinned:
             return self.hop
         try:
-            found = contact_hop_text(parse_uri(uri_text))
-            if found is None or found[0] not in DIALLED or self.hop.transport in ("ws", "wss"):
-                return self.hop
-            ip_address(found[1])
-        except (ParseError, ValueError):
+            uri = parse_uri(uri_text)
+        except ParseError:
             return self.hop
+        found = contact_hop_text(uri)
+        if found is None or found[0] not in DIALLED or self.hop.transport in ("ws", "wss"):
+            return self.hop
+        if not is_address(found[1]):
+            return self._named(uri, found) if isinstance(uri, SipUri) else self.hop
         if found == (self.hop.transport, self.hop.host, self.hop.port):
             return self.hop
         if not self.hop.secure:
             return Hop(*found)
         return Hop(*found, name=self.hop.name) if found[0] in SECURE else self.hop
+
+    def _named(self, uri: SipUri, found: tuple[str, str, int]) -> Hop:
+        """A hop to be looked up, with where the dialog came from to fall back on. Without a word on the transport it is
+        that of the dialog, which is known to work."""
+        said = uri.scheme == "sips" or uri.param("transport")
+        transport = found[0] if said else self.hop.transport
+        name = found[1].rstrip(".").lower()
+        if not NAME.match(name) or "." not in name or name.endswith(".invalid") or transport not in DIALLED:
+            return self.hop
+        if self.hop.secure and transport not in SECURE:
+            return self.hop
+        target = f"{transport}:{name}" if uri.port is None else f"{transport}:{name}:{uri.port}"
+        if transport == self.hop.transport:
+            return replace(self.hop, target=target)
+        return Hop(transport, self.hop.host, found[2], self.hop.name, target)
 
     def request(
         self,

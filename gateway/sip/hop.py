@@ -26,6 +26,7 @@ SECURE = frozenset({"tls", "wss"})
 class Hop:
     """One SIP hop. ``transport`` is lower case, ``host`` an IP literal without brackets, ``port`` 1..65535.
 
+    ``target``: a name that is to be looked up first (target.py); the address is then where to go if DNS doesn't know.
     ``name``: the domain that the other end of TLS must prove (RFC 5922); "" stands for the address.
     """
 
@@ -33,6 +34,7 @@ class Hop:
     host: str
     port: int
     name: str = ""
+    target: str = ""
 
     @classmethod
     def parse(cls, text: str) -> Hop:
@@ -79,3 +81,12 @@ class Hop:
 
     def __str__(self) -> str:
         return f"{self.transport}:{self.host_text}:{self.port}"
+
+
+def is_address(host: str) -> bool:
+    """Whether a host is an IP literal, without brackets."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

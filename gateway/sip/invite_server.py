@@ -87,7 +87,11 @@ class ServerSession(RefreshingSession):
         assert self.dialog is not None
         self.timers["1xx"] = now + REPEAT_1XX
         self.sdp = body or self.sdp
-        lines = [("Contact", self.wire.contact(self._invite.hop)), ("Allow", ALLOW), *headers]
+        lines = [
+            ("Contact", self.wire.contact(self._invite.hop, self._invite.request.uri_text)),
+            ("Allow", ALLOW),
+            *headers,
+        ]
         response = response_to(
             self._invite.request, status, to_tag=self.dialog.local_tag, headers=lines, body=body, content_type=SDP
         )

@@ -40,7 +40,7 @@ class Large:
             self.counters["large by UDP"] += 1
             return None
         self.counters["large by TCP"] += 1
-        raised = Hop("tcp", hop.host, hop.port)
+        raised = Hop("tcp", hop.host, hop.port, target=hop.target.replace("udp:", "tcp:", 1))
         headers = request.headers.copy()
         headers.set("Via", self._via(raised, request.via.branch))
         return Request(request.method, request.uri_text, headers, request.body), raised

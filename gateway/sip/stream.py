@@ -266,7 +266,8 @@ class Stream(asyncio.Protocol):
         assert self._hop is not None
         self._owner.counters["TLS failed"] += 1
         self._owner.complain(self._hop, str(error))
-        if self.outgoing is not None and not self._early:
+        early, self._early = self._early, []
+        if self.outgoing is not None and not self._owner.reroute(self.outgoing, early):
             self._fail()
         if alert := self._tls.outgoing():
             self._transport.write(alert)

@@ -19,6 +19,8 @@ import structlog
 
 from gateway.sip.gate import Gate
 from gateway.sip.hop import DIALLED, Hop
+from gateway.sip.named_hops import NamedHops
+from gateway.sip.resolver import Resolver
 from gateway.sip.stream import QUEUE_LIMIT, Stream
 from gateway.sip.tls import Tls
 from gateway.sip.tls_stream import TlsStream
@@ -58,6 +60,7 @@ class Transport:
         keep_alive_seconds: float = 0.0,
         origins: Collection[str] = (),
         tls: Tls | None = None,
+        resolver: Resolver | None = None,
     ) -> None:
         self.on_message = on_message
         self.on_malformed = on_malformed
@@ -86,6 +89,7 @@ class Transport:
         """Every connection that isn't lost yet; ``_streams`` has only those that can still be sent on."""
         self._incoming: dict[str, set[Stream]] = {}
         """Those of them that each address has opened."""
+        self._names = NamedHops(resolver, self.send)
         self._waiting: dict[Hop, list[bytes]] = {}
         self._connecting: set[asyncio.Task[None]] = set()
         self._stopped = False
@@ -116,6 +120,11 @@ class Transport:
     def send(self, data: bytes, hop: Hop) -> None:
         """Send a message to a hop. What can't be sent is reported by ``on_failed``, later."""
         if self._stopped:
+            return
+        if hop.target:
+            if not self._names.send(data, hop):
+                self.counters["look-up queue full"] += 1
+                self.fail(hop)
             return
         if hop.transport == "udp":
             self._send_datagram(data, hop)
@@ -171,6 +180,7 @@ class Transport:
                 endpoint.close()
             endpoints.clear()
         await asyncio.gather(*connecting, return_exceptions=True)
+        await self._names.stop()
         self._waiting.clear()
         await asyncio.sleep(0)
         for stream in list(self._open):
@@ -184,6 +194,9 @@ class Transport:
     def _report(self, hop: Hop) -> None:
         if not self._stopped:
             self.on_failed(hop)
+            named = self._names.asked_by(hop)
+            if named is not None:
+                self.on_failed(named)
 
     def _send_datagram(self, data: bytes, hop: Hop) -> None:
         endpoints = self._udp[_version(hop.host)]
@@ -206,12 +219,21 @@ class Transport:
             async with asyncio.timeout(self.connect_seconds):
                 _, stream = await loop.create_connection(lambda: Stream(self, hop.transport, hop), hop.host, hop.port)
         except (OSError, ValueError, OverflowError):
-            self._waiting.pop(hop, None)
             self.counters["connect failed"] += 1
-            self.fail(hop)
+            if not self.reroute(hop, self._waiting.pop(hop, [])):
+                self.fail(hop)
             return
         for data in self._waiting.pop(hop, ()):
             stream.write(data)
+
+    def reroute(self, hop: Hop, waiting: Sequence[bytes]) -> bool:
+        """Send by another way what waited for ``hop``, if there is one."""
+        instead = self._names.instead(hop)
+        if instead is None:
+            return False
+        for data in waiting:
+            self.send(data, instead)
+        return True
 
     def register(self, stream: Stream, hop: Hop) -> bool:
         """A connection stands; False: too many from that address, a stranger, or we have stopped."""

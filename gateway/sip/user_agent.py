@@ -230,7 +230,7 @@ class UserAgent:
             to=to,
             call_id=session.id,
             cseq=1,
-            contact=wire.contact(target),
+            contact=wire.contact(target, uri_text),
             headers=[
                 ("Allow", ALLOW),
                 *policy.offered(),

@@ -45,9 +45,12 @@ class Wire:
         alias = ";alias" if hop.transport in ("tcp", "tls") else ""
         return f"SIP/2.0/{hop.transport.upper()} {sent_by};branch={branch or MAGIC + self.token()};rport{alias}"
 
-    def contact(self, hop: Hop) -> str:
-        """Our Contact towards ``hop``."""
+    def contact(self, hop: Hop, asked: str = "") -> str:
+        """Our Contact towards ``hop``; where a ``sips:`` URI is ``asked`` for, by them or by us, it is one as well
+        (RFC 3261 §8.1.1.8, §12.1.1)."""
         shown = self._shown(hop)
+        if asked[:5].lower() == "sips:":
+            return f"<sips:{shown.host_text}:{shown.port}{hop.uri_transport if hop.transport == 'wss' else ''}>"
         return f"<sip:{shown.host_text}:{shown.port}{hop.uri_transport}>"
 
     def chance(self) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.sip.build import request, response_to
@@ -59,13 +61,34 @@ def test_a_strict_router_gets_its_own_uri_and_the_target_goes_last() -> None:
 
 
 @pytest.mark.parametrize(
-    "contact", ["<sip:a@host.example>", "<tel:+8613800000021>", "<sips:a@192.0.2.9;transport=sctp>"]
+    "contact", ["<sip:a@host>", "<sip:a@x.invalid>", "<tel:+8613800000021>", "<sips:a@192.0.2.9;transport=sctp>"]
 )
 def test_a_target_that_is_no_address_of_ours_is_reached_where_it_came_from(contact: str) -> None:
     dialog = server()
     dialog.refresh_target(Request("INVITE", "sip:b", Headers([("Contact", contact)])))
     assert dialog.target == contact.strip("<>")
     assert sent(dialog)[1] == SOURCE
+
+
+@pytest.mark.parametrize(
+    ("source", "contact", "hop"),
+    [
+        (SOURCE, "<sip:a@Host.Example>", replace(SOURCE, target="udp:host.example")),
+        (SOURCE, "<sip:a@host.example:5080>", replace(SOURCE, target="udp:host.example:5080")),
+        (SOURCE, "<sip:a@host.example;transport=tcp>", Hop("tcp", "192.0.2.5", 5060, "", "tcp:host.example")),
+        (SOURCE, "<sips:a@host.example>", Hop("tls", "192.0.2.5", 5061, "", "tls:host.example")),
+        (Hop("tcp", "192.0.2.5", 400), "<sip:a@host.example>", Hop("tcp", "192.0.2.5", 400, "", "tcp:host.example")),
+        (Hop("tls", "192.0.2.5", 5061, "c"), "<sip:a@h.example>", Hop("tls", "192.0.2.5", 5061, "c", "tls:h.example")),
+        (Hop("tls", "192.0.2.5", 5061, "c"), "<sip:a@host.example;transport=udp>", Hop("tls", "192.0.2.5", 5061, "c")),
+        (Hop("ws", "192.0.2.5", 40000), "<sip:a@host.example>", Hop("ws", "192.0.2.5", 40000)),
+    ],
+)  # fmt: skip
+def test_a_name_is_to_be_looked_up_with_where_it_came_from_to_fall_back_on(source: Hop, contact: str, hop: Hop) -> None:
+    dialog = Dialog.of_server(invite(), "b", source)
+    dialog.refresh_target(Request("INVITE", "sip:b", Headers([("Contact", contact)])))
+    assert sent(dialog)[1] == hop
+    dialog = Dialog.of_server(invite(("Record-Route", contact.replace(">", ";lr>"))), "b", source)
+    assert sent(dialog)[1] == hop
 
 
 TLS = Hop("tls", "192.0.2.5", 5061, "carrier.example")

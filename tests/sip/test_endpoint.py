@@ -164,6 +164,28 @@ async def test_two_user_agents_set_up_a_call(start: Start, tmp_path: Path, trans
     assert incoming.request.headers.get("Contact") == contact
 
 
+@pytest.mark.parametrize(
+    ("hop", "asked", "contact", "via"),
+    [
+        (Hop("udp", "192.0.2.9", 5060), "sip:b@x", "<sip:192.0.2.1:5060>", "UDP 192.0.2.1:5060"),
+        (Hop("tls", "192.0.2.9", 5061), "sip:b@x", "<sip:192.0.2.1:5061;transport=tls>", "TLS 192.0.2.1:5061"),
+        (Hop("tls", "192.0.2.9", 5061), "sips:b@x", "<sips:192.0.2.1:5061>", "TLS 192.0.2.1:5061"),
+        (Hop("wss", "192.0.2.9", 4000), "sips:b@x", "<sips:192.0.2.1:443;transport=ws>", "WSS 192.0.2.1:443"),
+        (Hop("wss", "192.0.2.9", 4000), "sip:b@x", "<sip:192.0.2.1:443;transport=ws>", "WSS 192.0.2.1:443"),
+        (Hop("udp", "2001:db8::9", 5060), "sip:b@x", "<sip:[2001:db8::1]:5070>", "UDP [2001:db8::1]:5070"),
+    ],
+)
+def test_how_we_are_called(hop: Hop, asked: str, contact: str, via: str) -> None:
+    ports = {"udp": 5060, "tls": 5061, "wss": 443}
+    settings = UserAgentSettings(
+        {transport: Hop(transport, "192.0.2.1", port) for transport, port in ports.items()},
+        {"udp": Hop("udp", "2001:db8::1", 5070)},
+    )
+    wire = UserAgent(settings, lambda: "t").wire
+    assert wire.contact(hop, asked) == contact
+    assert wire.via(hop).partition(";")[0] == f"SIP/2.0/{via}"
+
+
 class Catch(asyncio.DatagramProtocol):
     """What comes to a socket."""
 

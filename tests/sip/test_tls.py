@@ -15,9 +15,11 @@ import pytest
 import uvloop
 
 from gateway.sip.hop import Hop
+from gateway.sip.resolver import Resolver
 from gateway.sip.stream import QUEUE_LIMIT
 from gateway.sip.tls import Tls
 from gateway.sip.transport import Transport
+from tests.name_server import NameServer
 from tests.sip.loopback import BAD, HOST, MESSAGE, Bench, closed
 from tests.sip.pki import Authority, Pair
 
@@ -357,6 +359,22 @@ async def test_over_ipv6(bench: Bench, authority: Authority) -> None:
     two.send(MESSAGE, bench.messages[0][1])
     await bench.until(lambda: len(bench.messages) == 2)
     assert bench.failed == []
+
+
+async def test_a_named_target_that_proves_nothing_is_passed_over(
+    bench: Bench, authority: Authority, pair: Pair
+) -> None:
+    """A Record-Route's name that the certificate doesn't bear: the request goes where the dialog came from."""
+    server = NameServer({("edge.example.com", "A"): [HOST]})
+    resolver = Resolver([await server.start()])
+    two = await bench.start(listen=LISTEN, tls=tls(authority, pair))
+    one = await bench.start(listen=LISTEN, tls=tls(authority, pair), resolver=resolver)
+    port = two.bound[0].port
+    hop = Hop("tls", HOST, port, "gw.example", f"tls:edge.example.com:{port}")
+    one.send(MESSAGE, hop)
+    await bench.until(lambda: bool(bench.messages))
+    assert (one.counters["TLS failed"], bench.failed) == (1, [])
+    await server.stop()
 
 
 def test_all_of_it_under_uvloop(authority: Authority, pair: Pair) -> None:
