@@ -44,11 +44,12 @@ class AskStatus(_Message, frozen=True):
 
 
 class Reply(_Message, frozen=True):
-    """The answer to the question ``id``; ``calls`` is the number of calls standing (AskStatus)."""
+    """The answer to the question ``id``; to AskStatus: ``calls`` that stand, and ``notes`` of what is wrong."""
 
     id: int
     ok: bool
     calls: int = 0
+    notes: tuple[str, ...] = ()
 
 
 class ListCalls(_Message, frozen=True):

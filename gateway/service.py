@@ -280,7 +280,7 @@ class Node:
             case StopCall(number, application, session):
                 self._channel.send(Reply(number, self._board.stop_call(application, session)))
             case AskStatus(number):
-                self._channel.send(Reply(number, self._exchange.ready, self._exchange.active))
+                self._channel.send(self._status(number))
             case ListCalls(number):
                 self._channel.send(Calls(number, self._board.standing()))
             case ListBans(number):
@@ -305,6 +305,10 @@ class Node:
         task = asyncio.get_running_loop().create_task(work)
         self._watching.add(task)
         task.add_done_callback(self._watching.discard)
+
+    def _status(self, number: int) -> Reply:
+        notes = tuple(self._board.disk.notes(time.monotonic()))
+        return Reply(number, self._exchange.ready, self._exchange.active, notes)
 
     async def _ask(self, make: Callable[[int], Question]) -> Verdict | None:
         """Put a question to the web process."""

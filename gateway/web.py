@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -233,8 +234,9 @@ class Web:
     async def _stop_call(self, application: str, session: str) -> bool:
         return (await self.channel.ask(lambda number: StopCall(number, application, session))).ok
 
-    async def _ready(self) -> bool:
-        return (await self.channel.ask(AskStatus, seconds=2.0)).ok
+    async def _ready(self) -> tuple[bool, Sequence[str]]:
+        said = await self.channel.ask(AskStatus, seconds=2.0)
+        return said.ok, said.notes
 
     async def run(self, end: socket.socket, listening: socket.socket) -> None:
         """Serve until told to finish."""

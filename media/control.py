@@ -246,6 +246,9 @@ class Quality(_Message, frozen=True):
     callee: LegQuality
 
 
+SLOW_DISK = "the disk is too slow: too many packets waited"
+
+
 class SpoolFailed(_Message, frozen=True):
     """A session is recorded no longer: its spool file can't be written. What was written stays. Reported once."""
 

@@ -102,10 +102,10 @@ def create_app(
         return JsonReply({"status": "alive"})
 
     async def ready(request: Request) -> Response:
-        """Calls can be taken: 200, else 503."""
-        if await context.ready():
-            return JsonReply({"status": "ready"})
-        return JsonReply({"status": "not ready"}, status_code=503)
+        """Calls can be taken: 200, else 503; ``notes``: what is wrong all the same."""
+        good, notes = await context.ready()
+        body = {"status": "ready" if good else "not ready", **({"notes": list(notes)} if notes else {})}
+        return JsonReply(body, status_code=200 if good else 503)
 
     for path, endpoint, title in (("/healthz", alive, "Alive"), ("/readyz", ready, "Ready for calls")):
         app.add_api_route(path, endpoint, methods=["GET"], summary=title, response_model=None)

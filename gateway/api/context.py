@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -40,7 +40,8 @@ class ApiContext:
     """The stores, and what only the lead can answer: stopping a call, readiness, which tones exist, the time.
 
     ``clock`` gives aware UTC time, ``monotonic`` seconds. ``stop_call(application, session)`` is False for a session
-    that is unknown, over or another application's. ``wake_keeper`` nudges the rendering of pending recordings.
+    that is unknown, over or another application's. ``ready``: whether
+    calls can be taken, and what is wrong all the same. ``wake_keeper`` nudges the rendering of pending recordings.
     """
 
     store: BindingStore
@@ -48,7 +49,7 @@ class ApiContext:
     recordings: RecordingStore
     settings: ApiSettings
     stop_call: Callable[[str, str], Awaitable[bool]]
-    ready: Callable[[], Awaitable[bool]]
+    ready: Callable[[], Awaitable[tuple[bool, Sequence[str]]]]
     tone_exists: Callable[[str, str], bool]
     clock: Callable[[], datetime]
     monotonic: Callable[[], float]

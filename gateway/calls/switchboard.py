@@ -19,6 +19,7 @@ from gateway.bindings.decisions import Connect, Decision, NeedsRelation, Reject,
 from gateway.bindings.errors import BindingError
 from gateway.bindings.routing import relation_not_made, route
 from gateway.bindings.store import BindingStore
+from gateway.calls.disk import DiskTrouble
 from gateway.calls.exchange import Exchange
 from gateway.calls.journal import Journal
 from gateway.calls.media_pool import MediaPool
@@ -47,7 +48,7 @@ from gateway.sip.outputs import ContactsChanged
 from gateway.sms.bodies import Body
 from gateway.sms.tpdu import Piece
 from gateway.standing import StandingCall, StandingTrunk
-from media.control import CALLER, Closed, Quality, Report, Unheard
+from media.control import CALLER, Closed, Quality, Report, SpoolFailed, Unheard
 
 _log = structlog.get_logger()
 # Puts a question, whose id it is given, to the web process; None: no answer.
@@ -96,6 +97,7 @@ class Switchboard:
         self.idle.set()
         self._left = asyncio.Event()
         self.phone_moved: Callable[[str, tuple[Contact, ...]], None] = _nobody
+        self.disk = DiskTrouble()
         self._tasks: set[asyncio.Task[None]] = set()
         self._endpoint: Endpoint
         self._pool: MediaPool
@@ -152,7 +154,16 @@ class Switchboard:
             case Unheard():
                 self._unheard(report)
                 return
+            case SpoolFailed():
+                self._cut(report)
         self._endpoint.execute(self.exchange.media_report(worker, report, time.monotonic()))
+
+    def _cut(self, report: SpoolFailed) -> None:
+        """A recording ends before its call: an alarm, since the next ones will too."""
+        reason, count = self.disk.failed(report.error, time.monotonic())
+        self._tally.add("maskline_recordings_cut_total", reason)
+        if count:
+            _log.error("calls are not recorded to their end", error=report.error, recordings=count)
 
     def _unheard(self, report: Unheard) -> None:
         """One-way audio (P1): say what the SDP promised and what was seen instead."""

@@ -84,6 +84,8 @@ METRICS = (
     _gauge("maskline_outbox_overdue_seconds", "", "For how long the oldest event has been due.", "MasklineOutboxLate"),
     _gauge("maskline_recordings", "state", "Recordings: spooling, pending, rendered (to be uploaded), failed.",
            "MasklineRecordingsFail"),
+    _counter("maskline_recordings_cut_total", "reason", "Recordings that end before their call, the disk being: full, "
+             "read_only, slow, other.", "MasklineRecordingsCut"),
     _gauge("maskline_database_up", "", "1: the web process reaches the database.", "MasklineNoDatabase"),
     _counter("maskline_shed_total", "reason", "Messages over a rate of [defence], calls turned away in overload.",
              "MasklineShedding"),

@@ -41,6 +41,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from media.control import SLOW_DISK
 from media.recording.sealed import SALT_BYTES, Sealer, SealError, open_cut
 
 MAGIC = b"MLSPOOL1"
@@ -56,7 +57,7 @@ _RECORD = struct.Struct("<BBHd")
 _MARK = 0xA5
 _NOTE = 2
 ENDED = 4
-SLOW = "the disk is too slow: too many packets waited"
+SLOW = SLOW_DISK
 _pack = _RECORD.pack
 
 Record = tuple[int, float, bytes]

@@ -80,8 +80,10 @@ class Bench:
             self.stopped.append((application, session))
             return session == "live"
 
-        async def ready() -> bool:
-            return True
+        self.notes: list[str] = []
+
+        async def ready() -> tuple[bool, list[str]]:
+            return True, self.notes
 
         context = ApiContext(
             store=store, engine=self.engine, recordings=self.recordings, stop_call=stop_call, ready=ready,

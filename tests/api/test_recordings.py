@@ -154,3 +154,9 @@ async def test_the_store_s_own_address_when_it_shall(tmp_path: Path, database_ur
             assert (response.status, await response.read()) == (200, b"RIFF....")
     finally:
         await bench.down()
+
+
+async def test_readiness_tells_what_is_wrong_all_the_same(bench: Bench) -> None:
+    bench.notes.append("calls are not recorded: No space left on device")
+    async with bench.http.get("/readyz") as response:
+        assert (response.status, await response.json()) == (200, {"status": "ready", "notes": bench.notes})

@@ -73,12 +73,14 @@ class Party:
 class Node:
     """The signalling side of one worker process."""
 
-    def __init__(self, host: str = "127.0.0.1", pairs: int = 20) -> None:
+    def __init__(
+        self, host: str = "127.0.0.1", pairs: int = 20, program: tuple[str, ...] = ("-m", "media.worker")
+    ) -> None:
         self.host = host
         self.low = _free_range(host, pairs)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.settimeout(PATIENCE)
-        command = [sys.executable, "-m", "media.worker", "--control-fd", str(theirs.fileno()), "--host", host]
+        command = [sys.executable, *program, "--control-fd", str(theirs.fileno()), "--host", host]
         self.process = subprocess.Popen(
             [*command, "--ports", f"{self.low}-{self.low + 2 * pairs - 1}", "--rest", "30"], pass_fds=[theirs.fileno()]
         )

@@ -1,0 +1,151 @@
+"""A worker whose disk fails it in mid-call: full, read-only, standing still. Audio goes on, what was heard stays."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from media import control
+from media.recording import spool
+from media.recording.render import render
+from media.recording.spool import read_spool, wait_written
+from tests.media.test_worker import Node, Party
+
+Talk = Callable[[int], None]
+STANDING = """
+import os, sys
+from media.recording import spool
+from media import worker
+
+def standing(path):
+    # A pipe that nobody empties: once it is full, a write to it waits for ever.
+    spool.os.mkfifo(path)
+    end = os.open(path, os.O_RDWR)
+    os.set_blocking(end, False)
+    try:
+        while True:
+            os.write(end, bytes(4096))
+    except BlockingIOError:
+        os.set_blocking(end, True)
+        return end
+
+spool._create = standing
+spool.BACKLOG = 100
+worker.main()
+"""
+
+
+@contextmanager
+def mounted(folder: Path, size: str) -> Iterator[Path]:
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def talking(node: Node) -> tuple[Talk, Party]:
+    """Both say so many packets; each is heard by the other at once."""
+    caller, caller_port, callee, callee_port = node.call()
+    said = 0
+
+    def talk(packets: int) -> None:
+        nonlocal said
+        for _ in range(packets):
+            said += 1
+            caller.say(caller_port, bytes([said % 251]) * 160)
+            assert callee.hear()[4][0] == said % 251
+            callee.say(callee_port, bytes([said % 251]) * 160)
+            assert caller.hear()[4][0] == said % 251
+
+    return talk, caller
+
+
+@pytest.fixture
+def node() -> Iterator[Node]:
+    made = Node()
+    yield made
+    made.end()
+
+
+def test_a_full_disk_costs_the_rest_of_the_recording_and_no_audio(node: Node, tmp_path: Path) -> None:
+    talk, _ = talking(node)
+    with mounted(tmp_path / "disk", "64k") as disk:
+        node.tell(control.Record("s", str(disk / "a.spool")))
+        node.settle()
+        talk(50)
+        _until_written(disk / "a.spool")
+        talk(400)
+        assert node.hear(control.SpoolFailed).error == "No space left on device"
+        talk(50)
+        closed = node.close()
+        assert (closed.recorded, closed.error, closed.caller.received) == (True, "No space left on device", 500)
+        wait_written(disk / "a.spool")
+        rendered = render(disk / "a.spool", tmp_path / "a.wav")
+    assert not rendered.empty
+
+
+def test_a_disk_that_turns_read_only_keeps_what_it_has(node: Node, tmp_path: Path) -> None:
+    talk, _ = talking(node)
+    with mounted(tmp_path / "disk", "1m") as disk:
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        node.tell(control.Record("s", str(disk / "a.spool")))
+        talk(20)
+        assert node.hear(control.SpoolFailed).error == "Read-only file system"
+        talk(20)
+        closed = node.close()
+    assert (closed.recorded, closed.error) == (False, "Read-only file system")
+
+
+def test_a_disk_that_stands_still_holds_up_no_audio(tmp_path: Path) -> None:
+    node = Node(program=("-c", STANDING))
+    talk, _ = talking(node)
+    node.tell(control.Record("s", str(tmp_path / "a.spool")))
+    node.settle()
+    talk(300)
+    assert node.hear(control.SpoolFailed).error == control.SLOW_DISK
+    talk(100)
+    assert node.close().caller.received == 400
+    # The thread that writes waits for ever, so the process can't drain: it is ended as a node ends it.
+    node.process.kill()
+    node.process.wait()
+    node.control.close()
+    for party in node.parties:
+        party.socket.close()
+
+
+def test_a_worker_that_is_killed_leaves_what_was_heard_sealed_or_not(tmp_path: Path) -> None:
+    for name, key in (("plain", b""), ("sealed", bytes(range(32)))):
+        node = Node()
+        talk, _ = talking(node)
+        path = tmp_path / f"{name}.spool"
+        node.tell(control.Record("s", str(path), key))
+        node.settle()
+        talk(100)
+        _until_written(path)
+        node.process.kill()
+        node.process.wait()
+        node.control.close()
+        for party in node.parties:
+            party.socket.close()
+        heard = [leg for leg, _, _ in read_spool(path, key)[1]]
+        assert heard.count(0) == heard.count(1) > 0
+        assert not render(path, tmp_path / "out", "wav", key).empty
+
+
+def _until_written(path: Path) -> None:
+    """Until the flusher has had a round with packets in it."""
+    while not path.exists() or os.stat(path).st_size < 4000:
+        os.sched_yield()
+
+
+def test_the_words_are_those_that_the_gateway_knows() -> None:
+    assert spool.SLOW == control.SLOW_DISK
+    assert sys.platform == "linux"
