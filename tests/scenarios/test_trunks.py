@@ -13,6 +13,7 @@ from gateway.calls.outputs import TrunkChanged
 from gateway.calls.registration import FIRST_WAIT, LONGEST_WAIT
 from gateway.calls.settings import AccountSettings, ProbeSettings, RegistrationSettings, RouteSettings
 from gateway.causes import Cause
+from gateway.lab.network import Link
 from gateway.lab.script import Script
 from gateway.sip.hop import Hop
 from gateway.sip.outputs import KeepAlive
@@ -345,3 +346,29 @@ def test_a_wrong_password_goes_on_to_the_next_trunk() -> None:
     world.finish()
     assert world.record.way == "other"
     assert len(carrier.of("INVITE")) == 2
+
+
+BAD = Link(delay=0.03, jitter=0.02, loss=0.1, duplicate=0.1)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_digest_and_registration_on_a_bad_network(seed: int) -> None:
+    """Challenges and answers are lost and doubled: every request is answered once, and nothing is left behind."""
+    trunk = replace(REGISTERED, probe=ProbeSettings(interval=20.0))
+    world = World(trunk=trunk, seed=seed, link=BAD)
+    carrier = world.carriers[CALLEE] = Carrier(asks={"REGISTER", "INVITE", "BYE"}, registrar=True, grants=300)
+    world.start()
+    world.run(60.0)
+    assert carrier.registered_until > world.now
+    caller = world.phone(CALLER, Script(tone_hz=700, hang_up_after=3.0))
+    world.phone(CALLEE, Script(tone_hz=1300))
+    world.dial(caller)
+    world.run(900.0)
+    assert carrier.registered_until > world.now
+    assert world.record.cause is Cause.NORMAL
+    assert [state for _, state in changes(world) if "registered" in state] == ["registered"]
+    invites = {one.cseq.number: one for one in carrier.of("INVITE")}
+    assert len(invites) <= 2, "at once with the nonce of the registration; once more when that was old"
+    assert invites[max(invites)].headers.get("Authorization")
+    world.finish()
+    assert carrier.contact == ""

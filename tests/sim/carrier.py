@@ -44,6 +44,8 @@ class Carrier:
         self.contact = ""
         self.seen: list[tuple[float, Request]] = []
         self._asked: set[str] = set()
+        self._known: set[str] = set()
+        """Branches of requests whose credentials were right: what is sent again is not judged again."""
 
     def of(self, method: str) -> list[Request]:
         """The requests of one method that came."""
@@ -63,11 +65,12 @@ class Carrier:
         self.seen.append((now, message))
         if message.method == "ACK" and message.via.branch in self._asked:
             return []
-        if message.method in self.asks:
+        if message.method in self.asks and message.via.branch not in self._known:
             question = self._question(message, now)
             if question is not None:
                 self._asked.add(message.via.branch)
                 return [bytes(question)]
+            self._known.add(message.via.branch)
         if message.method == "OPTIONS":
             return self._options(message)
         if message.method == "REGISTER" and self.registrar:
