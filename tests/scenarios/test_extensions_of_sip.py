@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.causes import Cause
+from gateway.lab.network import Link
 from gateway.lab.phone import Phone
 from gateway.lab.script import Script
 from gateway.sip.message import Request, parse_message
@@ -171,3 +172,19 @@ def test_the_callee_gets_one_hop_less_than_the_caller_sent() -> None:
     world, _, callee = call(Script(tone_hz=700), Script(tone_hz=1300, hang_up_after=1.0))
     world.finish()
     assert said(callee, "Max-Forwards", "INVITE") == ["69"]
+
+
+# --- bad networks -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_all_of_it_on_a_network_that_loses_a_third(seed: int) -> None:
+    """Whether the call comes about or not: nothing is left, and each is told once (``finish``)."""
+    everything = Policy(90, Reliable.SUPPORTED)
+    world = World(pair(), seed=seed, link=Link(delay=0.03, jitter=0.02, loss=0.3, duplicate=0.1))
+    caller = world.phone(CALLER, Script(tone_hz=700, policy=everything, mute=seed % 2 == 0))
+    b = Script(tone_hz=1300, policy=everything, hang_up_after=130.0 if seed % 2 else 5.0, **EARLY)
+    world.phone(CALLEE, b)
+    world.dial(caller)
+    world.finish()
+    assert world.record.cause is not None
