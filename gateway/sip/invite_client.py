@@ -25,7 +25,8 @@ from gateway.sip.invite_session import HeaderLines, SessionState
 from gateway.sip.message import Request, Response
 from gateway.sip.outputs import Accepted, Output, Progress, Rejected
 from gateway.sip.reliable import Received, rseq_of
-from gateway.sip.transaction import ClientTransaction, ServerTransaction, State
+from gateway.sip.server_transaction import ServerTransaction
+from gateway.sip.transaction import ClientTransaction, State
 from gateway.sip.wire import Wire
 
 BRANCHES = 16

@@ -25,7 +25,8 @@ from gateway.sip.message import Request, Response
 from gateway.sip.methods import ALLOW
 from gateway.sip.outputs import OfferAnswered, OfferRefused, Output, ReInvited
 from gateway.sip.screening import SDP
-from gateway.sip.transaction import ClientTransaction, ServerTransaction
+from gateway.sip.server_transaction import ServerTransaction
+from gateway.sip.transaction import ClientTransaction
 from gateway.sip.wire import Wire
 
 TRIES = 3

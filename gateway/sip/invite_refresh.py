@@ -14,8 +14,9 @@ from gateway.sip.message import Request, Response
 from gateway.sip.methods import ALLOW
 from gateway.sip.outputs import OfferRefused, Output
 from gateway.sip.policy import Policy
+from gateway.sip.server_transaction import ServerTransaction
 from gateway.sip.session_timer import SessionTimer
-from gateway.sip.transaction import ClientTransaction, ServerTransaction
+from gateway.sip.transaction import ClientTransaction
 from gateway.sip.wire import Wire
 
 BUSY = 2.0

@@ -25,7 +25,7 @@ from gateway.sip.outputs import OfferAnswered, Output
 from gateway.sip.policy import EXTENSIONS, RELIABLE, Policy, Reliable, options
 from gateway.sip.reliable import Unacknowledged
 from gateway.sip.screening import SDP
-from gateway.sip.transaction import ServerTransaction
+from gateway.sip.server_transaction import ServerTransaction
 from gateway.sip.wire import Wire
 
 REPEAT_1XX = 60.0

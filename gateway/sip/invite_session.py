@@ -36,7 +36,8 @@ from gateway.sip.methods import ALLOW, refused_within
 from gateway.sip.outputs import Confirmed, Ended, InfoReceived, Output
 from gateway.sip.policy import Policy
 from gateway.sip.screening import INFO_TYPES, SDP
-from gateway.sip.transaction import ClientTransaction, ServerTransaction, Transmit
+from gateway.sip.server_transaction import ServerTransaction
+from gateway.sip.transaction import ClientTransaction, Transmit
 from gateway.sip.wire import Wire
 
 HeaderLines = Sequence[tuple[str, str]]

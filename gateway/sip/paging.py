@@ -18,8 +18,9 @@ from gateway.sip.hop import Hop
 from gateway.sip.large import UDP_LIMIT
 from gateway.sip.message import Request, Response
 from gateway.sip.outputs import Output, PageAnswered, PageReceived
+from gateway.sip.server_transaction import ServerTransaction
 from gateway.sip.stateless import reply_hop
-from gateway.sip.transaction import ClientTransaction, ServerTransaction, Transmit
+from gateway.sip.transaction import ClientTransaction, Transmit
 from gateway.sip.wire import Wire
 
 

@@ -24,9 +24,10 @@ from gateway.sip.outputs import Incoming, Offence, Output
 from gateway.sip.overload import Overload
 from gateway.sip.policy import SUPPORTED
 from gateway.sip.screening import SDP, screen
+from gateway.sip.server_transaction import ServerTransaction
 from gateway.sip.sessions import Sessions
 from gateway.sip.stateless import answer, reply_hop
-from gateway.sip.transaction import ServerTransaction, Transmit
+from gateway.sip.transaction import Transmit
 from gateway.sip.wire import Wire
 
 RETRY_AFTER = ("Retry-After", "10")

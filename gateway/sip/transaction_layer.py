@@ -14,15 +14,13 @@ from gateway.sip.headers import MAGIC
 from gateway.sip.hop import Hop
 from gateway.sip.large import Large
 from gateway.sip.message import Request, Response
+from gateway.sip.server_transaction import InviteServer, OtherServer, ServerTransaction
 from gateway.sip.transaction import (
     ClientTransaction,
     Failed,
     InviteClient,
-    InviteServer,
     OtherClient,
-    OtherServer,
     Owner,
-    ServerTransaction,
     State,
     Timers,
     TransactionOutput,

@@ -9,18 +9,8 @@ import pytest
 from gateway.sip.build import request, response_to
 from gateway.sip.hop import Hop
 from gateway.sip.message import Request, Response, parse_message
-from gateway.sip.transaction import (
-    Deliver,
-    Failed,
-    InviteClient,
-    InviteServer,
-    OtherClient,
-    OtherServer,
-    State,
-    Timers,
-    Transaction,
-    Transmit,
-)
+from gateway.sip.server_transaction import InviteServer, OtherServer
+from gateway.sip.transaction import Deliver, Failed, InviteClient, OtherClient, State, Timers, Transaction, Transmit
 
 UDP, TCP = Hop("udp", "192.0.2.1", 5060), Hop("tcp", "192.0.2.1", 5060)
 GIVE_UP = 32.0

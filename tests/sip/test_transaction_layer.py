@@ -10,7 +10,8 @@ import pytest
 from gateway.sip.build import request, response_to
 from gateway.sip.hop import Hop
 from gateway.sip.message import Request, Response
-from gateway.sip.transaction import Deliver, Failed, InviteClient, InviteServer, OtherServer, State, Timers, Transmit
+from gateway.sip.server_transaction import InviteServer, OtherServer
+from gateway.sip.transaction import Deliver, Failed, InviteClient, State, Timers, Transmit
 from gateway.sip.transaction_layer import TransactionLayer
 
 UDP, TCP, OTHER = Hop("udp", "192.0.2.1", 5060), Hop("tcp", "192.0.2.1", 5060), Hop("tcp", "192.0.2.2", 5060)
