@@ -12,7 +12,7 @@ from gateway.sip.hop import Hop
 def advertised_address(key: str, shown: str, *, ours: bool, behind_nat: bool, peers: Collection[str]) -> Finding:
     """``shown`` stands in Contact or SDP. ``ours``: this host has it. ``peers``: addresses of the trunks."""
     check, address = f"{key} {shown}", ip_address(shown)
-    away = [peer for peer in peers if not ip_address(peer).is_loopback]
+    away = [peer for peer in peers if ip_address(peer).version == address.version and not ip_address(peer).is_loopback]
     public = [peer for peer in away if ip_address(peer).is_global]
     if address.is_unspecified or address.is_multicast:
         return failure(check, "nobody can send to it", f"set {key} to the address at which the trunks reach this host")

@@ -21,6 +21,7 @@ from gateway.sip.endpoint import Endpoint
 from gateway.sip.gate import Gate, GateSettings
 from gateway.sip.hop import Hop
 from gateway.sip.outputs import Answered
+from gateway.sip.resolver import Resolver
 from gateway.sip.standalone import send
 from gateway.sip.user_agent import UserAgent, UserAgentSettings
 from gateway.start import StartError, open_tls
@@ -43,14 +44,16 @@ async def examine(config: Config, *, behind_nat: bool = False, tell: Tell = lamb
             tell(finding)
 
     running = await node_runs(config)
-    note(*_network(config, running=running, behind_nat=behind_nat))
+    peers, names = await services.trunk_peers(config.trunk, Resolver(config.sip.dns, config.sip.versions).locate)
+    hosts = [hop.host for _, hop in peers]
+    note(*_network(config, hosts, running=running, behind_nat=behind_nat))
     note(*_limits(config))
     note(*_certificates(config))
     note(*await services.database(config), _key_file(config))
     note(*_folders(config), await services.recordings(lambda: recording_store(config)), _tones(config))
     for finding in asyncio.as_completed(_callbacks(await services.applications(config))):
         note(await finding)
-    note(*await _peers(config, running=running))
+    note(*names, *await _peers(config, peers, running=running))
     return found
 
 
@@ -68,9 +71,10 @@ async def node_runs(config: Config) -> bool:
     return False
 
 
-def _network(config: Config, *, running: bool, behind_nat: bool) -> list[Finding]:
-    peers = [hop.host for trunk in config.trunk for hop in trunk.hops]
+def _network(config: Config, peers: list[str], *, running: bool, behind_nat: bool) -> list[Finding]:
     shown = {"sip.advertised": advertised(config), "media.advertised": media_advertised(config)}
+    if config.sip.advertised6:
+        shown["sip.advertised6"] = config.sip.advertised6
     used, ports, calls = world.used_ports(), config.media.ports, config.calls.max_calls
     return [
         *(
@@ -160,9 +164,8 @@ def _callbacks(applications: Iterable[Application]) -> list[Awaitable[Finding]]:
     return [services.callback(*of, url, private=private) for (url, private), of in wanted.items()]
 
 
-async def _peers(config: Config, *, running: bool) -> list[Finding]:
+async def _peers(config: Config, wanted: list[tuple[str, Hop]], *, running: bool) -> list[Finding]:
     """From the SIP port when it is free (carriers often know no other), else from any."""
-    wanted = [(trunk.name, hop) for trunk in config.trunk for hop in trunk.hops]
     try:
         async with asyncio.timeout(OPTIONS_SECONDS * 2):
             asker = await Asker.start(config, any_port=running)

@@ -9,7 +9,8 @@ import secrets
 import socket
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -24,10 +25,13 @@ from gateway.bindings.models import Application
 from gateway.bindings.store import BindingStore
 from gateway.calls.record import recording_name
 from gateway.config.tree import Config
+from gateway.config.trunk import Trunk
 from gateway.database import MIGRATIONS, open_engine, reading, split_url
 from gateway.doctor.finding import Finding, failure, ok, warning
 from gateway.entries import application_of
 from gateway.sip.hop import Hop
+from gateway.sip.resolver import Known
+from gateway.sip.target import Target
 from media.recording.store import RecordingStore
 
 SLOW_SECONDS = 0.02
@@ -152,6 +156,31 @@ async def callback(application: str, key: str, url: str, *, private: bool) -> Fi
     if parts.scheme == "http" and not private:
         return warning(check, "reached, but in clear: numbers can be read on the way", "use https")
     return ok(check, "reached")
+
+
+async def trunk_peers(
+    trunks: Iterable[Trunk], locate: Callable[[Target], Awaitable[Known]]
+) -> tuple[list[tuple[str, Hop]], list[Finding]]:
+    """Each peer's address with its trunk's name; those that are names are looked up (RFC 3263), which is told."""
+    found: list[tuple[str, Hop]] = []
+    findings = []
+    for trunk in trunks:
+        for peer in trunk.peers:
+            if isinstance(peer, Hop):
+                found.append((trunk.name, replace(peer, name=trunk.tls_name) if peer.secure else peer))
+                continue
+            check, located = f"trunk {trunk.name} {peer}", (await locate(peer)).located
+            if located:
+                said = f"DNS leads to {', '.join(str(one.hop) for one in located[:4])}"
+                findings.append(ok(check, said))
+            else:
+                hint = "see the name, and the name servers: sip.dns, else those of /etc/resolv.conf"
+                findings.append(failure(check, "DNS knows no address of it", hint))
+            found += [
+                (trunk.name, replace(one.hop, name=trunk.tls_name) if trunk.tls_name and one.hop.secure else one.hop)
+                for one in located
+            ]
+    return found, findings
 
 
 async def trunk_peer(trunk: str, peer: Hop, ask: Callable[[Hop], Awaitable[tuple[int, bool]]]) -> Finding:

@@ -22,6 +22,8 @@ PUBLIC, CARRIER, LAN = "8.8.8.8", "1.1.1.1", "10.0.0.5"
         ("127.0.0.1", True, False, ["127.0.0.1"], State.OK),
         ("127.0.0.1", True, False, [CARRIER], State.FAILURE),
         ("169.254.1.1", True, False, ["10.9.9.9"], State.FAILURE),
+        ("127.0.0.1", True, False, ["2606:4700::1"], State.OK),
+        ("fd00::1", True, False, ["2606:4700::1"], State.FAILURE),
         ("0.0.0.0", True, False, [], State.FAILURE),
         ("224.0.0.1", False, True, [], State.FAILURE),
         ("2001:db8::1", False, False, [], State.WARNING),

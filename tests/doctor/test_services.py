@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,10 +15,13 @@ from pydantic import SecretStr
 from gateway.bindings.models import Application, Mode
 from gateway.bindings.store import BindingStore
 from gateway.config.tree import ApplicationEntry
+from gateway.config.trunk import Trunk
 from gateway.database import migrate, open_engine
 from gateway.doctor import services, world
 from gateway.doctor.finding import Finding, State
 from gateway.sip.hop import Hop
+from gateway.sip.resolver import Known
+from gateway.sip.target import Located, Target
 from media.recording.store import RecordingStore
 
 
@@ -87,6 +91,22 @@ async def test_applications_of_the_file_and_of_the_management_api(database_url: 
     settings.database.location = f"sqlite+aiosqlite:///{tmp_path}/absent.db"
     assert [one.key for one in await services.applications(settings)] == ["file"]
     assert not (tmp_path / "absent.db").exists()
+
+
+async def test_peers_that_are_names_are_looked_up() -> None:
+    there = Hop("tls", "192.0.2.7", 5061)
+
+    async def locate(target: Target) -> Known:
+        return Known((Located(there),) if target.name == "sbc.example" else (), 0.0)
+
+    trunk = Trunk(
+        name="t", peers=("udp:192.0.2.1:5060", "sip:sbc.example", "sip:gone.example"), allow=("192.0.2.0/24",),
+        tls_name="cert.example",
+    )  # fmt: skip
+    peers, findings = await services.trunk_peers([trunk], locate)
+    assert peers == [("t", Hop("udp", "192.0.2.1", 5060)), ("t", replace(there, name="cert.example"))]
+    assert states(findings) == [State.OK, State.FAILURE]
+    assert "192.0.2.7" in findings[0].said
 
 
 @pytest.mark.parametrize(
