@@ -171,6 +171,7 @@ def trunk_settings(trunk: Trunk) -> TrunkSettings:
         ranks=tuple(Rank(*pair) for pair in trunk.ranks),
         domain=trunk.domain,
         nat=trunk.nat,
+        srtp=trunk.srtp,
         p_early_media=trunk.p_early_media,
         policy=Policy(trunk.session_expires, Reliable(trunk.reliable)),
         sms_as_3gpp=trunk.sms == "3gpp",

@@ -10,6 +10,8 @@ both sides at once.
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 import msgspec
 
 CALLER = 0
@@ -29,6 +31,20 @@ class Open(_Message, frozen=True):
     session: str
 
 
+class SrtpKeys(msgspec.Struct, frozen=True):
+    """Master key and salt of each direction (RFC 4568), ``ours`` for what we send. Nothing prints them."""
+
+    suite: Literal["AES_CM_128_HMAC_SHA1_80", "AEAD_AES_128_GCM"]
+    ours: bytes
+    theirs: bytes
+
+    def __repr__(self) -> str:
+        return f"<SrtpKeys {self.suite}>"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("suite", self.suite)]
+
+
 class Connect(_Message, frozen=True, kw_only=True):
     """What the SDP of a leg's party says now; sent after each offer/answer of that leg.
 
@@ -39,6 +55,7 @@ class Connect(_Message, frozen=True, kw_only=True):
     ``ptime``: milliseconds of each packet that we send to it (10..120), whatever the other leg's party sends.
     ``sends``/``receives``: the party's direction (hold: False). ``learn``: the leg is behind NAT: accept the first
     source from ``learn_from`` once, until the next Connect. ``rtcp_mux``: our RTCP goes to the RTP port, from ours.
+    ``srtp``: both directions are SRTP and SRTCP; None: neither.
     """
 
     session: str
@@ -56,6 +73,7 @@ class Connect(_Message, frozen=True, kw_only=True):
     learn_from: str = ""
     events_in: int | None = None
     rtcp_mux: bool = False
+    srtp: SrtpKeys | None = None
 
 
 class Relay(_Message, frozen=True):
@@ -258,7 +276,7 @@ class SpoolFailed(_Message, frozen=True):
 
 class LegStats(msgspec.Struct, frozen=True):
     """What one leg's receiver counted: packets and octets received, lost (RFC 3550 A.3), refused by the latch, sent;
-    interarrival jitter in seconds."""
+    interarrival jitter in seconds; SRTP that could not be opened."""
 
     received: int = 0
     octets: int = 0
@@ -267,6 +285,7 @@ class LegStats(msgspec.Struct, frozen=True):
     malformed: int = 0
     sent: int = 0
     jitter: float = 0.0
+    unopened: int = 0
 
 
 class Closed(_Message, frozen=True):

@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 
 from media import control
 from media.dialling import Dialler, dtmf, valid
-from media.outputs import Output, Reply, SendPacket
+from media.outputs import Output, Reply
 from media.player import Player
 from media.repacking import Repacker
 from media.session import Leg
-from media.timing import Timing
+from media.timing import Timing, rtp_to
 from media.tones import ToneError
 
 PASSED_ON = "passed on"
@@ -85,17 +85,14 @@ class Playing(Timing):
         if packet is None:
             return self._stop(leg, "", now, completed=True)
         self._at(player.deadline, "tone", leg, player)
-        return [SendPacket(leg.port, packet, leg.target)]
+        return rtp_to(leg, packet)
 
     def _pace(self, leg: Leg, repacker: Repacker, now: float) -> list[Output]:
         """What ``leg`` said goes out to the other one, a packet time after the packet before."""
         repacker.armed = -1.0
         packet = leg.repacked(now)
         self._pace_later(leg, repacker)
-        other = leg.other
-        if packet is None or other.target is None:
-            return []
-        return [SendPacket(other.port, packet, other.target)]
+        return rtp_to(leg.other, packet)
 
     def _pace_later(self, leg: Leg, repacker: Repacker) -> None:
         deadline = repacker.deadline

@@ -15,11 +15,11 @@ from typing import Any
 from media import control
 from media.control import CALLEE, CALLER, Command
 from media.latch import Source
-from media.outputs import ClosePorts, Latched, OpenPorts, Output, Reply, SendPacket, Spool
+from media.outputs import ClosePorts, Latched, OpenPorts, Output, Reply, Spool
 from media.ports import PortPool
 from media.sender import Sender
 from media.session import Leg, pair, part
-from media.timing import Session
+from media.timing import Session, rtp_to
 from media.watching import EVERY, Watching
 
 ATTEMPTS = 8
@@ -170,13 +170,12 @@ class Room(Watching):
         if port % 2:
             self.receive_rtcp(leg, data, source, now)
             return []
-        if not leg.admits(source):
+        clear = leg.let_in(data, source)
+        if clear is None:
             return []
-        packet = leg.receive(data, now)
+        packet = leg.receive(clear, now)
         outputs = self.news(leg, now) if leg.news else []
-        if packet is not None and leg.other.target is not None:
-            outputs.append(SendPacket(leg.other.port, packet, leg.other.target))
-        return outputs
+        return outputs + rtp_to(leg.other, packet)
 
     def news(self, leg: Leg, now: float) -> list[Output]:
         """What ``Leg.receive`` has left to report, and to do later."""
@@ -226,5 +225,5 @@ class Room(Watching):
 
 def _total(stats: Sequence[control.LegStats]) -> control.LegStats:
     """Their sum; a jitter has none."""
-    names = ("received", "octets", "lost", "refused", "malformed", "sent")
+    names = ("received", "octets", "lost", "refused", "malformed", "sent", "unopened")
     return control.LegStats(**{name: sum(getattr(one, name) for one in stats) for name in names})

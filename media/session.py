@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
-from media.control import Connect, LegStats
+from media.control import Connect, LegStats, SrtpKeys
 from media.dialling import Dialler
 from media.dtmf import Detector
 from media.g711 import ALAW_TO_ULAW, PCMA, PCMU, ULAW_TO_ALAW
@@ -28,6 +28,7 @@ from media.receiver import LEAP, Receiver
 from media.repacking import Repacker
 from media.rtp import HEADER, RATE, payload_of
 from media.sender import Sender
+from media.srtp import Guard
 from media.telephone_event import DigitReader
 
 Tape = Callable[[int, float, bytes], None]
@@ -47,10 +48,10 @@ class Leg:
     """One party. ``target`` is where its RTP goes, None when there is nowhere; ``port`` our RTP port for it."""
 
     __slots__ = (
-        "codec", "digits", "ears", "events", "events_in", "gauge", "heard", "heard_at", "hears", "keys", "latch",
-        "length", "malformed", "muxed", "news", "onward", "other", "player", "port", "ptime", "receiver", "receives",
-        "refused", "repacker", "rtcp_mux", "rtcp_target", "samples", "sender", "sends", "session", "side", "silent",
-        "straight", "stranger", "tape", "target", "told", "undelivered", "watch", "watched_from",
+        "codec", "digits", "ears", "events", "events_in", "gauge", "guard", "heard", "heard_at", "hears", "keys",
+        "latch", "length", "malformed", "muxed", "news", "onward", "other", "player", "port", "ptime", "receiver",
+        "receives", "refused", "repacker", "rtcp_mux", "rtcp_target", "samples", "sender", "sends", "session", "side",
+        "silent", "straight", "stranger", "tape", "target", "told", "undelivered", "watch", "watched_from",
     )  # fmt: skip
 
     __deletable__: ClassVar = ["other"]
@@ -106,6 +107,8 @@ class Leg:
         self.rtcp_mux = False
         self.muxed = b""
         """RTCP that came to the RTP port (RFC 5761), to be read."""
+        self.guard: Guard | None = None
+        """Opens and seals what is SRTP on the wire."""
         self.stranger: Source | None = None
         """Whom the latch has refused last."""
         self.refused = 0
@@ -118,6 +121,7 @@ class Leg:
         self.latch = Latch(told.host, told.port, told.networks, told.learn_from if told.learn else "")
         self.target = target = self.latch.target
         self.rtcp_mux = told.rtcp_mux
+        self._secure(told.srtp)
         self.rtcp_target = (target[0], told.rtcp_port or told.port + 1) if target is not None else None
         self.codec = self.sender.codec = told.codec
         self.events = -1 if told.events is None else told.events
@@ -130,6 +134,14 @@ class Leg:
         self.heard_at = now
         self.straight = -1
         self._turn()
+
+    def _secure(self, keys: SrtpKeys | None) -> None:
+        if keys is None:
+            self.guard = None
+        elif self.guard is None:
+            self.guard = Guard(keys)
+        else:
+            self.guard.renew(keys)
 
     def listen(self, digits: bool) -> None:
         """Hear digits in this party's sound, or no longer."""
@@ -164,6 +176,23 @@ class Leg:
             return False
         self.target = latch.target
         return True
+
+    def let_in(self, data: bytes, source: Source) -> bytes | None:
+        """A datagram in clear, when it is the party's. Nothing that isn't sealed with its key moves the latch."""
+        guard, latch = self.guard, self.latch
+        if guard is None:
+            return data if self.admits(source) else None
+        if latch is not None and latch.locked is None:
+            clear = self.open(data)
+            return clear if clear is not None and self.admits(source) else None
+        return self.open(data) if self.admits(source) else None
+
+    def open(self, data: bytes) -> bytes | None:
+        """What came to the RTP port, in clear."""
+        guard = self.guard
+        if guard is None:
+            return data
+        return guard.open_rtcp(data) if len(data) > 1 and data[1] in _RTCP else guard.open(data)
 
     def receive(self, data: bytes, now: float) -> bytes | None:
         """A datagram of this party (the latch has let it in); what the other leg is to be sent."""
@@ -330,6 +359,7 @@ class Leg:
             malformed=self.malformed,
             sent=self.sender.packets,
             jitter=receiver.jitter / RATE,
+            unopened=self.guard.failed if self.guard is not None else 0,
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from itertools import count
 
-from media.outputs import Spool
+from media.outputs import Output, SendPacket, Spool
 from media.session import Leg
 
 
@@ -46,3 +46,10 @@ class Timing:
 
     def _at(self, when: float, what: str, leg: Leg, mark: object) -> None:
         heapq.heappush(self.heap, (when, next(self._order), what, leg, mark))
+
+
+def rtp_to(leg: Leg, packet: bytes | None) -> list[Output]:
+    """A packet on its way to a leg, sealed where it is SRTP; nothing when there is none, or nowhere to send it."""
+    if packet is not None and leg.guard is not None:
+        packet = leg.guard.seal(packet)
+    return [] if packet is None or leg.target is None else [SendPacket(leg.port, packet, leg.target)]

@@ -85,8 +85,11 @@ class Watching(Playing):
 
     def receive_rtcp(self, leg: Leg, data: bytes, source: Source, now: float) -> None:
         """A datagram on the RTCP port of a leg; only the party's address is listened to, whatever the port."""
-        if leg.latch is not None and source[0] == leg.latch.host:
-            self._reported(leg, data, now)
+        if leg.latch is None or source[0] != leg.latch.host:
+            return
+        clear = data if leg.guard is None else leg.guard.open_rtcp(data)
+        if clear is not None:
+            self._reported(leg, clear, now)
 
     def _reported(self, leg: Leg, data: bytes, now: float) -> None:
         told = read(data, leg.sender.ssrc)
@@ -110,7 +113,10 @@ class Watching(Playing):
         if not (leg.sender.packets or leg.receiver.received):
             return []
         port = leg.port if leg.rtcp_mux else leg.port + 1
-        return [SendPacket(port, report(leg.sender, leg.receiver, self._wall(), now), target)]
+        ours: bytes | None = report(leg.sender, leg.receiver, self._wall(), now)
+        if ours is not None and leg.guard is not None:
+            ours = leg.guard.seal_rtcp(ours)
+        return [] if ours is None else [SendPacket(port, ours, target)]
 
     # --- quality ------------------------------------------------------------------------------------------------------
 

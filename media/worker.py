@@ -171,8 +171,9 @@ class Worker:
                 data, source = wire.rtp.recvfrom(_DATAGRAM)
             except OSError:
                 return
-            if leg.admits(source[:2]):
-                self._forward(wire, data, now)
+            clear = leg.let_in(data, source[:2])
+            if clear is not None:
+                self._forward(wire, clear, now)
                 if leg.latch is not None and leg.latch.sure:
                     self._lock(wire, now)
                 return
@@ -186,8 +187,9 @@ class Worker:
             # What was queued before the kernel began to filter may be anybody's.
             while True:
                 data, source = wire.rtp.recvfrom(_DATAGRAM)
-                if wire.leg.admits(source[:2]):
-                    self._forward(wire, data, now)
+                clear = wire.leg.let_in(data, source[:2])
+                if clear is not None:
+                    self._forward(wire, clear, now)
 
     def _unlock(self, wire: Wire) -> None:
         fd = wire.rtp.fileno()
@@ -195,9 +197,10 @@ class Worker:
             self._locked[fd] = None
             wire.dissolve()
             self._others[fd] = partial(self._first, wire)
+        wire.follow()
 
     def _forward(self, wire: Wire, data: bytes, now: float) -> None:
-        packet = wire.receive(data, now)
+        packet = wire.leg.receive(data, now)
         if packet is not None:
             with contextlib.suppress(OSError):
                 wire.peer.send(packet)
@@ -284,7 +287,7 @@ class Worker:
             if port % 2:
                 self._wires[port - 1].rtcp.sendto(data, target)
             else:
-                self._wires[port].send(data)
+                self._wires[port].deliver(data)
 
     # --- sockets ------------------------------------------------------------------------------------------------------
 

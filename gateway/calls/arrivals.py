@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.calls.admission import Admission
-from gateway.calls.call import Call, new_negotiation
+from gateway.calls.call import Call
 from gateway.calls.caller_leg import CallerLeg
 from gateway.calls.identity import called_number, caller_of
+from gateway.calls.leg import new_negotiation
 from gateway.calls.plant import Plant
 from gateway.calls.record import CallRecord
 from gateway.calls.settings import TrunkSettings
@@ -49,7 +50,7 @@ def arrive(plant: Plant, admission: Admission, incoming: Incoming, now: float) -
     if refusal is not None:
         return TurnedAway(503, refusal.limit, [("Retry-After", str(refusal.retry_after))])
     name = plant.token()
-    negotiation = new_negotiation(name + "caller", plant.settings.media_host, trunk)
+    negotiation = new_negotiation(name + "caller", plant.settings.media_host, trunk, plant.token)
     try:
         if request.body:
             negotiation.receive_offer(request.body, 0)

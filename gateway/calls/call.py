@@ -52,7 +52,6 @@ own number there, so they keep it.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -64,7 +63,7 @@ from gateway.calls.closing import Closing, Done
 from gateway.calls.deciding import decide, follow
 from gateway.calls.events import Alerting, Answered, CallIn, CallOut, Collected, Disconnected
 from gateway.calls.info_digits import info_digit
-from gateway.calls.leg import Leg, LegState
+from gateway.calls.leg import Leg, LegState, new_negotiation
 from gateway.calls.media_session import MediaSession
 from gateway.calls.outputs import CallOutput, Faulted
 from gateway.calls.phase import CallState, Phase
@@ -75,7 +74,7 @@ from gateway.calls.record import CallRecord
 from gateway.calls.settings import ExchangeSettings, TrunkSettings
 from gateway.calls.ways import Way
 from gateway.causes import Cause, q850_of
-from gateway.sdp.offer_answer import AudioTerms, Negotiation
+from gateway.sdp.offer_answer import AudioTerms
 from gateway.sip import early_media
 from gateway.sip.user_agent import (
     Accepted,
@@ -249,7 +248,7 @@ class Call:
     def _invite(self, decision: Connect, trunk: TrunkSettings, peer: int, now: float) -> Leg:
         settings = self.settings
         invite = callee_invite(decision.shown, decision.callee, trunk, settings.our_host, peer)
-        negotiation = new_negotiation(f"{self.id}callee{peer}", settings.media_host, trunk)
+        negotiation = new_negotiation(f"{self.id}callee{peer}", settings.media_host, trunk, self.plant.token)
         body = negotiation.offer(self.callee_port)
         session, outputs = self.plant.agent.invite(
             invite.target,
@@ -373,9 +372,3 @@ class Call:
             if self.record.ended is None:
                 self.change(ended=now, cause=Cause.NO_ROUTE if self.record.answered is None else Cause.NORMAL)
             self.enter(Done(self), now)
-
-
-def new_negotiation(secret: str, host: str, trunk: TrunkSettings) -> Negotiation:
-    """The offer/answer state of a new leg. The number in ``o=`` is a hash, so that the legs can't be matched by it."""
-    number = int.from_bytes(hashlib.sha256(secret.encode()).digest()[:6], "big")
-    return Negotiation(number, host, trunk.codecs)

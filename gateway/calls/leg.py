@@ -7,9 +7,12 @@ GONE   either side has ended it; whatever the user agent still has to send goes 
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from enum import Enum
 
 from gateway.calls.settings import TrunkSettings
+from gateway.sdp.crypto import SUITES, Srtp
 from gateway.sdp.offer_answer import AudioTerms, Negotiation
 from media import control
 
@@ -67,4 +70,24 @@ class Leg:
             receives=terms.receives,
             learn=self.trunk.nat,
             learn_from=self.source if self.trunk.nat else "",
+            rtcp_mux=terms.rtcp_mux,
+            srtp=_keys(terms.srtp),
         )
+
+
+def _keys(srtp: Srtp | None) -> control.SrtpKeys | None:
+    return None if srtp is None else control.SrtpKeys(srtp.suite, srtp.ours.octets, srtp.theirs.octets)  # type: ignore[arg-type]
+
+
+def new_negotiation(name: str, host: str, trunk: TrunkSettings, token: Callable[[], str]) -> Negotiation:
+    """The offer/answer state of a new leg. The number in ``o=`` is a hash, so that the legs can't be matched by it; our
+    SRTP keys come of fresh unguessable text, not of ``name``, which others get to know."""
+    number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:6], "big")
+    if trunk.srtp == "off":
+        return Negotiation(number, host, trunk.codecs)
+    secret = f"{token()} {token()}"
+
+    def key_of(suite: str) -> bytes:
+        return hashlib.sha256(f"{suite} {secret}".encode()).digest()[: SUITES[suite]]
+
+    return Negotiation(number, host, trunk.codecs, srtp=trunk.srtp, key_of=key_of)

@@ -101,6 +101,8 @@ class TrunkSettings:
     registration: RegistrationSettings | None = None
     domain: str = ""
     nat: bool = False
+    srtp: str = "off"
+    """off, optional (RFC 8643) or required (RTP/SAVP)."""
     secure: bool = False
     policy: Policy = field(default_factory=lambda: Policy(1800, Reliable.SUPPORTED))
     """Session timers and reliable provisional responses."""

@@ -127,6 +127,7 @@ class Trunk(Ranked):
     early_media: bool = True
     media_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     nat: bool = False
+    srtp: Literal["off", "optional", "required"] = "off"
     max_calls: int | None = Field(None, ge=1)
     calls_per_second: float | None = Field(None, gt=0)
     max_calls_out: int | None = Field(None, ge=1)

@@ -19,11 +19,14 @@ number that we wrote. In an answer we write the offerer's, so there both agree.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 from gateway.errors import PeerError
+from gateway.sdp.crypto import SUITES, Crypto, Key, Srtp, cryptos
 from gateway.sdp.description import Attribute, Connection, MediaDescription, Origin, SessionDescription
 
+PLAIN, PROTECTED = "RTP/AVP", "RTP/SAVP"
 DEFAULT_EVENTS = 101
 DEFAULT_PTIME = 20
 _NAMES = {0: "PCMU", 8: "PCMA"}
@@ -43,7 +46,8 @@ class AudioTerms:
     ``host`` is an IP literal (the unspecified address on an old hold), ``rtcp_port`` 0 when there is none. ``codec`` is
     0 (PCMU) or 8 (PCMA). ``events`` is the payload type it wants telephone-events with, ``events_in`` the one it sends
     them with. ``ptime`` (10..60 ms, a multiple of 10) is the packet length it wants. ``sends``, ``receives``: its own
-    direction as agreed; ``receives`` False is a hold.
+    direction as agreed; ``receives`` False is a hold. ``rtcp_mux``: it wants RTCP on the RTP port (RFC 5761); ``srtp``:
+    what both protect their media with (crypto.py).
     """
 
     host: str
@@ -55,6 +59,8 @@ class AudioTerms:
     sends: bool
     receives: bool
     events_in: int | None = None
+    rtcp_mux: bool = False
+    srtp: Srtp | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +77,24 @@ class Negotiation:
     """The offer/answer state of one leg. Feeding it a wrong description raises and leaves the state as it was.
 
     ``session_id`` and ``host`` stand in our ``o=`` line, ``codecs`` are those we take, the preferred first; ``ptime``
-    is what we want (None: what the peer wants of us, else DEFAULT_PTIME).
+    is what we want (None: what the peer wants of us, else DEFAULT_PTIME). ``srtp``: "off", "optional" (RTP/AVP with
+    a=crypto is offered, and what comes is taken) or "required" (RTP/SAVP); ``key_of`` gives our key for a suite, always
+    the same one, so that a later offer or answer changes no key.
     """
 
-    def __init__(self, session_id: int, host: str, codecs: tuple[int, ...] = (8, 0), ptime: int | None = None) -> None:
+    def __init__(
+        self,
+        session_id: int,
+        host: str,
+        codecs: tuple[int, ...] = (8, 0),
+        ptime: int | None = None,
+        *,
+        srtp: str = "off",
+        key_of: Callable[[str], bytes] | None = None,
+    ) -> None:
+        self._srtp = srtp if key_of is not None else "off"
+        self._key_of = key_of
+        self._protocol = PROTECTED if self._srtp == "required" else PLAIN
         self.terms: AudioTerms | None = None
         self._session_id = session_id
         self._connection = Connection.at(host)
@@ -95,6 +115,7 @@ class Negotiation:
             agreed = self.terms.codec
             codecs = (agreed, *(codec for codec in codecs if codec != agreed))
         audio = _audio_line(port, codecs, self._events, self._ptime or DEFAULT_PTIME, _direction(sends, receives))
+        audio = replace(audio, protocol=self._protocol, attributes=(*self._cryptos(), *audio.attributes))
         lines = list(self._lines) or [audio]
         lines[self._line] = audio
         self._offered_directions = (sends, receives)
@@ -141,6 +162,11 @@ class Negotiation:
         self._offered_directions = sends and terms.receives, receives and terms.sends
         direction = _direction(*self._offered_directions)
         audio = _audio_line(offered.port, (terms.codec,), terms.events, self._ptime or terms.ptime, direction)
+        self._protocol = offered.description.media[offered.line].protocol.upper()
+        extra: list[Attribute] = [("rtcp-mux", None)] if terms.rtcp_mux else []
+        if terms.srtp is not None:
+            extra.append(("crypto", str(Crypto(terms.srtp.tag, terms.srtp.suite, terms.srtp.ours))))
+        audio = replace(audio, protocol=self._protocol, attributes=(*extra, *audio.attributes))
         lines = [_refused(media) for media in offered.description.media]
         lines[offered.line] = audio
         self._line, self._lines, self.terms = offered.line, tuple(lines), terms
@@ -165,8 +191,9 @@ class Negotiation:
         may_receive: bool,
     ) -> AudioTerms:
         """What ``media`` says. ``our_events``: the number we offered; None: the line is an offer, its number rules."""
-        if media.media != "audio" or media.protocol.upper() != "RTP/AVP" or media.port == 0:
+        if media.media != "audio" or media.port == 0 or media.protocol.upper() not in (PLAIN, PROTECTED):
             raise NotAcceptable("the audio is refused" if media.port == 0 else "not RTP/AVP audio")
+        srtp = self._protection(media, answered=our_events is not None)
         connection = description.connection_of(media)
         if connection is None or not connection.is_literal:
             raise NotAcceptable("no address for the audio" if connection is None else "the address is no IP literal")
@@ -185,7 +212,37 @@ class Negotiation:
             sends=may_send and direction in ("sendrecv", "sendonly"),
             receives=may_receive and direction in ("sendrecv", "recvonly") and not connection.is_unspecified,
             events_in=events_in,
+            rtcp_mux=our_events is None and any(name == "rtcp-mux" for name, _ in media.attributes),
+            srtp=srtp,
         )
+
+    def _protection(self, media: MediaDescription, *, answered: bool) -> Srtp | None:
+        """The first of its keys that we can do; of an answer, one that goes with ours. None: plain RTP."""
+        protected = media.protocol.upper() == PROTECTED
+        if self._srtp == "off" or self._key_of is None:
+            if protected:
+                raise NotAcceptable("SRTP, which is off here")
+            return None
+        ours = dict(enumerate(self._suites(), 1))
+        for crypto in cryptos(media.attributes):
+            if not answered or ours.get(crypto.tag) == crypto.suite:
+                return Srtp(crypto.tag, crypto.suite, Key(self._key_of(crypto.suite)), crypto.key)
+        if protected or self._srtp == "required":
+            raise NotAcceptable("no SRTP that we can do")
+        return None
+
+    def _suites(self) -> tuple[str, ...]:
+        """Those that we offer: once one is agreed only that, once plain RTP is, none."""
+        if self._srtp == "off":
+            return ()
+        if self.terms is None:
+            return tuple(SUITES)
+        return () if self.terms.srtp is None else (self.terms.srtp.suite,)
+
+    def _cryptos(self) -> Iterator[Attribute]:
+        for tag, suite in enumerate(self._suites(), 1):
+            assert self._key_of is not None
+            yield "crypto", str(Crypto(tag, suite, Key(self._key_of(suite))))
 
     def _codec_of(self, media: MediaDescription) -> int:
         """The first codec of theirs that we take: the offerer's order counts (RFC 3264 §6.1)."""

@@ -18,6 +18,7 @@ _RUN = re.compile(
     rb"(?:(?<=%2B)|(?<=%2b)|(?<![0-9A-Za-z.]))(?<!tag=)(?<!branch=)(?<!expires=)\+?[0-9]{7,20}(?![0-9A-Za-z]|\.[0-9])"
 )
 _TEL = re.compile(rb"(?<=tel:)\+?[0-9().-]{7,30}", re.IGNORECASE)
+_KEYS = re.compile(rb"(?<=inline:)[^|;\s]+|(?<=\nk=)[^\r\n]+")
 _DIGITS = re.compile(rb"[^0-9]")
 _STRUCTURE = frozenset(
     name.encode()
@@ -48,6 +49,13 @@ def mask_message(data: bytes, known: Collection[str] = (), shown: Collection[str
         else:
             masked.append(line if name in _STRUCTURE else _runs(line, open_forms))
     return b"\r\n".join(masked) + gap + b"\r\n".join(_body_line(line, open_forms) for line in body.split(b"\r\n"))
+
+
+def without_keys(data: bytes) -> bytes:
+    """The message with the keys in its SDP (a=crypto, k=) starred: no trace holds one, whoever may see it."""
+    if b"crypto:" not in data and b"\nk=" not in data:
+        return data
+    return _KEYS.sub(lambda found: b"*" * len(found[0]), data)
 
 
 def _body_line(line: bytes, open_forms: set[bytes]) -> bytes:

@@ -17,7 +17,7 @@ from gateway.metrics.traffic import Traffic
 from gateway.sip.hop import Hop
 from gateway.tracing.collector import Collector
 from gateway.tracing.hep import hep3
-from gateway.tracing.masking import mask_message
+from gateway.tracing.masking import mask_message, without_keys
 from gateway.tracing.messages import Seen, call_id_of
 from gateway.tracing.recorder import Parties, Recorder, Switch
 from gateway.tracing.store import Traced
@@ -119,8 +119,9 @@ class Tap:
 
     def _work(self) -> None:
         waiting, self._waiting = self._waiting, deque()
-        for at, sent, data, peer in waiting:
+        for at, sent, message, peer in waiting:
             try:
+                data = without_keys(message)
                 here = self._here.get(peer.transport) or next(iter(self._here.values()))
                 self._look(Seen(at, sent, peer, here, data))
             except Exception:

@@ -7,7 +7,7 @@ import pytest
 from gateway.lab.checks import forms_found
 from gateway.numbers import PhoneNumber
 from gateway.sip.message import parse_message
-from gateway.tracing.masking import mask_message
+from gateway.tracing.masking import mask_message, without_keys
 from tests.tracing.messages import BYE, CALL, INVITE, INVITE_B, SDP, A, B, X
 
 KNOWN = (A, B)
@@ -64,3 +64,14 @@ def test_known_numbers_go_out_of_structure_as_well() -> None:
 @pytest.mark.parametrize("data", [b"", b"\r\n\r\n", b"\xff" * 50, b"INVITE", INVITE_B[:100], b"\r\n" * 9 + SDP])
 def test_any_bytes(data: bytes) -> None:
     assert len(mask_message(data, KNOWN, (X,))) == len(data)
+
+
+def test_keys_of_srtp_are_in_no_trace() -> None:
+    body = b"m=audio 1 RTP/SAVP 8\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:%s|2^20\r\nk=base64:%s\r\n"
+    data = b"INVITE sip:x SIP/2.0\r\n\r\n" + body % (b"A" * 40, b"B" * 9)
+    starred = without_keys(data)
+    assert len(starred) == len(data)
+    assert b"AAAA" not in starred
+    assert b"BBBB" not in starred
+    assert b"inline:" + b"*" * 40 + b"|2^20" in starred
+    assert without_keys(b"INVITE sip:x SIP/2.0\r\n\r\nm=audio 1 RTP/AVP 8\r\n").endswith(b"RTP/AVP 8\r\n")
