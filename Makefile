@@ -2,10 +2,11 @@
 PYTHON ?= python3
 SHELL := /bin/bash
 VENV := .venv
+SECONDS ?= 1800
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test run lint interop bench clean help compiled test-compiled
+.PHONY: demo test run lint interop bench soak clean help compiled test-compiled
 
 help:            ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## */\t/' | expand -t 12
@@ -42,6 +43,9 @@ interop: $(STAMP) ## calls with SIPp and baresip (Debian packages, installed whe
 
 bench: $(STAMP)  ## processor time a packet beside the peers, and a call; calls a second; also into bench.txt
 	@($(BIN)/python -m tests.bench.relay_bench 6; echo; $(BIN)/python -m tests.bench.call_bench 4; echo; $(BIN)/python -m tests.bench.parts_bench; echo; $(BIN)/python -m tests.bench.customers_bench 8; echo; $(BIN)/python -m tests.bench.lookup_bench) | tee bench.txt
+
+soak: $(STAMP)   ## mixed calls for SECONDS=1800; memory, sockets and tasks must stay flat
+	@$(BIN)/python -m tests.bench.soak $(SECONDS)
 
 clean:           ## remove what the targets above made
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis var bench.txt

@@ -9,6 +9,7 @@ A part that counts in a ``Counter[str]`` is named here in one line; one that cou
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
 
@@ -32,6 +33,7 @@ def watch_parts(tally: Tally, exchange: Exchange, agent: UserAgent, endpoint: En
     tally.source("maskline_ready", gauge(lambda: exchange.ready))
     tally.source("maskline_calls_refused_total", lambda: words(_but(exchange.counters, "faults")))
     tally.source("maskline_shed_total", lambda: {("overload",): agent.reception.overload.shed})
+    tally.source("maskline_tasks", gauge(lambda: len(asyncio.all_tasks())))
     tally.source("maskline_journal_backlog", gauge(lambda: journal.backlog))
     tally.source("maskline_sip_faults_total", gauge(lambda: endpoint.faults + exchange.counters["faults"]))
     tally.source("maskline_sip_dropped_total", lambda: words(agent.counters, "dropped "))

@@ -42,6 +42,7 @@ class Defence(Section):
 
     trunk_messages_per_second: float = Field(5000, gt=0)
     messages_per_second: float = Field(100, gt=0)
+    others_messages_per_second: float = Field(1000, gt=0)
     registers_per_minute: float = Field(120, gt=0)
     strikes: int = Field(10, ge=1)
     strike_seconds: Seconds = 60

@@ -90,6 +90,7 @@ METRICS = (
     _counter("maskline_shed_total", "reason", "Messages over a rate of [defence], calls turned away in overload.",
              "MasklineShedding"),
     _counter("maskline_bans_total", "reason", "Sources that were banned for a time.", "MasklineBans"),
+    _gauge("maskline_tasks", "", "asyncio tasks of the signalling process."),
     _gauge("maskline_banned", "", "Sources that are banned now."),
     _gauge("maskline_trunk_peers", "trunk state", "Peers of a trunk: up, down, unknown (not probed, or no answer yet).",
            "MasklineTrunkDown"),

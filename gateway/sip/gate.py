@@ -6,6 +6,7 @@
     another that is admitted  one for the address   likewise                                    yes
     anybody else              none                  dropped unread, always                      -
 
+All that belong to no trunk have one more bucket together: a flood from everywhere takes nothing from the trunks.
 A message costs one token for each 2 KiB it has begun. A strike is one offence; ``strikes`` of them within
 ``strike_seconds`` ban the address, a scanner's User-Agent does at once. A trunk relays what others send, so it is never
 banned for that. Of IPv6 a /64 is one address, since it is one customer's.
@@ -39,6 +40,7 @@ class GateSettings:
 
     trunk_messages_per_second: float = 5000.0
     messages_per_second: float = 100.0
+    others_messages_per_second: float = 1000.0
     burst_seconds: float = 2.0
     registers_per_minute: float = 120.0
     strikes: int = 10
@@ -111,6 +113,8 @@ class Gate:
         self.fresh: list[Ban] = []
         self._admits = admits
         self._trunk_of = trunk_of
+        rate = settings.others_messages_per_second
+        self._others = Bucket(rate, rate * settings.burst_seconds)
         self._trunks: dict[str, Bucket] = {}
         self._sources: dict[str, _Source] = {}
         self._bans: dict[str, Ban] = {}
@@ -126,8 +130,12 @@ class Gate:
             return False
         if not self.greets(host, now) or not self._decent(host, data, now):
             return False
-        if self._source(self._key(host)).bucket.take(1 + (len(data) >> _SIZE_SHIFT), now):
-            return True
+        cost = 1 + (len(data) >> _SIZE_SHIFT)
+        if self._source(self._key(host)).bucket.take(cost, now):
+            if self._others.take(cost, now):
+                return True
+            self.counters["over the rate of all sources"] += 1
+            return False
         self.counters["over the rate of a source"] += 1
         self.strike(host, "flood", now)
         return False
@@ -139,7 +147,7 @@ class Gate:
         if trunk is not None:
             wait = self._trunk(trunk).owe(cost, now)
         elif self.greets(host, now) and self._decent(host, data, now):
-            wait = self._source(self._key(host)).bucket.owe(cost, now)
+            wait = max(self._source(self._key(host)).bucket.owe(cost, now), self._others.owe(cost, now))
         else:
             return math.inf
         if wait:

@@ -51,6 +51,14 @@ def test_all_addresses_of_a_trunk_share_its_rate() -> None:
     assert one.bans(0.0) == []
 
 
+def test_a_flood_from_everywhere_takes_nothing_from_a_trunk() -> None:
+    one = gate(others_messages_per_second=100, burst_seconds=1)
+    assert sum(one.datagram(f"203.0.113.{number}", OPTIONS, 0.0) for number in range(200)) == 100
+    assert one.counters["over the rate of all sources"] == 100
+    assert one.bans(0.0) == []
+    assert taken(one, TRUNK, OPTIONS, 1000, 0.0) == 1000
+
+
 def test_a_large_message_costs_what_it_takes_to_read() -> None:
     one = gate(messages_per_second=10, burst_seconds=2, strikes=1000)
     assert taken(one, PHONE, OPTIONS + b"x" * 16384, 100, 0.0) == 2
@@ -109,8 +117,8 @@ def test_strikes_ban_when_they_come_together() -> None:
 def test_a_register_storm_is_a_ban_and_a_phone_that_registers_is_not() -> None:
     one = gate(registers_per_minute=60)
     assert taken(one, OTHER, REGISTER, 100, 0.0, every=1.0) == 100
-    assert taken(one, PHONE, REGISTER, 100, 0.0) == 30
-    assert [(ban.source, ban.why) for ban in one.bans(0.0)] == [(PHONE, "REGISTER storm")]
+    assert taken(one, PHONE, REGISTER, 100, 100.0) == 30
+    assert [(ban.source, ban.why) for ban in one.bans(100.0)] == [(PHONE, "REGISTER storm")]
 
 
 def test_a_flood_is_a_ban() -> None:
