@@ -89,6 +89,20 @@ async def test_a_masked_call(sipp: str, stand: Stands, transport: str) -> None:
     assert_unseen(A, [carriers.log("callee")])
 
 
+async def test_everything_acknowledged_and_refreshed(sipp: str, stand: Stands) -> None:
+    """100rel, UPDATE before and after the answer, session timers: each leg by itself."""
+    here = await stand()
+    carriers = Carriers(here, sipp)
+    await carriers.callee("callee_acknowledged")
+    await carriers.caller("caller_acknowledges", 3)
+    await carriers.finish()
+    (fee,) = await here.fees(1)
+    assert (fee.fields["ulFailReason"], fee.fields["fwdUnaswRsn"]) == (0, 0)
+    assert "RSeq: 71" not in carriers.log("caller_acknowledges").read_text(), "it is the other leg's"
+    assert_unseen(B, [carriers.log("caller_acknowledges")])
+    assert_unseen(A, [carriers.log("callee_acknowledged")])
+
+
 async def test_a_busy_callee(sipp: str, stand: Stands) -> None:
     here = await stand()
     carriers = Carriers(here, sipp)
