@@ -88,6 +88,8 @@ _log = structlog.get_logger()
 HANG_UP_SECONDS = 5.0
 LEAVE_SECONDS = 1.0
 RESPAWN_SECONDS = 0.5
+RESPAWN_MOST = 10.0
+LIVED_SECONDS = 30.0
 
 
 def run(config: Config, path: Path) -> int:
@@ -234,14 +236,17 @@ class Node:
         gc.freeze()
 
     async def _keep_web(self, listening: socket.socket) -> None:
-        """Run the web process, and run it again when it ends before the node does."""
+        """Run the web process, and run it again when it ends before the node does: the later, the more often."""
+        wait, loop = RESPAWN_SECONDS, asyncio.get_running_loop()
         while not self._stopping.is_set():
+            began = loop.time()
             try:
                 web, channel = await self._spawn_web(listening)
             except OSError as error:
                 # No memory or no process to be had: calls go on, and the next try may do.
                 _log.error("the web process could not be started", error=error.strerror)
-                await asyncio.sleep(RESPAWN_SECONDS)
+                await asyncio.sleep(wait)
+                wait = min(2 * wait, RESPAWN_MOST)
                 continue
             self._web, self._channel = web, channel
             if self._started.is_set():
@@ -251,8 +256,9 @@ class Node:
             status = await web.wait()
             await channel.close()
             if not self._stopping.is_set():
-                _log.error("the web process ended", status=status)
-                await asyncio.sleep(RESPAWN_SECONDS)
+                wait = RESPAWN_SECONDS if loop.time() - began > LIVED_SECONDS else min(2 * wait, RESPAWN_MOST)
+                _log.error("the web process ended", status=status, again_in=wait)
+                await asyncio.sleep(wait)
 
     async def _spawn_web(self, listening: socket.socket) -> tuple[asyncio.subprocess.Process, Channel]:
         ours, theirs = socket.socketpair()

@@ -41,6 +41,7 @@ from gateway.certificate import keep_renewed
 from gateway.channel import AskStatus, Channel, Finish, Message, Nudge, SetSwitches, StopCall
 from gateway.config.reading import load
 from gateway.config.tree import Config
+from gateway.console.app import create_console
 from gateway.database import open_engine
 from gateway.explaining import explain
 from gateway.metrics.backlog import Backlog
@@ -49,6 +50,7 @@ from gateway.metrics.stalls import watch_stalls
 from gateway.metrics.tally import Row, Tally
 from gateway.numbers import PhoneNumber
 from gateway.questions import Question, TextQuestion
+from gateway.recordings.audio import AudioReader
 from gateway.recordings.keeper import Keeper
 from gateway.recordings.part import KeeperSettings
 from gateway.records.keeping import KeepingSettings, RecordKeeping
@@ -57,6 +59,7 @@ from gateway.tones.folder import ToneFolder
 from gateway.tones.shelf import Shelf
 from gateway.tracing.keeper import TraceKeeper
 from gateway.tracing.store import Traced
+from media.recording.store import RecordingStore
 
 _log = structlog.get_logger()
 FINISH_SECONDS = 10.0
@@ -133,7 +136,7 @@ class Web:
             tell=lambda switches: self.channel.send(SetSwitches(switches)),
         )
         self.backlog = Backlog(self.engine)
-        self.admin = self._admin_context()
+        self.admin = self._admin_context(recordings)
         self.app = create_app(
             ApiContext(
                 store=store,
@@ -154,7 +157,7 @@ class Web:
                 monotonic=time.monotonic,
                 wake_keeper=self.keeper.wake,
             ),
-            {"/v1": create_admin(self.admin)},
+            {"/v1": create_admin(self.admin), "/console": create_console(self.admin)},
             {"/metrics": metrics_page(config.metrics.allow, self._rows)},
         )
 
@@ -163,7 +166,7 @@ class Web:
         others, backlog = await asyncio.gather(self.channel.metrics(), self.backlog.rows())
         return [*others, *backlog, *self.tally.rows()]
 
-    def _admin_context(self) -> AdminContext:
+    def _admin_context(self, recordings: RecordingStore) -> AdminContext:
         config, calls = self._config, exchange_settings(self._config)
 
         async def explained(
@@ -192,6 +195,7 @@ class Web:
             wake=self._wake,
             tone_exists=self._tone_exists,
             sync_tones=self.shelf.sync,
+            audio=AudioReader(recordings),
         )
 
     def _tone_exists(self, application: str, name: str) -> bool:

@@ -20,6 +20,7 @@ from gateway.admin import (
     applications,
     audit_log,
     bans,
+    bindings,
     calls,
     contacts,
     enterprises,
@@ -28,6 +29,7 @@ from gateway.admin import (
     numbers,
     orders,
     phones,
+    recordings,
     records,
     token_routes,
     tones,
@@ -43,8 +45,8 @@ _BAD: dict[int | str, dict[str, Any]] = {status: {"model": Failure} for status i
 _CODES = {404: "not_found", 405: "not_allowed", 413: "too_large"}
 ROUTERS: Sequence[APIRouter] = (
     token_routes.router, audit_log.router, enterprises.router, applications.router, addresses.router, contacts.router,
-    numbers.router, orders.router, lists.router, calls.router, tones.router,
-    records.router, ledger.router, bans.router, trunks.router, traces.router, phones.router,
+    numbers.router, bindings.router, orders.router, lists.router, calls.router, tones.router,
+    records.router, recordings.router, ledger.router, bans.router, trunks.router, traces.router, phones.router,
 )  # fmt: skip
 
 

@@ -65,7 +65,8 @@ async def _standing(context: AdminContext, actor: Actor) -> list[StandingCall]:
     return [call for call in calls if keys is None or call.application in keys]
 
 
-def _view(call: StandingCall, actor: Actor) -> Call:
+def view_of(call: StandingCall, actor: Actor) -> Call:
+    """A call as an actor may see it."""
     return Call(
         session=call.session, application=call.application, mode=call.mode, state=call.state, x=call.x,
         direction=call.direction, caller=actor.shown(call.caller) if call.caller else "",
@@ -101,7 +102,7 @@ async def search(
     some = wanted[start : start + limit]
     more = len(wanted) > start + limit
     return Page(
-        items=[_view(call, actor) for call in some], next=f"{some[-1].started!r}/{some[-1].session}" if more else None
+        items=[view_of(call, actor) for call in some], next=f"{some[-1].started!r}/{some[-1].session}" if more else None
     )
 
 

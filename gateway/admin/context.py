@@ -16,6 +16,7 @@ from gateway.api.ledger import Ledger
 from gateway.bindings.store import BindingStore
 from gateway.numbers import PhoneNumber
 from gateway.phones.sheet import PhoneServer
+from gateway.recordings.audio import AudioReader
 from gateway.schema import application as applications
 from gateway.standing import StandingBan, StandingCall, StandingTrunk
 from gateway.tones.child import Converter
@@ -62,6 +63,7 @@ class AdminContext:
     wake: Callable[[], None]
     tone_exists: Callable[[str, str], bool]
     sync_tones: Callable[[], Awaitable[None]]
+    audio: AudioReader | None = None
     converter: Converter = field(default_factory=Converter)
 
 

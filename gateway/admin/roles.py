@@ -58,17 +58,19 @@ GRANTED: dict[Role, frozenset[Permission]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """Who asks: the token's id and name, its role, the enterprise of a tenant, and where the request came from."""
+    """Who asks: the token's id and name, its role, the enterprise of a tenant, and where the request came from.
+    ``veiled``: real numbers are masked although the role may see them (a console until its user asks for them)."""
 
     token: str
     name: str
     role: Role
     enterprise: str | None = None
     source: str = ""
+    veiled: bool = False
 
     def may(self, permission: Permission) -> bool:
         """Whether the role has it."""
-        return permission in GRANTED[self.role]
+        return permission in GRANTED[self.role] and not (self.veiled and permission is Permission.REVEAL)
 
     def sees(self, enterprise: str | None) -> bool:
         """Whether what belongs to ``enterprise`` (None: nobody's) exists for this actor."""

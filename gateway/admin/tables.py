@@ -3,7 +3,7 @@
 ``admin_token.digest``: SHA-256 of the secret half, which is random, so it needs no slow hash. ``enterprise.state``:
 review, approved, rejected, suspended. ``stock_number``: X numbers that belong to no application yet.
 ``number_order.state``: review, rejected, processing, done. ``pending_address``: a callback address that acts later.
-``mail.state``: waiting, sent, failed. Mails hold no number.
+``mail.state``: waiting, sent, failed. Mails hold no number. ``console_session.id``: SHA-256 of a browser's cookie.
 """
 
 from __future__ import annotations
@@ -26,6 +26,11 @@ admin_token = Table(
     "admin_token", metadata, Column("id", String(32), primary_key=True), _text("name"), _text("role", 16),
     _text("enterprise", 64, null=True), _text("digest", 64), Column("created_at", Float, nullable=False),
     _text("created_by"), Column("expires_at", Float), Column("revoked_at", Float),
+)  # fmt: skip
+console_session = Table(
+    "console_session", metadata, Column("id", String(64), primary_key=True), _text("token", 32),
+    Column("created_at", Float, nullable=False), Column("expires_at", Float, nullable=False, index=True),
+    Column("reveals_until", Float),
 )  # fmt: skip
 audit_entry = Table(
     "audit_entry", metadata, Column("id", Integer, primary_key=True, autoincrement=True),

@@ -86,9 +86,12 @@ async def actor_of(engine: AsyncEngine, text: str, at: datetime, source: str) ->
         row = (await connection.execute(select(admin_token).where(admin_token.c.id == id[:32]))).first()
     # Compared for an unknown id too, so that the time tells nothing.
     matches = hmac.compare_digest(_digest(secret), row.digest if row else "")
-    if row is None or not matches or row.revoked_at is not None:
-        return None
-    if row.expires_at is not None and row.expires_at <= at.timestamp():
+    return actor_of_row(row, at, source) if row is not None and matches else None
+
+
+def actor_of_row(row: Any, at: datetime, source: str) -> Actor | None:
+    """Who has the token of a row; None when it is expired or revoked."""
+    if row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= at.timestamp()):
         return None
     return Actor(token=row.id, name=row.name, role=Role(row.role), enterprise=row.enterprise, source=source)
 

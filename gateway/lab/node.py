@@ -143,7 +143,14 @@ class Node:
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self, seconds: float = 15.0) -> None:
-        """Start it and wait until it is ready. Raises NodeError."""
+        """Start it and wait until it is ready. Raises NodeError; then nothing of it runs on."""
+        try:
+            await self._start(seconds)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _start(self, seconds: float) -> None:
         file = self.plan.folder / "demo.toml"
         file.write_text(self.plan.toml(), encoding="utf-8")
         with self._log.open("wb") as log:

@@ -1,0 +1,181 @@
+// One call on one axis: both ladders, what was heard, quality, events with their attempts, the recording with a play-head.
+
+import { may, v1 } from "./api.js";
+import { decision } from "./explain.js";
+import { word } from "./words.js";
+import { ask, attempt, button, clock, make, rows, seconds, tag, time } from "./ui.js";
+
+const WIDTH = 1080, LEFT = 118, RIGHT = 24;
+
+// What is there of a call; each part may be missing, by right or because nobody traced or recorded it.
+async function gather(session) {
+  const or = (promise, other) => promise.catch(() => other);
+  const cdr = await v1.get(`/cdrs/${encodeURIComponent(session)}`);
+  const [why, entries, trace, shape] = await Promise.all([
+    or(v1.get(`/explain/${encodeURIComponent(session)}`), null),
+    or(v1.get("/ledger", { session, limit: 100 }), { items: [] }),
+    or(v1.get(`/traces/${encodeURIComponent(session)}`), null),
+    cdr.recording ? or(v1.get(`/recordings/${encodeURIComponent(session)}/outline`, { points: 900 }), null) : null,
+  ]);
+  const events = await Promise.all(entries.items.map((one) => or(v1.get(`/ledger/${one.id}`), { ...one, attempts: [] })));
+  events.sort((one, other) => one.created_at.localeCompare(other.created_at));
+  return { cdr, why, events, trace, shape };
+}
+
+// Moments of the call, from its events: [what, when].
+function moments({ cdr, events }) {
+  const found = { started: cdr.started, answered: cdr.answered, ended: cdr.ended };
+  for (const one of events) {
+    const at = one.payload && (one.payload.at || null);
+    if (one.kind === "callout") found.forwarded = at;
+    if (one.kind === "alerting") found.rang = at;
+    if (one.kind === "fee" && one.payload.notice) found.notice = one.payload.notice;
+    if (one.kind === "fee") { found.forwarded = one.payload.forwarded || found.forwarded; found.rang = one.payload.rang || found.rang; found.recordStarted = one.payload.record_started; }
+  }
+  return found;
+}
+
+export function draw(parts, seek) {
+  const known = moments(parts), start = new Date(known.started).getTime();
+  const stamps = [known.ended, ...parts.events.flatMap((one) => one.attempts.map((a) => a.at)), ...(parts.trace ? parts.trace.messages.map((m) => m.at) : [])];
+  const ended = new Date(known.ended).getTime();
+  // What is pushed long after the end stands at the right edge rather than pressing the call together.
+  const last = Math.min(Math.max(...stamps.map((one) => new Date(one).getTime())), ended + Math.max(2000, (ended - start) * 0.25));
+  const span = Math.max(1000, last - start);
+  const x = (moment) => LEFT + (Math.min(Math.max(new Date(moment).getTime() - start, 0), span) / span) * (WIDTH - LEFT - RIGHT);
+  const inside = [];
+  let y = 26;
+  const label = (text, at) => inside.push(make("text", { x: LEFT - 10, y: at, "text-anchor": "end", class: "soft" }, text));
+  const hit = (act, name) => ({ class: "hit", tabindex: 0, role: "button", "aria-label": name, onclick: act, onkeydown: (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); act(); } } });
+
+  const step = [1, 2, 5, 10, 30, 60, 120, 300, 600, 1800].find((one) => span / 1000 / one <= 12) || 3600;
+  const grid = make("g");
+  for (let at = 0; at * 1000 <= span; at += step) {
+    const place = LEFT + ((at * 1000) / span) * (WIDTH - LEFT - RIGHT);
+    grid.append(make("line", { class: "grid", x1: place, x2: place, y1: 18, y2: 2000 }), make("text", { class: "soft", x: place, y: 12, "text-anchor": "middle" }, seconds(at)));
+  }
+  inside.push(grid);
+
+  // Signalling: a lane a leg; a message is an arrow to or from the gateway.
+  for (const leg of ["caller", "callee"]) {
+    label(`SIP ${word(leg)}`, y + 18);
+    inside.push(make("line", { class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: y + 14, y2: y + 14 }));
+    const mine = parts.trace ? parts.trace.messages.filter((one) => one.leg === leg) : [];
+    let before = -99, low = false;
+    for (const one of mine) {
+      const at = x(one.at), up = one.sent;
+      low = at - before < 46 ? !low : false;
+      before = at;
+      const name = `${clock(one.at)} ${one.sent ? "→" : "←"} ${one.title}`;
+      inside.push(make("g", hit(() => ask(name, () => make("pre", {}, one.text)), name), make("title", {}, name),
+        make("path", { class: leg, d: up ? `M${at - 4} ${y + 8}h8l-4 -7z` : `M${at - 4} ${y + 1}h8l-4 7z`, transform: `translate(0 ${6})` }),
+        make("text", { x: at, y: y + (low ? 36 : 26), "text-anchor": "middle" }, one.title.replace(/^(\d{3}).*/, "$1").slice(0, 8))));
+    }
+    if (!mine.length) inside.push(make("text", { class: "soft", x: LEFT + 6, y: y + 18 }, "–"));
+    y += 44;
+  }
+
+  // What each party heard, and the talk.
+  label(word("audio"), y + 12);
+  const bar = (from, to, kind, name, row) => { if (from && to) inside.push(make("rect", { class: kind, x: x(from), y: y + row, width: Math.max(2, x(to) - x(from)), height: 9, opacity: 0.75 }, make("title", {}, `${name} ${clock(from)}–${clock(to)}`))); };
+  bar(known.rang, known.answered || known.ended, "tone", word("ringing"), 0);
+  if (known.notice) {
+    if (known.notice[0]) bar(known.notice[0][0], known.notice[0][1], "caller", `${word("tones")} ${word("caller")}`, 11);
+    if (known.notice[1]) bar(known.notice[1][0], known.notice[1][1], "callee", `${word("tones")} ${word("callee")}`, 22);
+  }
+  bar(known.answered, known.ended, "good", word("talking"), 0);
+  y += 40;
+
+  // Quality: MOS 1 to 5 as a curve for each leg.
+  if (parts.cdr.quality && known.answered) {
+    label("MOS", y + 26);
+    const quality = parts.cdr.quality, top = y + 4, tall = 44;
+    for (const mark of [1, 3, 5]) inside.push(make("line", { class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: top + tall - ((mark - 1) / 4) * tall, y2: top + tall - ((mark - 1) / 4) * tall }));
+    for (const leg of ["caller", "callee"]) {
+      const course = (quality[leg] && quality[leg].series) || [];
+      const points = course.map((row, place) => [new Date(known.answered).getTime() + (place + 0.5) * quality.seconds * 1000, row]).filter(([, row]) => row[0] !== null);
+      if (points.length) inside.push(make("polyline", { class: `curve ${leg}`, fill: "none", points: points.map(([at, row]) => `${x(at).toFixed(1)},${(top + tall - ((row[0] - 1) / 4) * tall).toFixed(1)}`).join(" ") }));
+      for (const [at, row] of points) inside.push(make("circle", { class: leg, cx: x(at), cy: top + tall - ((row[0] - 1) / 4) * tall, r: 2.4 },
+        make("title", {}, `${word(leg)}: MOS ${row[0]}, ${word("loss")} ${row[1]} %, ${word("jitter")} ${row[2]} ms`)));
+    }
+    y += 58;
+  }
+
+  // Events: a mark where it happened, one for each attempt.
+  label(word("events"), y + 12);
+  let column = -99, lane = 0;
+  for (const one of parts.events) {
+    const at = x((one.payload && one.payload.at) || one.created_at);
+    lane = at - column < 62 ? (lane + 1) % 4 : 0;
+    column = at;
+    const name = `${one.kind}: ${one.state}, ${one.tries}`;
+    inside.push(make("g", hit(() => ask(name, () => make("div", {}, rows([["time", (a) => time(a.at), "n"], ["result", (a) => String(a.status || a.error)], ["duration", (a) => `${Math.round(a.seconds * 1000)} ms`]], one.attempts),
+      make("pre", {}, JSON.stringify(one.payload, null, 2)))), name), make("title", {}, name),
+    make("circle", { class: one.state === "done" ? "good" : one.state === "dead" ? "bad" : "tone", cx: at, cy: y + 8, r: 4 }),
+    make("text", { x: at + 6, y: y + 12 + lane * 13 }, one.kind)));
+    for (const a of one.attempts) inside.push(make("line", { class: a.status >= 200 && a.status < 300 ? "good" : "bad", x1: x(a.at), x2: x(a.at), y1: y + 1, y2: y + 15 }));
+  }
+  y += 62;
+
+  // The recording: the caller above, the callee below, on the same axis.
+  let headLine = null;
+  const from = known.recordStarted || known.answered;
+  if (parts.shape && from) {
+    const begin = new Date(from).getTime(), tall = 26;
+    parts.shape.channels.slice(0, 2).forEach((channel, place) => {
+      const leg = place ? "callee" : "caller", middle = y + tall;
+      label(`${word("recording")} ${word(leg)}`, middle + 4);
+      const point = (index, value) => `${x(begin + (index / channel.length) * parts.shape.seconds * 1000).toFixed(1)} ${(middle - value * tall).toFixed(1)}`;
+      const upper = channel.map((value, index) => point(index, value)), lower = channel.map((value, index) => point(index, -value)).reverse();
+      inside.push(make("path", { class: leg, opacity: 0.8, d: `M${upper.join("L")}L${lower.join("L")}Z` }));
+      y += 2 * tall + 6;
+    });
+    headLine = make("line", { class: "head", x1: x(from), x2: x(from), y1: 18, y2: y });
+    inside.push(headLine);
+  }
+  const svg = make("svg", { viewBox: `0 0 ${WIDTH} ${y + 8}`, width: WIDTH, height: y + 8, role: "group", "aria-label": word("timeline") }, inside);
+  if (headLine) svg.addEventListener("click", (event) => {
+    if (event.target.closest(".hit")) return;
+    const box = svg.getBoundingClientRect(), at = ((event.clientX - box.left) / box.width) * WIDTH;
+    seek(((at - LEFT) / (WIDTH - LEFT - RIGHT)) * (span / 1000) - (new Date(from).getTime() - start) / 1000);
+  });
+  return { svg, move: (at) => { if (headLine) { const place = x(new Date(from).getTime() + at * 1000); headLine.setAttribute("x1", place); headLine.setAttribute("x2", place); } } };
+}
+
+// The page as one file without links to anything: numbers as they are shown now, which is masked unless asked for.
+async function exported(title, parts, body) {
+  const css = await (await fetch("console.css")).text();
+  const copy = body.cloneNode(true);
+  for (const one of copy.querySelectorAll("audio, button")) one.remove();
+  const ladder = parts.trace ? `<h2>SIP</h2><pre>${escaped(parts.trace.ladder)}</pre>` : "";
+  const text = `<!doctype html><html lang="${document.documentElement.lang}"><meta charset="utf-8"><title>${escaped(title)}</title><style>${css}</style><main>${copy.outerHTML}${ladder}</main></html>`;
+  const link = make("a", { href: URL.createObjectURL(new Blob([text], { type: "text/html" })), download: `call-${title.slice(0, 10)}.html` });
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+const escaped = (text) => text.replace(/[&<>"]/g, (one) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[one]);
+
+export async function callPage(session, leave) {
+  const parts = await attempt(() => gather(session));
+  if (!parts) return make("div", {}, make("h1", {}, word("timeline")));
+  const { cdr } = parts, body = make("div");
+  const sound = parts.shape && make("audio", { controls: true, preload: "none", src: v1.address(`/recordings/${encodeURIComponent(session)}/sound`) });
+  const drawn = draw(parts, (at) => { if (sound) { sound.currentTime = Math.max(0, at); sound.play(); } });
+  if (sound) {
+    const follow = () => drawn.move(sound.currentTime);
+    sound.addEventListener("timeupdate", follow);
+    const tick = setInterval(() => { if (!sound.paused) follow(); }, 60);
+    leave(() => { clearInterval(tick); sound.pause(); });
+  }
+  const fact = (name, value) => [make("dt", {}, word(name)), make("dd", {}, value === null || value === undefined ? "" : value)];
+  body.append(make("div", { class: "card" }, make("dl", {},
+    fact("application", `${cdr.application} · ${cdr.mode}`), fact("caller", cdr.caller), fact("X", cdr.x), fact("callee", cdr.callee), fact("started", time(cdr.started)),
+    fact("duration", cdr.answered ? seconds(cdr.seconds) : ""), fact("cause", make("span", { class: cdr.cause ? "bad" : "good" }, `${cdr.cause} ${cdr.cause_text}`)),
+    fact("trunk", [cdr.trunk, cdr.way].filter(Boolean).join(" → ")))),
+  make("div", { class: "timeline" }, drawn.svg), sound || "",
+  parts.why ? make("div", {}, make("h2", {}, word("why")), make("div", { class: "card" }, decision(parts.why.lines))) : "",
+  make("h2", {}, word("events")), rows([["kind", "kind"], ["created", (e) => time(e.created_at), "n"], ["state", (e) => tag(e.state)], ["tries", "tries", "n"]], parts.events));
+  return make("div", {}, make("h1", {}, `${word("timeline")} `, make("span", { class: "mono soft" }, session.slice(0, 12))),
+    make("div", { class: "row" }, button(word("export"), () => attempt(() => exported(session, parts, body))),
+      parts.trace && may("AUDIT") ? make("a", { href: v1.address(`/traces/${encodeURIComponent(session)}/pcap`), download: `${session.slice(0, 12)}.pcap` }, "pcap") : ""), body);
+}

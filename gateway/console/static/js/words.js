@@ -1,0 +1,39 @@
+// The words of the console. English is the key; what Chinese lacks is shown in English.
+
+const ZH = {
+  "live calls": "实时通话", "calls": "通话记录", "bindings": "绑定关系", "numbers": "号码", "tones": "放音文件", "recordings": "录音",
+  "events": "事件台账", "messages": "短信", "statistics": "统计", "enterprises": "企业", "applications": "应用", "contacts": "联系人",
+  "trunks": "中继", "audit log": "审计日志", "explain": "呼叫推演", "watch": "监控", "manage": "管理", "operate": "运维", "orders": "号码订单",
+  "lists": "黑白名单", "phones": "话机", "bans": "封禁",
+  "sign in": "登录", "sign out": "退出", "token": "令牌", "show real numbers": "显示真实号码", "mask numbers": "隐藏真实号码",
+  "dark": "深色", "light": "浅色", "search": "查询", "more": "更多", "close": "关闭", "yes": "是", "no": "否", "actions": "操作",
+  "nothing here": "暂无数据", "hang up": "挂断", "open": "打开", "add": "新增", "end": "结束", "bind": "绑定", "caller": "主叫", "callee": "被叫",
+  "state": "状态", "mode": "模式", "application": "应用", "started": "开始", "answered": "接通", "ended": "结束时间", "duration": "时长",
+  "cause": "原因", "trunk": "中继", "session": "会话", "number": "号码", "since": "起", "before": "止", "result": "结果", "talking": "通话中",
+  "ringing": "振铃", "resolving": "查询中", "opening": "接续中", "collecting": "收号中", "refusing": "放音拒绝", "closing": "释放中", "asking": "询问中",
+  "recorded": "录音", "recording": "录音", "direction": "方向", "created": "创建时间", "expires": "到期", "extension": "分机", "minutes": "分钟",
+  "area code": "区号", "province": "省份", "status": "状态", "name": "名称", "upload": "上传", "hear": "试听", "approve": "通过", "reject": "驳回",
+  "reason": "原因", "remove": "删除", "replay": "重推", "tries": "次数", "kind": "类型", "due": "下次", "attempts": "推送记录", "download": "下载",
+  "role": "角色", "action": "操作", "subject": "对象", "who": "操作人", "detail": "详情", "time": "时间", "peers": "对端", "registration": "注册",
+  "calls in": "呼入", "calls out": "呼出", "suspend": "暂停", "resume": "恢复", "edit": "修改", "save": "保存", "file": "文件", "size": "大小",
+  "why": "判定", "when": "时间", "dry run": "推演", "sender": "发送方", "receiver": "接收方", "parts": "条数", "first day": "首日", "last day": "末日",
+  "talk minutes": "通话分钟", "answer rate": "接通率", "quality": "质量", "signalling": "信令", "audio": "音频", "loss": "丢包", "jitter": "抖动",
+  "timeline": "时间线", "export": "导出", "play": "播放", "done": "完成", "dead": "失败", "waiting": "等待", "normal": "正常", "suspended": "暂停",
+  "unavailable": "不可用", "frozen": "冻结", "approved": "已通过", "rejected": "已驳回", "review": "审核中", "secret": "密钥", "address": "地址",
+  "no answer from the node": "节点无应答", "standing calls": "当前通话", "ringing now": "振铃中", "talking now": "通话中", "today": "今日",
+  "The session is over: sign in again.": "会话已结束，请重新登录。", "from": "从", "to": "到", "party": "角色", "source": "来源", "until": "至", "lift": "解除",
+  "download csv": "下载 CSV", "black": "黑名单", "white": "白名单", "secrets are shown once": "密钥只显示一次", "phone": "软电话",
+  "A token is made at the terminal: maskline token create --config FILE \"me\"": "在终端生成令牌：maskline token create --config FILE \"me\"",
+};
+
+const kept = localStorage.getItem("maskline.language");
+export let language = kept || (navigator.language.startsWith("zh") ? "zh" : "en");
+document.documentElement.lang = language;
+
+export const word = (text) => (language === "zh" && ZH[text]) || text;
+export function setLanguage(wanted) {
+  language = wanted;
+  localStorage.setItem("maskline.language", wanted);
+  document.documentElement.lang = wanted;
+}
+export const known = ZH;
