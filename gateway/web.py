@@ -41,7 +41,7 @@ from gateway.certificate import keep_renewed
 from gateway.channel import AskStatus, Channel, Finish, Message, Nudge, SetSwitches, StopCall
 from gateway.config.reading import load
 from gateway.config.tree import Config
-from gateway.console.app import create_console
+from gateway.console.app import console_home, create_console
 from gateway.database import open_engine
 from gateway.explaining import explain
 from gateway.metrics.backlog import Backlog
@@ -158,7 +158,7 @@ class Web:
                 wake_keeper=self.keeper.wake,
             ),
             {"/v1": create_admin(self.admin), "/console": create_console(self.admin)},
-            {"/metrics": metrics_page(config.metrics.allow, self._rows)},
+            {"/metrics": metrics_page(config.metrics.allow, self._rows), "/console": console_home},
         )
 
     async def _rows(self) -> list[Row]:

@@ -11,11 +11,19 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from gateway.database import migrate
 from tests.postgres import NoPostgres, Postgres, programs
 from tests.s3 import S3
 
+# structlog's own choice draws every local variable of a traceback, which takes seconds where they are large.
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 KINDS = ("sqlite", "postgresql")
 _MISSING = pytest.StashKey[str]()
 

@@ -6,7 +6,7 @@ auditor does not see these: a list is nothing but real numbers.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
@@ -114,6 +114,14 @@ async def _take(change: Change, table: Any, fixed: dict[str, str], numbers: list
     return Counted(changed=gone, same=len(wanted) - gone)
 
 
+V = TypeVar("V", ListRow, RegisteredRow)
+
+
+def _veiled(row: V, actor: Actor) -> V:
+    """Its number as the actor may see it."""
+    return row.model_copy(update={"number": actor.shown(row.number)})
+
+
 @router.get("/lists", summary="Numbers on lists")
 async def search(
     actor: Manager, context: Context, application: str | None = None, kind: Kind | None = None,
@@ -127,7 +135,7 @@ async def search(
             query = query.where(column == value) if value else query
         order = ((t.application, False), (t.kind, False), (t.party, False), (t.number, False))
         return await page(connection, query, order, after, limit,
-                          lambda row: ListRow.model_validate(row, from_attributes=True))  # fmt: skip
+                          lambda row: _veiled(ListRow.model_validate(row, from_attributes=True), actor))  # fmt: skip
 
 
 @router.post("/lists", summary="Put numbers on a list")
@@ -167,8 +175,9 @@ async def registered(
         query = select(registered_a).where(*await _mine(connection, actor, registered_a, application))
         if number:
             query = query.where(t.number == number.replace(" ", "+"))
-        return await page(connection, query, ((t.application, False), (t.number, False)), after, limit,
-                          lambda row: RegisteredRow.model_validate(row, from_attributes=True))  # fmt: skip
+        order = ((t.application, False), (t.number, False))
+        return await page(connection, query, order, after, limit,
+                          lambda row: _veiled(RegisteredRow.model_validate(row, from_attributes=True), actor))  # fmt: skip
 
 
 @router.post("/registered", summary="Register A numbers")

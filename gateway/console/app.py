@@ -63,6 +63,11 @@ class Session(BaseModel):
     csrf: str
 
 
+async def console_home(request: Request) -> Response:
+    """``/console`` itself: its files lie below, so its address ends with a slash."""
+    return RedirectResponse(PREFIX + "/", 308)
+
+
 def create_console(context: AdminContext) -> FastAPI:
     """The ASGI application for ``/console``."""
     app = FastAPI(title="Maskline console", docs_url=None, redoc_url=None, openapi_url=None)
@@ -124,12 +129,6 @@ async def numbers(request: Request, actor: Anybody, context: Context, wanted: Nu
 async def feed(request: Request, actor: Anybody) -> Response:
     """Server-sent events: the calls that stand, whenever they change."""
     return stream(request.app.state.feed, actor)
-
-
-@router.get("")
-async def home() -> Response:
-    """The page's own address ends with a slash: its files lie below."""
-    return RedirectResponse(PREFIX + "/", 308)
 
 
 @router.get("/{path:path}")

@@ -40,7 +40,7 @@ async def test_a_number_taken_out_and_put_back(store: BindingStore) -> None:
     assert await start(store, [APP, OTHER], NUMBERS[1:]) == (0, 1)
     refused = await called(store, X)
     assert isinstance(refused, Reject)
-    assert refused.cause is Cause.NO_PERMISSION
+    assert refused.cause is Cause.NUMBER_SUSPENDED
     with pytest.raises(NumberBlacklisted):
         await store.bind_axb(APP, NewAxb(a=C, b=D, x=X), NOW)
     assert (await store.bind_axb(APP, NewAxb(a=C, b=D), NOW)).x == Y
