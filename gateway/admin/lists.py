@@ -176,8 +176,10 @@ async def registered(
         if number:
             query = query.where(t.number == number.replace(" ", "+"))
         order = ((t.application, False), (t.number, False))
-        return await page(connection, query, order, after, limit,
-                          lambda row: _veiled(RegisteredRow.model_validate(row, from_attributes=True), actor))  # fmt: skip
+        return await page(
+            connection, query, order, after, limit,
+            lambda row: _veiled(RegisteredRow.model_validate(row, from_attributes=True), actor),
+        )  # fmt: skip
 
 
 @router.post("/registered", summary="Register A numbers")
