@@ -58,7 +58,8 @@ from gateway.channel import (
     StopCall,
     Trunks,
 )
-from gateway.config.tree import Config, advertised, media_listen
+from gateway.config.tree import Config, media_listen
+from gateway.greeting import greet
 from gateway.measures import make_tap, node_rows, watch_gate, watch_parts
 from gateway.messages.forwarder import Forwarder
 from gateway.metrics.stalls import watch_stalls
@@ -205,7 +206,7 @@ class Node:
                 )
             )
             self._nudge()
-            self._greet()
+            greet(self._config, self._endpoint.bound, self._path, phones=self._desk is not None)
             await self._stopping.wait()
             await self._drain()
         finally:
@@ -335,32 +336,6 @@ class Node:
     def _nudge(self) -> None:
         if self._channel is not None:
             self._channel.send(Nudge())
-
-    def _greet(self) -> None:
-        config = self._config
-        console = Console(stderr=True, highlight=False, soft_wrap=True)
-        trunk = config.trunk[0]
-        scheme = "https" if config.web.certificate else "http"
-        sip = ", ".join(str(hop) for hop in self._endpoint.bound)
-        api = f"{scheme}://{':'.join(map(str, config.web.listen))}"
-        console.print(f"[bold]Maskline[/] {config.node.name}: SIP on {sip}; API on {api}")
-        here = f"{advertised(config)}:{config.sip.listen[0].port}"
-        console.print(
-            f"  point a phone or a trunk from {', '.join(map(str, trunk.sources))} at {here}, without registration,"
-            f" and call an X number, e.g. sip:{self._first_x()}@{here}"
-        )
-        if self._desk is not None:
-            console.print(
-                "  or register phones, which then are A and B themselves:"
-                f" maskline phone add --config {escape(str(self._path))} +8613800000021"
-            )
-        console.print(
-            f"  calls to the real party go to {trunk.peers[0]} (trunk {trunk.name}); bind A, X and B by the API first"
-        )
-        console.print("  Ctrl-C drains; once more hangs up at once")
-
-    def _first_x(self) -> str:
-        return self._config.number[0].number[0].e164 if self._config.number else "<X>"
 
     # --- stop ---------------------------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ IO = {
     "gateway.trunktest.running",
     "gateway.cli_doctor", "gateway.doctor.world", "gateway.doctor.services", "gateway.doctor.rounds",
     "gateway.cli_trace", "gateway.tracing.store", "gateway.tracing.keeper", "gateway.tracing.tap",
+    "gateway.greeting",
     "gateway.tracing.collector", "gateway.measures", "gateway.metrics.stalls", "gateway.metrics.backlog",
     "gateway.web", "gateway.channel", "gateway.log", "gateway.database", "gateway.tones.folder", "gateway.tones.store",
     "gateway.phones.book", "gateway.phones.contacts", "gateway.phones.desk", "gateway.cli_phone",

@@ -18,7 +18,8 @@ _RUN = re.compile(
     rb"(?:(?<=%2B)|(?<=%2b)|(?<![0-9A-Za-z.]))(?<!tag=)(?<!branch=)(?<!expires=)\+?[0-9]{7,20}(?![0-9A-Za-z]|\.[0-9])"
 )
 _TEL = re.compile(rb"(?<=tel:)\+?[0-9().-]{7,30}", re.IGNORECASE)
-_KEYS = re.compile(rb"(?<=inline:)[^|;\s]+|(?<=\nk=)[^\r\n]+")
+_KEYS = re.compile(rb"(?<=inline:)[^|;\s]+|(?<=\nk=)[^\r\n]+|(?<=response=\")[0-9A-Fa-f]+")
+_LONG = re.compile(rb"[0-9]{7}")
 _DIGITS = re.compile(rb"[^0-9]")
 _STRUCTURE = frozenset(
     name.encode()
@@ -52,8 +53,9 @@ def mask_message(data: bytes, known: Collection[str] = (), shown: Collection[str
 
 
 def without_keys(data: bytes) -> bytes:
-    """The message with the keys in its SDP (a=crypto, k=) starred: no trace holds one, whoever may see it."""
-    if b"crypto:" not in data and b"\nk=" not in data:
+    """The message with the keys in its SDP (a=crypto, k=) and the digest of a password, which can be guessed from it,
+    starred: no trace holds one, whoever may see it."""
+    if b"crypto:" not in data and b"\nk=" not in data and b'response="' not in data:
         return data
     return _KEYS.sub(lambda found: b"*" * len(found[0]), data)
 
@@ -68,8 +70,16 @@ def _body_line(line: bytes, open_forms: set[bytes]) -> bytes:
 
 
 def _runs(text: bytes, open_forms: set[bytes]) -> bytes:
-    text = _TEL.sub(lambda found: found[0] if _DIGITS.sub(b"", found[0]) in open_forms else _starred(found[0]), text)
+    if b"tel:" in text.lower():
+        text = _separated(text, open_forms)
+    if _LONG.search(text) is None:
+        return text
     return _RUN.sub(lambda found: found[0] if found[0].lstrip(b"+") in open_forms else _starred(found[0]), text)
+
+
+def _separated(text: bytes, open_forms: set[bytes]) -> bytes:
+    """tel: URIs may have visual separators in their numbers."""
+    return _TEL.sub(lambda found: found[0] if _DIGITS.sub(b"", found[0]) in open_forms else _starred(found[0]), text)
 
 
 @lru_cache(1024)

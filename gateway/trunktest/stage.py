@@ -22,6 +22,7 @@ from gateway.sip.standalone import send
 from gateway.sip.tls import Tls
 from gateway.sip.transaction import Transmit
 from gateway.sip.wire import UserAgentSettings, Wire
+from gateway.tracing.masking import without_keys
 from gateway.tracing.messages import CALLEE, Seen
 from gateway.trunktest.desk import Desk
 from gateway.trunktest.ears import Ears
@@ -83,11 +84,11 @@ class Stage:
 
     def received(self, data: bytes, source: Hop) -> None:
         """A message has come."""
-        self.trace.append((CALLEE, Seen(time.time(), False, source, self._here(source), data)))
+        self.trace.append((CALLEE, Seen(time.time(), False, source, self._here(source), without_keys(data))))
 
     def sent(self, data: bytes, target: Hop) -> None:
         """A message goes."""
-        self.trace.append((CALLEE, Seen(time.time(), True, target, self._here(target), data)))
+        self.trace.append((CALLEE, Seen(time.time(), True, target, self._here(target), without_keys(data))))
 
     def _here(self, peer: Hop) -> Hop:
         return self._hops.get(peer.transport) or next(iter(self._hops.values()))

@@ -75,3 +75,12 @@ def test_keys_of_srtp_are_in_no_trace() -> None:
     assert b"BBBB" not in starred
     assert b"inline:" + b"*" * 40 + b"|2^20" in starred
     assert without_keys(b"INVITE sip:x SIP/2.0\r\n\r\nm=audio 1 RTP/AVP 8\r\n").endswith(b"RTP/AVP 8\r\n")
+
+
+def test_the_digest_of_a_password_is_in_no_trace() -> None:
+    said = b'Authorization: Digest username="me", realm="r", nonce="n", uri="sip:x", response="0123456789abcdef"'
+    data = b"REGISTER sip:x SIP/2.0\r\n" + said + b", algorithm=MD5\r\n\r\n"
+    starred = without_keys(data)
+    assert len(starred) == len(data)
+    assert b'response="****************", algorithm=MD5' in starred
+    assert b'username="me"' in starred
