@@ -2,11 +2,12 @@
 
 403   from nobody's address                  420   an extension that is required and not there
 404   no number was dialled                  503   a limit of the node or of its trunk, with Retry-After
-488   its SDP can't be answered (or 400)
+488   its SDP can't be answered (or 400), with a Warning that says why
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,9 +21,12 @@ from gateway.calls.record import CallRecord
 from gateway.calls.settings import TrunkSettings
 from gateway.errors import PeerError
 from gateway.numbers import PhoneNumber
+from gateway.sdp.offer_answer import NotAcceptable
 from gateway.sip.outputs import Incoming
 
 _ABNORMAL = 2
+_PLAIN = re.compile(r"[^A-Za-z0-9 .,/_-]")
+"""What of a peer's own words is not said back to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ def arrive(plant: Plant, admission: Admission, incoming: Incoming, now: float) -
             negotiation.receive_offer(request.body, 0)
     except PeerError as error:
         admission.release(trunk)
-        return TurnedAway(error.status, "offer not acceptable")
+        return TurnedAway(error.status, "offer not acceptable", _warning(error, plant.settings.media_host))
     if incoming.user:
         # It may be behind NAT: what it gets goes where it is heard from.
         plant.agent.pin(incoming.session)
@@ -67,6 +71,13 @@ def arrive(plant: Plant, admission: Admission, incoming: Incoming, now: float) -
     call = Call(plant, name, leg, _record(name, trunk, x, caller_of(request, incoming.user, trunk), now))
     call.caller_id = request.call_id
     return call
+
+
+def _warning(error: PeerError, host: str) -> list[tuple[str, str]]:
+    """What is wrong with the offer, for the carrier's staff (RFC 3261 §20.43)."""
+    if not isinstance(error, NotAcceptable):
+        return []
+    return [("Warning", f'{error.warning} {host} "{_PLAIN.sub("?", error.detail)}"')]
 
 
 def _record(name: str, trunk: TrunkSettings, x: PhoneNumber, caller: PhoneNumber | None, now: float) -> CallRecord:

@@ -38,6 +38,11 @@ class NotAcceptable(PeerError):
     status = 488
     reason = "Not Acceptable Here"
 
+    def __init__(self, detail: str, warning: int = 304) -> None:
+        super().__init__(detail)
+        self.warning = warning
+        """The warn-code of RFC 3261 §20.43: 304, the media type isn't to be had."""
+
 
 @dataclass(frozen=True, slots=True)
 class AudioTerms:
@@ -139,7 +144,7 @@ class Negotiation:
     def receive_offer(self, body: bytes, port: int) -> AudioTerms:
         """The peer's offer, to be answered with audio at RTP port ``port``. Raises ParseError or NotAcceptable."""
         description = SessionDescription.parse(body)
-        reason: PeerError | None = None
+        reason: NotAcceptable | None = None
         candidates = range(len(description.media)) if self.terms is None else (self._line,)
         for line in candidates:
             if line >= len(description.media):
@@ -151,7 +156,7 @@ class Negotiation:
                 continue
             self._offered = _Offered(description, line, terms, port)
             return terms
-        raise NotAcceptable(reason.detail if reason else "no audio line")
+        raise NotAcceptable(reason.detail, reason.warning) if reason else NotAcceptable("no audio line")
 
     def answer(self, *, sends: bool = True, receives: bool = True) -> bytes:
         """Our answer to the last ``receive_offer``; the same bytes as often as it is asked for (183, then 200)."""
@@ -192,13 +197,15 @@ class Negotiation:
     ) -> AudioTerms:
         """What ``media`` says. ``our_events``: the number we offered; None: the line is an offer, its number rules."""
         if media.media != "audio" or media.port == 0 or media.protocol.upper() not in (PLAIN, PROTECTED):
-            raise NotAcceptable("the audio is refused" if media.port == 0 else "not RTP/AVP audio")
+            if media.media != "audio" or media.port == 0:
+                raise NotAcceptable("the audio is refused" if media.port == 0 else "no audio")
+            raise NotAcceptable("not RTP/AVP audio", 302)
         srtp = self._protection(media, answered=our_events is not None)
         connection = description.connection_of(media)
         if connection is None or not connection.is_literal:
-            raise NotAcceptable("no address for the audio" if connection is None else "the address is no IP literal")
+            raise NotAcceptable("no address for the audio" if connection is None else "the address is no literal", 301)
         if connection.family != self._connection.family:
-            raise NotAcceptable("the address is of another IP version")
+            raise NotAcceptable("the address is of another IP version", 301)
         direction = description.direction_of(media)
         events = _events_of(media)
         events_in = our_events if our_events is not None and events is not None else events
@@ -254,7 +261,7 @@ class Negotiation:
         names = (media.encoding(payload_type) for payload_type in media.payload_types)
         offered = " ".join(sorted({encoding.name for encoding in names if encoding})) or "nothing known"
         ours = " ".join(_NAMES[codec] for codec in self._codecs)
-        raise NotAcceptable(f"offered {offered[:80]}, we accept {ours}")
+        raise NotAcceptable(f"offered {offered[:80]}, we accept {ours}", 305)
 
 
 def _direction(sends: bool, receives: bool) -> str:

@@ -35,7 +35,7 @@ LONGEST_WAIT = 10
 
 
 class OfferingSession(InviteSession):
-    """``sdp``: the last description that we sent. ``exchanged``: the first offer and answer are done for good;
+    """``sdp``: the last description of ours that holds. ``exchanged``: the first offer and answer are done for good;
     ``offers_first``: the first offer is ours.
 
     ``allows_update``: the other side has said that it takes UPDATE.
@@ -156,7 +156,6 @@ class OfferingSession(InviteSession):
             body=self.offer_body,
             content_type=SDP,
         )
-        self.sdp = self.offer_body
         self.offer, outputs = self.wire.layer.send(request, hop, self, now)
         return list(outputs)
 
@@ -168,6 +167,7 @@ class OfferingSession(InviteSession):
         """The 2xx to our offer."""
         assert self.dialog is not None
         self.dialog.refresh_target(response)
+        self.sdp = self.offer_body
         return [OfferAnswered(self.id, response.body)]
 
     def offer_refused(self, response: Response, now: float) -> list[Output]:

@@ -225,3 +225,23 @@ def test_an_answer_in_the_prack_that_is_none_ends_the_call() -> None:
     world.answer(world.last(CALLEE, "INVITE"), 487)
     world.run(40.0)
     assert not world.exchange.active
+
+
+CODECS, AVP, ADDRESS = b" 8 105 100", b"RTP/AVP", b"c=IN IP4 192.0.2.10"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "warning"),
+    [
+        (CODECS, b" 105 100", '305 198.51.100.1 "offered amr amr-wb telephone-event, we accept PCMA PCMU"'),
+        (AVP, b"TCP/MSRP", '302 198.51.100.1 "not RTP/AVP audio"'),
+        (b"m=audio", b"m=video", '304 198.51.100.1 "no audio"'),
+        (ADDRESS, b"c=IN IP6 2001:db8::1", '301 198.51.100.1 "the address is of another IP version"'),
+        (CODECS, b'\r\na=rtpmap:104 "\\x/1', '305 198.51.100.1 "offered ??x amr, we accept PCMA PCMU"'),
+    ],
+)
+def test_a_refused_offer_says_why(old: bytes, new: bytes, warning: str) -> None:
+    """And what of it the peer wrote itself can't break out of the quotes."""
+    world = Ims()
+    world.invite(body=sdp(CALLER).replace(old, new))
+    assert world.last(CALLER, "488 INVITE").headers.get("Warning") == warning

@@ -274,3 +274,15 @@ def test_garbage_in_the_headers_of_a_timer_harms_nothing(pair: MakePair) -> None
     assert parse_message(bytes(line.of("200 INVITE", 1)[0]))
     assert line.kinds(0)[-1] is Accepted
     line.do(0, "hang_up")
+
+
+def test_a_refresh_repeats_what_holds_and_not_what_was_refused(pair: MakePair) -> None:
+    line = pair(policies=(TIMED, PLAIN))
+    line.edit = without_update
+    line.talk()
+    line.do(0, "reoffer", b"video")
+    line.run(0.1)
+    line.do(1, "refuse_offer", 488)
+    answering(line, 60.0)
+    assert [message.body for message in line.of("INVITE", 0)] == [b"offer", b"video", b"offer"]
+    line.do(0, "hang_up")
