@@ -153,6 +153,8 @@ class Node:
             origins=config.sip.origins,
             keep_alive_seconds=config.sip.keep_alive_seconds,
             resolver=resolver,
+            connections=config.sip.connections,
+            per_host=config.sip.connections_per_source,
         )
         watch_parts(self._tally, self._exchange, agent, self._endpoint, self._journal)
         watch_gate(self._tally, self._gate, time.monotonic)

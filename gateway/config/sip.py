@@ -18,6 +18,7 @@ class Sip(Section):
     authorities that the certificates of peers must come from. ``client_ca``: likewise for who connects to us; without
     it nobody is asked. ``origins``: the web pages whose scripts may connect to ws: and wss: sockets, or ``*``.
     ``keep_alive_seconds``: between two signs of life on connections that we made, and on WebSockets; 0: none.
+    ``connections``, ``connections_per_source``: how many may stand, and how many one address may open.
     ``dns``: the servers that are asked for names, none: the system's. ``udp_limit``: larger requests go by TCP where
     that is heard (gateway.sip.large).
     """
@@ -32,6 +33,8 @@ class Sip(Section):
     client_ca: str = ""
     origins: tuple[str, ...] = ()
     keep_alive_seconds: Seconds = 0
+    connections: int = Field(4096, ge=1, le=65535)
+    connections_per_source: int = Field(60, ge=1, le=65535)
     dns: tuple[ServerField, ...] = ()
     udp_limit: int = Field(1300, ge=500, le=65535)
 

@@ -120,7 +120,12 @@ class Dialog:
             return self.hop
         if not self.hop.secure:
             return Hop(*found)
-        return Hop(*found, name=self.hop.name) if found[0] in SECURE else self.hop
+        if found[0] not in SECURE:
+            return self.hop
+        if not self.hop.name and found[1] == self.hop.host:
+            # It connected to us; who gives a Contact by address rarely has a certificate for that address.
+            return replace(self.hop, target=str(Hop(*found)))
+        return Hop(*found, name=self.hop.name)
 
     def _named(self, uri: SipUri, found: tuple[str, str, int]) -> Hop:
         """A hop to be looked up, with where the dialog came from to fall back on. Without a word on the transport it is

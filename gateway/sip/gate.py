@@ -154,6 +154,10 @@ class Gate:
             self.counters["stream held back"] += 1
         return wait
 
+    def knows(self, host: str) -> bool:
+        """Whether an address is a trunk's."""
+        return self._trunk_of(host) is not None
+
     def greets(self, host: str, now: float) -> bool:
         """Whether an address may speak, or connect, at all."""
         if self._trunk_of(host) is not None:

@@ -26,7 +26,8 @@ SECURE = frozenset({"tls", "wss"})
 class Hop:
     """One SIP hop. ``transport`` is lower case, ``host`` an IP literal without brackets, ``port`` 1..65535.
 
-    ``target``: a name that is to be looked up first (target.py); the address is then where to go if DNS doesn't know.
+    ``target``: a name that is to be looked up first (target.py), while the address is where to go if DNS doesn't know;
+    or an address to go to when the connection to this one is gone (named_hops.py).
     ``name``: the domain that the other end of TLS must prove (RFC 5922); "" stands for the address.
     """
 

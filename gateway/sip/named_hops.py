@@ -1,9 +1,10 @@
-"""[IO] Messages for hops whose address has to be asked of DNS first: Contacts and Record-Routes that are names.
+"""[IO] Messages for hops that have two ways: Contacts and Record-Routes that are names, or lie behind a connection.
 
     known                the first place of the name that hasn't failed lately; stale is good enough (resolver.py)
     not known            asked, for no longer than PATIENCE: an ACK must not wait
     a connection fails   the next place; after the last one where the dialog came from
     DNS knows nothing    where the dialog came from
+    an address           where the dialog came from, as long as that connection stands; else the address
 
 The transport is the URI's, or that of the dialog: its Via is written before anybody is asked, so NAPTR has no say.
 """
@@ -30,9 +31,12 @@ T = TypeVar("T")
 class NamedHops:
     """``carry`` sends to a hop that is an address. Without a ``resolver`` all goes where the dialog came from."""
 
-    def __init__(self, resolver: Resolver | None, carry: Callable[[bytes, Hop], None]) -> None:
+    def __init__(
+        self, resolver: Resolver | None, carry: Callable[[bytes, Hop], None], stands: Callable[[Hop], bool]
+    ) -> None:
         self._resolver = resolver
         self._carry = carry
+        self._stands = stands
         self._waiting: dict[Hop, list[bytes]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._asked_by: dict[Hop, Hop] = {}
@@ -40,6 +44,12 @@ class NamedHops:
 
     def send(self, data: bytes, hop: Hop) -> bool:
         """Send to a hop with a target; False: too much waits for the same answer."""
+        address = _address(hop)
+        if address is not None:
+            way = _plain(hop) if self._stands(_plain(hop)) else address
+            self._remember(self._asked_by, way, hop)
+            self._carry(data, way)
+            return True
         if self._resolver is None:
             self._go(data, hop, None)
             return True
@@ -63,7 +73,7 @@ class NamedHops:
     def instead(self, failed: Hop) -> Hop | None:
         """Where else to go, when an address can't be connected to."""
         named = self._asked_by.get(failed)
-        if named is None or failed == _plain(named):
+        if named is None or failed == _plain(named) or _address(named) is not None:
             return None
         self._remember(self._bad, failed, time.monotonic() + BAD_SECONDS)
         known = None if self._resolver is None else self._resolver.known(Target.parse(named.target))
@@ -107,6 +117,14 @@ class NamedHops:
         if len(table) >= REMEMBERED:
             del table[next(iter(table))]
         table[key] = value
+
+
+def _address(hop: Hop) -> Hop | None:
+    """The target, where it is an address."""
+    try:
+        return replace(Hop.parse(hop.target), name=hop.name)
+    except ValueError:
+        return None
 
 
 def _plain(hop: Hop) -> Hop:

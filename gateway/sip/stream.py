@@ -239,10 +239,11 @@ class Stream(asyncio.Protocol):
         return True
 
     def _learn_alias(self, message: bytes) -> None:
-        """The first message tells; over TLS it is believed of whoever has shown a certificate that we trust."""
+        """The first message of a trunk tells; over TLS it is believed when a certificate has been shown that we trust.
+        Phones behind one NAT could claim each other's addresses: of them nothing is believed."""
         assert self._hop is not None
         self._known = True
-        if self._tls is not None and not self._tls.has_certificate:
+        if not self._owner.gate.knows(self._hop.host) or (self._tls is not None and not self._tls.has_certificate):
             return
         port = alias_port(message, DEFAULT_PORTS[self.kind])
         if port:

@@ -89,7 +89,7 @@ class Transport:
         """Every connection that isn't lost yet; ``_streams`` has only those that can still be sent on."""
         self._incoming: dict[str, set[Stream]] = {}
         """Those of them that each address has opened."""
-        self._names = NamedHops(resolver, self.send)
+        self._names = NamedHops(resolver, self.send, lambda hop: self._standing(hop) is not None)
         self._waiting: dict[Hop, list[bytes]] = {}
         self._connecting: set[asyncio.Task[None]] = set()
         self._stopped = False
@@ -148,15 +148,8 @@ class Transport:
             task.add_done_callback(self._connecting.discard)
 
     def _standing(self, hop: Hop) -> Stream | None:
-        """The connection that leads to ``hop``, if there is one.
-
-        To an address that need not prove a name also the only TLS connection that came from there: who gives a Contact
-        by address rarely has a certificate for it.
-        """
+        """The connection that leads to ``hop``, if there is one."""
         stream = self._streams.get(hop)
-        if stream is None and hop.transport == "tls" and not hop.name:
-            came = [one for one in self._incoming.get(hop.host, ()) if one.kind == "tls" and one.established]
-            stream = came[0] if len(came) == 1 else None
         return None if stream is None or stream.closing else stream
 
     def alias(self, stream: Stream, hop: Hop) -> None:

@@ -92,6 +92,7 @@ def test_a_name_is_to_be_looked_up_with_where_it_came_from_to_fall_back_on(sourc
 
 
 TLS = Hop("tls", "192.0.2.5", 5061, "carrier.example")
+CAME = Hop("tls", "192.0.2.5", 40000)
 
 
 @pytest.mark.parametrize(
@@ -101,6 +102,8 @@ TLS = Hop("tls", "192.0.2.5", 5061, "carrier.example")
         (TLS, "<sips:a@192.0.2.5>", TLS),
         (TLS, "<sip:a@192.0.2.7;transport=tls>", Hop("tls", "192.0.2.7", 5061, "carrier.example")),
         (TLS, "<sip:a@192.0.2.7>", TLS),
+        (CAME, "<sip:a@192.0.2.5:5061;transport=tls>", replace(CAME, target="tls:192.0.2.5:5061")),
+        (CAME, "<sips:a@192.0.2.7>", Hop("tls", "192.0.2.7", 5061)),
         (TLS, "<sip:a@192.0.2.7;transport=tcp>", TLS),
         (SOURCE, "<sips:a@192.0.2.7>", Hop("tls", "192.0.2.7", 5061)),
         (SOURCE, "<sip:a@192.0.2.7;maddr=203.0.113.9>", Hop("udp", "192.0.2.7", 5060)),

@@ -9,6 +9,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -314,7 +315,7 @@ async def test_an_alias_is_believed_of_who_has_shown_a_certificate(
     assert secured.server is not None
     secured.server.verify_mode = ssl.CERT_OPTIONAL
     secured.server.load_verify_locations(authority.ca)
-    one = await bench.start(listen=LISTEN, tls=secured)
+    one = await bench.start(listen=LISTEN, tls=secured, trunk_of=lambda host: "carrier")
     reader, writer = await dial(one, client(authority, pair=authority.sign("c", "c.example") if shown else None))
     _, second = await dial(one, client(authority))
     via = f"Via: SIP/2.0/TLS {HOST}:9;branch=z9hG4bK1;alias".encode()
@@ -328,25 +329,27 @@ async def test_an_alias_is_believed_of_who_has_shown_a_certificate(
     await bench.until(lambda: bool(bench.failed) is not shown)
 
 
-async def test_the_only_connection_from_an_address_is_used_for_it(
+async def test_a_dialog_that_came_by_a_connection_stays_on_it_while_it_stands(
     bench: Bench, dial: Dial, authority: Authority, pair: Pair
 ) -> None:
-    """A carrier's Contact by address is met on the connection that its call came on; two could be two phones."""
+    """Its Contact is an address, for which hardly anybody has a certificate; that is gone to when all else is gone."""
     one = await bench.start(listen=LISTEN, tls=tls(authority, pair))
+    two = await bench.start(listen=LISTEN, tls=tls(authority, pair))
     reader, writer = await dial(one, client(authority))
     writer.write(MESSAGE)
     await bench.until(lambda: len(bench.messages) == 1)
-    one.send(MESSAGE, Hop("tls", HOST, 9))
+    came = bench.messages[0][1]
+    hop = replace(came, target=str(to(two)))
+    one.send(MESSAGE, hop)
     async with asyncio.timeout(10):
         assert await reader.readexactly(len(MESSAGE)) == MESSAGE
-    one.send(MESSAGE, Hop("tls", HOST, 9, "gw.example"))
-    await bench.until(lambda: bool(bench.failed))
-    _, second = await dial(one, client(authority))
-    second.write(MESSAGE)
+    one.send(MESSAGE, to(two))
     await bench.until(lambda: len(bench.messages) == 2)
-    bench.failed.clear()
-    one.send(MESSAGE, Hop("tls", HOST, 9))
-    await bench.until(lambda: bool(bench.failed))
+    writer.transport.abort()
+    await bench.until(lambda: bool(bench.closed))
+    one.send(MESSAGE, hop)
+    await bench.until(lambda: len(bench.messages) == 3)
+    assert bench.failed == []
 
 
 async def test_over_ipv6(bench: Bench, authority: Authority) -> None:

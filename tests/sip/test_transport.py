@@ -240,13 +240,14 @@ def request(via: str) -> bytes:
     return b"OPTIONS sip:a SIP/2.0\r\nVia: " + via.encode() + b"\r\nContent-Length: 0\r\n\r\n"
 
 
-@pytest.mark.parametrize("alias", [True, False])
-async def test_a_connection_is_used_for_requests_when_its_maker_says_so(bench: Bench, alias: bool) -> None:
+@pytest.mark.parametrize(("says", "trunk"), [(True, True), (False, True), (True, False)])
+async def test_a_connection_is_used_for_requests_when_a_trunk_says_so(bench: Bench, says: bool, trunk: bool) -> None:
     """RFC 5923."""
-    one = await bench.start()
+    alias = says and trunk
+    one = await bench.start(trunk_of=lambda host: "carrier" if trunk else None)
     reader, writer = await connect(one)
     listens = Hop("tcp", HOST, 9)
-    writer.write(request(f"SIP/2.0/TCP {HOST}:9;branch=z9hG4bK1{';alias' if alias else ''}"))
+    writer.write(request(f"SIP/2.0/TCP {HOST}:9;branch=z9hG4bK1{';alias' if says else ''}"))
     await bench.until(lambda: bool(bench.messages))
     one.send(MESSAGE, listens)
     if alias:
