@@ -166,6 +166,7 @@ def _callbacks(applications: Iterable[Application]) -> list[Awaitable[Finding]]:
 
 async def _peers(config: Config, wanted: list[tuple[str, Hop]], *, running: bool) -> list[Finding]:
     """From the SIP port when it is free (carriers often know no other), else from any."""
+    quiet = {trunk.name for trunk in config.trunk if trunk.health == "off"}
     try:
         async with asyncio.timeout(OPTIONS_SECONDS * 2):
             asker = await Asker.start(config, any_port=running)
@@ -173,7 +174,11 @@ async def _peers(config: Config, wanted: list[tuple[str, Hop]], *, running: bool
         hint = "see the lines above: without its sockets nothing can be asked"
         return [failure(f"trunk {trunk} {hop}", f"can't ask: {error}", hint) for trunk, hop in wanted]
     try:
-        return list(await asyncio.gather(*(services.trunk_peer(trunk, hop, asker.ask) for trunk, hop in wanted)))
+        return list(
+            await asyncio.gather(
+                *(services.trunk_peer(trunk, hop, asker.ask, quiet=trunk in quiet) for trunk, hop in wanted)
+            )
+        )
     finally:
         await asker.stop()
 

@@ -81,6 +81,8 @@ async def options(stage: Stage) -> Verdict:
     for peer in peers:
         begun = stage.now
         answer = await stage.options(peer)
+        if answer.response is None and answer.status == 408 and stage.trunk.probe is None:
+            return unsupported(f'{peer}: no answer, as health = "off" says')
         if answer.response is None:
             return failed(f"{peer}: {'no answer' if answer.status == 408 else 'can not be reached'}")
         if answer.status == 503:

@@ -120,7 +120,10 @@ async def test_trunk_peers(answer: tuple[int, bool], state: State) -> None:
     async def ask(hop: Hop) -> tuple[int, bool]:
         return answer
 
-    assert (await services.trunk_peer("carrier", Hop("udp", "192.0.2.1", 5060), ask)).state is state
+    peer = Hop("udp", "192.0.2.1", 5060)
+    assert (await services.trunk_peer("carrier", peer, ask)).state is state
+    silent = answer == (408, False)
+    assert (await services.trunk_peer("carrier", peer, ask, quiet=True)).state is (State.WARNING if silent else state)
 
 
 def test_the_machine_s_facts(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.calls.settings import TrunkSettings
+from gateway.calls.settings import ProbeSettings, TrunkSettings
 from gateway.lab.node import free_media_ports
 from gateway.numbers import PhoneNumber
 from gateway.sip.hop import Hop
@@ -20,9 +20,10 @@ QUICK = Patience(ring=3.0, answer=1.2, talk=0.3, sound=0.4)
 WELL = {"session": "90;refresher=uac", "early": True, "rings": (183,)}
 
 
-async def played(names: list[str], **rules: Any) -> tuple[list[Result], Carrier]:
+async def played(names: list[str], *, health: bool = True, **rules: Any) -> tuple[list[Result], Carrier]:
     carrier = await Carrier(**rules).up()
-    trunk = TrunkSettings(name="carrier", peers=(Hop("udp", HOST, carrier.port),), allow=())
+    probe = ProbeSettings() if health else None
+    trunk = TrunkSettings(name="carrier", peers=(Hop("udp", HOST, carrier.port),), allow=(), probe=probe)
     stage = Stage(
         trunk, A, B, sip=[Hop("udp", HOST, 0)], advertised=HOST, media=(HOST, HOST, free_media_ports(HOST, 8)),
         patience=QUICK,
@@ -52,6 +53,7 @@ async def test_a_carrier_that_does_well() -> None:
 @pytest.mark.parametrize(
     ("name", "rules", "said"),
     [
+        ("options", {"silent": {"OPTIONS"}, "health": False}, "no answer, as health"),
         ("early-media", {}, "no SDP before the answer"),
         ("hold", {"refuses": {"reINVITE": 488}}, "hold: 488"),
         ("update", {"allow": "INVITE, ACK, BYE"}, "not in the answer's Allow"),
