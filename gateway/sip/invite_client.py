@@ -66,6 +66,11 @@ class ClientSession(RefreshingSession):
             if self._given_up or self.state is not SessionState.EARLY:
                 return None
             return transaction.request.cseq.number + 1
+        early = self._early.get(transaction.request.to.tag or "")
+        if early is not None:
+            # A challenged PRACK counts on in its own dialog.
+            early.dialog.local_cseq += 1
+            return early.dialog.local_cseq
         return super().renumbered(transaction)
 
     def repeated(self, old: ClientTransaction, new: ClientTransaction) -> None:

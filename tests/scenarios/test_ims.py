@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.causes import Cause
+from gateway.sdp.description import SessionDescription
 from gateway.sip.build import request, response_to
 from gateway.sip.dialog import Dialog
 from gateway.sip.hop import Hop
@@ -75,7 +76,8 @@ class Ims(World):
 
     def answer(self, asked: Request, status: int, *headers: tuple[str, str], body: bytes = b"") -> None:
         """The callee's response."""
-        lines = [("Contact", "<sip:192.0.2.20:5060>"), ("Allow", "INVITE, ACK, CANCEL, BYE, PRACK, UPDATE"), *headers]
+        allow = () if any(name == "Allow" for name, _ in headers) else (("Allow", "INVITE, ACK, BYE, PRACK, UPDATE"),)
+        lines = [("Contact", "<sip:192.0.2.20:5060>"), *allow, *headers]
         made = response_to(asked, status, to_tag="b", headers=lines, body=body, content_type="application/sdp")
         if CALLEE not in self.dialogs:
             self.dialogs[CALLEE] = Dialog.of_server(asked, "b", GATEWAY)
@@ -163,6 +165,35 @@ def test_demanded_preconditions_are_refused_by_name() -> None:
     assert world.exchange.deadline is None
 
 
+def test_who_takes_no_update_is_refreshed_by_the_same_description() -> None:
+    """Neither side knows timers or UPDATE: half an hour is refreshed by re-INVITE, the same o= line, on each leg."""
+    world = Ims(media_timeout=0.0)
+    world.invite()
+    out = world.last(CALLEE, "INVITE")
+    plain = ("Allow", "INVITE, ACK, BYE, CANCEL")
+    world.answer(out, 200, plain, body=sdp(CALLEE))
+    final = world.last(CALLER, "200 INVITE")
+    world.dialogs[CALLER] = Dialog.of_client(world.first, final, GATEWAY)
+    world.within(CALLER, "ACK", cseq=1)
+    first = {CALLER: final.body, CALLEE: out.body}
+    for times in (1, 2):
+        world.run(903.0)
+        for side in (CALLER, CALLEE):
+            again = world.last(side, "INVITE")
+            assert again.cseq.number == (times + 1 if side == CALLEE else times)
+            assert again.body == first[side]
+            assert "timer" in again.headers.get("Supported")
+            made = response_to(again, 200, headers=[("Contact", f"<sip:{side.host}:5060>")], body=sdp(side),
+                               content_type="application/sdp")  # fmt: skip
+            world.say(side, made)
+            assert world.last(side, "ACK").cseq.number == again.cseq.number
+    world.within(CALLER, "BYE")
+    world.answer(world.last(CALLEE, "BYE"), 200)
+    world.run(40.0)
+    assert world.record.cause is Cause.NORMAL
+    assert world.record.talk_seconds > 1790
+
+
 @pytest.mark.parametrize("acknowledged", [True, False])
 def test_an_update_with_an_offer_before_the_first_answer_is_out_of_turn(acknowledged: bool) -> None:
     """RFC 3311 §5.2: the caller's own offer is still open, so 500 with a time; from the callee, ours is: 491."""
@@ -245,3 +276,69 @@ def test_a_refused_offer_says_why(old: bytes, new: bytes, warning: str) -> None:
     world = Ims()
     world.invite(body=sdp(CALLER).replace(old, new))
     assert world.last(CALLER, "488 INVITE").headers.get("Warning") == warning
+
+
+def talking() -> Ims:
+    """A call that is up, by the shortest way."""
+    world = Ims()
+    world.invite()
+    world.answer(world.last(CALLEE, "INVITE"), 200, body=sdp(CALLEE))
+    final = world.last(CALLER, "200 INVITE")
+    world.dialogs[CALLER] = Dialog.of_client(world.first, final, GATEWAY)
+    world.within(CALLER, "ACK", cseq=1)
+    return world
+
+
+def version(body: bytes) -> int:
+    return SessionDescription.parse(body).origin.version
+
+
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
+@pytest.mark.parametrize("side", [CALLER, CALLEE])
+@pytest.mark.parametrize(
+    ("held", "answered"),
+    [
+        (lambda one: one.replace(b"a=sendrecv", b"a=sendonly"), b"recvonly"),
+        (lambda one: one.replace(b"a=sendrecv", b"a=inactive"), b"inactive"),
+        (lambda one: one.replace(b"\r\nc=IN IP4 192", b"\r\nc=IN IP4 0.0.0.0\r\na=x:192"), b"recvonly"),
+    ],
+    ids=["sendonly", "inactive", "c=0.0.0.0"],
+)
+def test_hold_and_resume(held: Callable[[bytes], bytes], answered: bytes, side: Hop, method: str) -> None:
+    """RFC 3264 §8.4, both styles, by re-INVITE and by UPDATE, on either leg; the other leg hears nothing of it."""
+    world = talking()
+    other = CALLEE if side == CALLER else CALLER
+    seen = len(world.got[other])
+    versions = []
+    for body, said in [(held(sdp(side, 2)), answered), (sdp(side, 3), b"sendrecv")]:
+        world.within(side, method, body=body)
+        answer = world.last(side, f"200 {method}")
+        assert b"a=" + said + b"\r\n" in answer.body
+        versions.append(version(answer.body))
+        if method == "INVITE":
+            world.within(side, "ACK", cseq=answer.cseq.number)
+    assert versions[1] == versions[0] + 1
+    assert len(world.got[other]) == seen
+    world.within(CALLER, "BYE")
+    world.answer(world.last(CALLEE, "BYE"), 200)
+    world.run(40.0)
+    assert world.record.cause is Cause.NORMAL
+
+
+@pytest.mark.parametrize("side", [CALLER, CALLEE])
+def test_a_reinvite_without_an_offer_gets_the_whole_of_ours(side: Hop) -> None:
+    """RFC 6337 §5.3: all that we can do, not only what was agreed; the answer is in the ACK."""
+    world = talking()
+    world.within(side, "INVITE")
+    offer = world.last(side, "200 INVITE").body
+    assert b" RTP/AVP 8 0 " in offer
+    assert b"a=sendrecv" in offer
+    world.within(side, "ACK", body=sdp(side, 2, port=6666), cseq=world.last(side, "200 INVITE").cseq.number)
+    (call,) = world.exchange._calls.values()
+    (leg,) = [leg for leg in call.legs if leg.source == side.host]
+    assert leg.terms is not None
+    assert leg.terms.port == 6666
+    world.within(CALLER, "BYE")
+    world.answer(world.last(CALLEE, "BYE"), 200)
+    world.run(40.0)
+    assert world.record.cause is Cause.NORMAL
