@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from gateway import cli_doctor, cli_ledger, cli_phone, cli_token, cli_trace, cli_trunk_test, cli_vault
+from gateway import cli_doctor, cli_ledger, cli_phone, cli_recordings, cli_token, cli_trace, cli_trunk_test, cli_vault
 from gateway.config.reading import open_config
 from gateway.numbers import NumberError, PhoneNumber
 
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_ledger.app, name="ledger")
 app.add_typer(cli_phone.app, name="phone")
+app.add_typer(cli_recordings.app, name="recordings")
 app.add_typer(cli_token.app, name="token")
 app.add_typer(cli_vault.app, name="vault")
 app.add_typer(cli_trace.app, name="trace")

@@ -77,7 +77,8 @@ class Web:
         self.channel = Channel(self._hear)
         self.engine = open_engine(config.database.location)
         store = self.store = BindingStore(self.engine)
-        recordings = recording_store(config)
+        recordings = self.recordings = recording_store(config)
+        self.proof = proof_of(config)
         self.client = CallbackClient(config.events.timeout_seconds)
         self.keeper = Keeper(
             self.engine,
@@ -88,7 +89,7 @@ class Web:
                 form=config.recordings.form,
                 shortest=config.calls.min_recording_seconds,
             ),
-            proof=proof_of(config),
+            proof=self.proof,
         )
         self.delivery = Delivery(
             self.engine,
@@ -196,6 +197,8 @@ class Web:
             tone_exists=self._tone_exists,
             sync_tones=self.shelf.sync,
             audio=AudioReader(recordings),
+            recordings=self.recordings,
+            proof=self.proof,
         )
 
     def _tone_exists(self, application: str, name: str) -> bool:

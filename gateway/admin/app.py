@@ -24,6 +24,7 @@ from gateway.admin import (
     calls,
     contacts,
     enterprises,
+    holds,
     ledger,
     lists,
     numbers,
@@ -46,7 +47,8 @@ _CODES = {404: "not_found", 405: "not_allowed", 413: "too_large"}
 ROUTERS: Sequence[APIRouter] = (
     token_routes.router, audit_log.router, enterprises.router, applications.router, addresses.router, contacts.router,
     numbers.router, bindings.router, orders.router, lists.router, calls.router, tones.router,
-    records.router, recordings.router, ledger.router, bans.router, trunks.router, traces.router, phones.router,
+    records.router, recordings.router, holds.router, ledger.router, bans.router, trunks.router, traces.router,
+    phones.router,
 )  # fmt: skip
 
 

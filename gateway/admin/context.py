@@ -17,9 +17,11 @@ from gateway.bindings.store import BindingStore
 from gateway.numbers import PhoneNumber
 from gateway.phones.sheet import PhoneServer
 from gateway.recordings.audio import AudioReader
+from gateway.recordings.proof import Proof
 from gateway.schema import application as applications
 from gateway.standing import StandingBan, StandingCall, StandingTrunk
 from gateway.tones.child import Converter
+from media.recording.store import RecordingStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +66,8 @@ class AdminContext:
     tone_exists: Callable[[str, str], bool]
     sync_tones: Callable[[], Awaitable[None]]
     audio: AudioReader | None = None
+    recordings: RecordingStore
+    proof: Proof
     converter: Converter = field(default_factory=Converter)
 
 

@@ -24,9 +24,11 @@ from gateway.bindings.models import Application, Mode, Number
 from gateway.bindings.store import BindingStore
 from gateway.database import open_engine
 from gateway.numbers import PhoneNumber
+from gateway.recordings.proof import Proof
 from gateway.standing import StandingBan, StandingCall, StandingTrunk
 from gateway.tones.folder import ToneFolder
 from gateway.tones.shelf import Shelf
+from media.recording.store import RecordingStore
 
 X = "+8617000000001"
 A, B = "+8613800000021", "+8613800000023"
@@ -95,6 +97,7 @@ class Bench:
             clock=self.clock, monotonic=time.monotonic, live_calls=live_calls, stop_call=stop_call, explain=explain,
             bans=bans, lift_bans=lift_bans, trunks=trunks, wake=self._wake, sync_tones=self.shelf.sync,
             tone_exists=lambda application, name: tones.find(application, name) is not None,
+            recordings=RecordingStore(f"file://{folder}/recordings"), proof=Proof(),
         )  # fmt: skip
         # Of a socket by its descriptor Python knows that it is TCP, and switches Nagle's wait of 40 ms off.
         listening = socket.socket(fileno=socket.create_server(("127.0.0.1", 0)).detach())
