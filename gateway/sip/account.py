@@ -5,9 +5,10 @@
     the same once more, not stale                         the password is wrong: the refusal stands
     another realm, a scheme or algorithm we don't speak   the refusal stands
 
-A challenge is kept: later requests carry credentials at once, and count ``nc`` (RFC 7616 §3.4). ACK repeats those of
-its INVITE (§22.1), CANCEL has none. An account belongs to a trunk, and only requests to that trunk are given it, so
-that nobody on the other leg gets a digest to guess at (security.md).
+A challenge is kept: later requests carry credentials at once, and count ``nc`` (RFC 7616 §3.4). A registrar's is kept
+for REGISTER alone: in an INVITE its answer would travel on to whoever is called. ACK repeats those of its INVITE
+(§22.1), CANCEL has none. An account belongs to a trunk, and only requests to that trunk are given it, so that nobody on
+the other leg gets a digest to guess at (security.md).
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ class Account:
         self._password = password
         self._integrity = integrity
         self._token = token
-        self._held: dict[str, _Held] = {}
+        self._held: dict[tuple[str, bool], _Held] = {}
+        """By the header that answers, and whether it is for REGISTER."""
 
     def __repr__(self) -> str:
         return f"<Account at {self.realm}>"
@@ -55,23 +57,26 @@ class Account:
     def take(self, response: Response, tries: int) -> bool:
         """A request was challenged, after ``tries`` answers to challenges: whether another answer makes sense."""
         asked, said = _WAYS[response.status]
+        key = said, response.cseq.method == "REGISTER"
         challenge = choose(response.headers.get_all(asked), self.realm)
         if challenge is None:
             self.problem = "realm"
             return False
         if tries >= TRIES or (tries and not challenge.stale):
             self.problem = "refused"
-            self._held.pop(said, None)
+            self._held.pop(key, None)
             return False
         self.problem = ""
-        self._held[said] = _Held(challenge, self._token())
+        self._held[key] = _Held(challenge, self._token())
         return True
 
     def sign(self, request: Request) -> None:
         """Put in the credentials for what is asked for here, as far as it is known; a CANCEL has none."""
         if request.method == "CANCEL":
             return
-        for said, held in self._held.items():
+        for (said, registering), held in self._held.items():
+            if registering != (request.method == "REGISTER"):
+                continue
             held.nc += 1
             credentials = respond(
                 held.challenge, self.user, self._password, request.method, request.uri_text,

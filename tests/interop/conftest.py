@@ -32,6 +32,11 @@ def sipp() -> str:
 
 
 @pytest.fixture(scope="session")
+def kamailio() -> str:
+    return program("kamailio", "kamailio")
+
+
+@pytest.fixture(scope="session")
 def baresip() -> str:
     return program("baresip", "baresip-core")
 

@@ -41,14 +41,14 @@ class Carriers:
         for hertz in (A_VOICE, B_VOICE):
             (stand.folder / f"{hertz}.alaw").write_bytes(tone(hertz) * LIMIT)
 
-    async def callee(self, scenario: str) -> None:
-        await self._run(scenario, self._stand.callee_port)
+    async def callee(self, scenario: str, port: int = 0) -> None:
+        await self._run(scenario, port or self._stand.callee_port)
 
-    async def caller(self, scenario: str, seconds: float, *more: str, number: PhoneNumber = A) -> None:
-        """Its calls last, or ring, for ``seconds``."""
-        target = f"{HOST}:{self._stand.node.plan.sip_port}"
+    async def caller(self, scenario: str, seconds: float, *more: str, number: PhoneNumber = A, target: int = 0) -> None:
+        """Its calls last, or ring, for ``seconds``. ``target``: the port that they go to, else the node's."""
+        there = f"{HOST}:{target or self._stand.node.plan.sip_port}"
         dials = ("-s", X.e164, "-key", "caller", number.e164, "-d", f"{seconds * 1000:.0f}", *more)
-        await self._run(scenario, self._stand.take_ports(2)[0], *dials, target)
+        await self._run(scenario, self._stand.take_ports(2)[0], *dials, there)
 
     async def finish(self) -> None:
         """Both end by themselves, and every call went as their scenarios say."""

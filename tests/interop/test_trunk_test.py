@@ -19,17 +19,11 @@ from gateway.sip.hop import Hop
 from gateway.trunktest.running import run
 from gateway.trunktest.scenarios import SCENARIOS, Outcome
 from gateway.trunktest.stage import Patience, Stage
-from tests.interop.conftest import program
 from tests.interop.stand import B_VOICE, HOST, A, B, X, free_phone_ports, until
 
 pytestmark = pytest.mark.interop
 HERE = Path(__file__).parent
 QUICK = Patience(ring=10.0, answer=4.0, talk=0.5, sound=0.5)
-
-
-@pytest.fixture(scope="session")
-def kamailio() -> str:
-    return program("kamailio", "kamailio")
 
 
 class Carrier:
@@ -53,12 +47,14 @@ class Carrier:
         await _bound(port)
         return port
 
-    async def proxy(self, kamailio: str, switch: int) -> int:
-        """Kamailio before it; its port."""
-        port = free_tcp_and_udp_port(HOST)
-        text = (HERE / "kamailio" / "carrier.cfg").read_text().replace("@PORT@", str(port))
-        file = self.folder / "carrier.cfg"
-        file.write_text(text.replace("@SWITCH@", str(switch)))
+    async def proxy(self, kamailio: str, switch: int, name: str = "carrier", port: int = 0, **more: str) -> int:
+        """Kamailio before it, with the configuration of that name; its port."""
+        port = port or free_tcp_and_udp_port(HOST)
+        text = (HERE / "kamailio" / f"{name}.cfg").read_text()
+        for word, value in {"PORT": str(port), "SWITCH": str(switch), **more}.items():
+            text = text.replace(f"@{word}@", value)
+        file = self.folder / f"{name}.cfg"
+        file.write_text(text)
         # -DD: no daemon, so its children end with it.
         await self._run("kamailio", kamailio, "-DD", "-E", "-f", str(file), "-Y", str(self.folder), "-P",
                         str(self.folder / "kamailio.pid"))  # fmt: skip

@@ -159,6 +159,20 @@ def test_each_use_of_a_nonce_is_counted_and_a_stale_one_replaced() -> None:
     assert bench.told[1].cseq == 1
 
 
+def test_what_the_registrar_asked_is_not_answered_to_others() -> None:
+    """It would travel on to whoever is called; an INVITE's own challenge is another."""
+    bench = Bench(Server())
+    bench.register()
+    bench.call()
+    bench.register()
+    bench.call()
+    said = [(one.method, bool(one.headers.get("Authorization"))) for one in bench.sent]
+    assert said == [
+        ("REGISTER", False), ("REGISTER", True), ("INVITE", False), ("ACK", False), ("INVITE", True), ("ACK", True),
+        ("REGISTER", True), ("INVITE", True), ("ACK", True),
+    ]  # fmt: skip
+
+
 def test_a_bye_that_is_challenged_is_repeated_though_the_session_is_over() -> None:
     bench = Bench(Server(life=30.0))
     session = bench.call()
