@@ -26,7 +26,7 @@ from gateway.calls.settings import (
 from gateway.calls.switchboard import wall
 from gateway.config.phones import Phones
 from gateway.config.tree import Config, advertised, media_advertised
-from gateway.config.trunk import Trunk
+from gateway.config.trunk import Account, Challenge, Trunk
 from gateway.entries import application_of
 from gateway.numbers import NumberRules
 from gateway.phones.sheet import PhoneServer
@@ -155,7 +155,7 @@ def recording_store(config: Config) -> RecordingStore:
 
 def trunk_settings(trunk: Trunk) -> TrunkSettings:
     """One trunk's."""
-    account, registration, challenge = trunk.account, trunk.registration, trunk.challenge
+    account, challenge = trunk.account, trunk.challenge
     return TrunkSettings(
         name=trunk.name,
         peers=trunk.hops or Addresses(trunk.peers, trunk.tls_name),
@@ -176,28 +176,29 @@ def trunk_settings(trunk: Trunk) -> TrunkSettings:
         policy=Policy(trunk.session_expires, Reliable(trunk.reliable)),
         sms_as_3gpp=trunk.sms == "3gpp",
         secure=trunk.secure,
-        account=AccountSettings(
-            account.user, account.password.get_secret_value(), account.realm, integrity=account.integrity
-        )
-        if account.user
-        else None,
-        challenge=AccountSettings(challenge.user, challenge.password.get_secret_value(), challenge.realm)
-        if challenge.user
-        else None,
+        account=_credentials(account, account.integrity),
+        challenge=_credentials(challenge),
         challenge_algorithms=challenge.algorithms,
         probe=ProbeSettings(trunk.health_seconds, trunk.health_down_after, trunk.health_up_after)
         if trunk.health == "options"
         else None,
         identity=_identity(trunk),
-        registration=RegistrationSettings(
-            registration.user or account.user,
-            registration.domain,
-            registration.expires_seconds,
-            registration.keep_alive_seconds,
-        )
-        if registration.domain
-        else None,
+        registration=_registration(trunk),
     )
+
+
+def _credentials(given: Account | Challenge, integrity: bool = False) -> AccountSettings | None:
+    if not given.user:
+        return None
+    return AccountSettings(given.user, given.password.get_secret_value(), given.realm, integrity=integrity)
+
+
+def _registration(trunk: Trunk) -> RegistrationSettings | None:
+    wanted = trunk.registration
+    if not wanted.domain:
+        return None
+    user = wanted.user or trunk.account.user
+    return RegistrationSettings(user, wanted.domain, wanted.expires_seconds, wanted.keep_alive_seconds)
 
 
 def _identity(trunk: Trunk) -> IdentityPolicy:
