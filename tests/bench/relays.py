@@ -93,9 +93,14 @@ class Maskline:
         )  # fmt: skip
         theirs.close()
         self.pid = self._process.pid
-        self._hear(control.Ready)
+        self.hear(control.Ready)
 
-    def _hear(self, kind: type[Any]) -> Any:
+    def tell(self, command: control.Command) -> None:
+        """A command."""
+        self._ours.send(control.encode(command))
+
+    def hear(self, kind: type[Any]) -> Any:
+        """The next report of a kind."""
         while True:
             report = control.decode_report(self._ours.recv(65536))
             if isinstance(report, kind):
@@ -108,7 +113,7 @@ class Maskline:
         for index in range(0, len(parties), 2):
             session = f"call-{index}"
             self._ours.send(control.encode(control.Open(session)))
-            opened = self._hear(control.Opened)
+            opened = self.hear(control.Opened)
             ports += (opened.caller_port, opened.callee_port)
             for leg in (control.CALLER, control.CALLEE):
                 told = control.Connect(session=session, leg=leg, host=HOST, port=parties[index + leg], events=101)

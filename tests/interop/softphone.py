@@ -42,6 +42,7 @@ module g711.so
 module aufile.so
 module aubridge.so
 module sndfile.so
+module srtp.so
 module_tmp account.so
 module_app menu.so
 module_app ctrl_tcp.so
@@ -63,8 +64,9 @@ class Softphone:
         self._hertz = hertz
         self._changed = asyncio.Event()
 
-    async def start(self, program: str, *, codec: str = "pcma/8000", more: str = "") -> None:
-        """``more``: further lines of its configuration."""
+    async def start(self, program: str, *, codec: str = "pcma/8000", srtp: str = "", more: str = "") -> None:
+        """``srtp``: baresip's mediaenc, "srtp" (RTP/AVP with a=crypto) or "srtp-mand" (RTP/SAVP); ``more``: further
+        lines of its configuration."""
         self.folder.mkdir()
         _write_tone(self.folder / "voice.wav", self._hertz)
         console, *_ = self._stand.take_ports(2)
@@ -73,6 +75,8 @@ class Softphone:
         config = CONFIG.format(folder=self.folder, modules=MODULES, **values)
         (self.folder / "config").write_text(config + more)
         account = ACCOUNT.format(number=self._number.e164, codec=codec, **values)
+        if srtp:
+            account = account.rstrip() + f";mediaenc={srtp}\n"
         (self.folder / "accounts").write_text(account)
         await self._stand.run(self._name, program, "-f", str(self.folder), "-s", "-t", str(LIFE))
         await until(lambda: b"baresip is ready" in self.log.read_bytes(), 10, self.log_tail)

@@ -38,9 +38,11 @@ class Pair:
         self.callee = Softphone(stand, "callee", called, other, stand.callee_port)
         self._numbers = (calling, called)
 
-    async def ring(self, program: str, *, transport: str = "", codec: str = "pcma/8000") -> None:
-        await self.callee.start(program, codec=codec)
-        await self.caller.start(program)
+    async def ring(
+        self, program: str, *, transport: str = "", codec: str = "pcma/8000", srtp: tuple[str, str] = ("", "")
+    ) -> None:
+        await self.callee.start(program, codec=codec, srtp=srtp[1])
+        await self.caller.start(program, srtp=srtp[0])
         self.caller.do("dial", f"sip:{X.e164}@{HOST}:{self.stand.node.plan.sip_port}{transport}")
         await self.callee.wait_for("CALL_INCOMING")
 
@@ -55,8 +57,8 @@ class Pair:
 
 @pytest.fixture
 async def pair(stand: Stands) -> Callable[..., Awaitable[Pair]]:
-    async def make(**wanted: Any) -> Pair:
-        return Pair(await stand(TRUNK__0__NAT="true"), **wanted)
+    async def make(*, policy: str = "off", **wanted: Any) -> Pair:
+        return Pair(await stand(TRUNK__0__NAT="true", TRUNK__0__SRTP=policy), **wanted)
 
     return make
 
@@ -113,3 +115,23 @@ async def test_a_call_that_is_not_answered(baresip: str, pair: Callable[..., Awa
     fee = await here.fee(["callin", "callout", "alerting", "disconnect", "fee"])
     causes = (fee["ulFailReason"], fee["fwdUnaswRsn"], fee["sipStatusCode"])
     assert causes == {"callee": (8102, 17, 486), "caller": (7502, 0, 487)}[who]
+
+
+SECURE = [("required", ("srtp-mand", "srtp-mand")), ("optional", ("srtp", "")), ("optional", ("srtp-mand", "srtp"))]
+
+
+@pytest.mark.parametrize(("policy", "srtp"), SECURE, ids=["required", "one leg of two", "as the phones like"])
+async def test_over_srtp(
+    baresip: str, pair: Callable[..., Awaitable[Pair]], policy: str, srtp: tuple[str, str]
+) -> None:
+    here = await pair(policy=policy)
+    await here.ring(baresip, srtp=srtp)
+    here.callee.do("accept")
+    await here.caller.hears(B_VOICE)
+    await here.callee.hears(A_VOICE)
+    here.caller.do("hangup")
+    await here.callee.wait_for("CALL_CLOSED")
+    fee = await here.fee(ANSWERED_CALL)
+    assert_recorded(await here.stand.recording_of(fee))
+    sealed = [b"SRTP is Enabled" in phone.log.read_bytes() for phone in (here.caller, here.callee)]
+    assert sealed == [bool(one) for one in srtp], "what the phone says of itself"
