@@ -38,7 +38,7 @@ lint: $(STAMP)   ## ruff and mypy --strict
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-interop: $(STAMP) ## calls with SIPp and baresip (Debian packages, installed when absent)
+interop: $(STAMP) ## calls with SIPp, baresip and linphone (Debian packages, installed when absent)
 	@$(BIN)/python -m pytest -q -m interop tests/interop
 
 bench: $(STAMP)  ## processor time a packet beside the peers, and a call; calls a second; also into bench.txt

@@ -112,7 +112,7 @@ def phone_settings(said: Phones) -> PhoneSettings:
         realm=said.realm,
         # Of this process alone: what a nonce of the one before was used for isn't known any more.
         key=secrets.token_bytes(32),
-        algorithms=said.algorithms,
+        algorithms=said.digest,
         registrar=RegistrarSettings(
             min_expires=said.min_seconds,
             max_expires=said.max_seconds,

@@ -252,3 +252,15 @@ def test_addresses_follow_from_one_another(tmp_path: Path) -> None:
         {"MASKLINE_SIP__ADVERTISED": "192.0.2.7"},
     )
     assert (advertised(wild), media_listen(wild), media_advertised(wild)) == ("192.0.2.7", "0.0.0.0", "192.0.2.7")
+
+
+def test_phones_have_a_name_and_times_of_their_own(tmp_path: Path) -> None:
+    found = faults(tmp_path, MINIMAL.replace('name = "t"', 'name = "phones"'))
+    assert list(found) == ["trunk[0].name"]
+    found = faults(tmp_path, MINIMAL + "[phones]\nmin_seconds = 900\n")
+    assert "between min_seconds and max_seconds" in found["phones"]
+    known = load(write(tmp_path, MINIMAL + '[phones]\nenabled = true\ndigest = ["SHA-256", "MD5"]\n'), {})
+    phones = exchange_settings(known).phones
+    assert phones is not None
+    assert (phones.algorithms, phones.trunk.name, phones.trunk.nat) == (("SHA-256", "MD5"), "phones", True)
+    assert exchange_settings(load(write(tmp_path, MINIMAL), {})).phones is None

@@ -12,13 +12,14 @@ from gateway.config.trunk import CODECS
 
 class Phones(Section):
     """``enabled`` lets every address knock: REGISTER, and calls and messages with a password; a stranger gets no other
-    answer. ``realm``: what passwords are for; another one makes all of them void. ``md5``: also for phones that know
-    nothing better. ``contacts``: most phones of one number. ``keepalive_seconds``: how often one behind NAT is sent
-    something. Limits as those of a trunk."""
+    answer. ``realm``: what passwords are for; another one makes all of them void. ``digest``: what is offered, in this
+    order; MD5 where there are phones that know nothing better, alone where one stumbles over the better. ``contacts``:
+    most phones of one number. ``keepalive_seconds``: how often one behind NAT is sent something. Limits as those of a
+    trunk."""
 
     enabled: bool = False
     realm: str = Field("maskline", pattern=r"^[A-Za-z0-9._-]{1,64}$")
-    md5: bool = False
+    digest: tuple[Literal["SHA-256", "MD5"], ...] = Field(("SHA-256",), min_length=1, max_length=2)
     codecs: tuple[Literal["PCMA", "PCMU"], ...] = Field(("PCMA", "PCMU"), min_length=1)
     contacts: int = Field(5, ge=1, le=20)
     min_seconds: int = Field(60, ge=1, le=86400)
@@ -27,11 +28,6 @@ class Phones(Section):
     keepalive_seconds: Seconds = 25
     max_calls: int | None = Field(None, ge=1)
     calls_per_second: float | None = Field(None, gt=0)
-
-    @property
-    def algorithms(self) -> tuple[str, ...]:
-        """Of digest, in order of preference."""
-        return ("SHA-256", "MD5") if self.md5 else ("SHA-256",)
 
     @property
     def payload_types(self) -> tuple[int, ...]:

@@ -84,6 +84,7 @@ class PhoneDesk:
                 await asyncio.sleep(0)
         self._edition = found
         self.sip.learn_phones(phones)
+        _log.info("phones may register", count=len(phones))
 
     async def write(self) -> None:
         """Write down where phones are whose contacts have changed."""

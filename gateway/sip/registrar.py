@@ -227,7 +227,7 @@ class Registrar:
         rows = [("Date", self._date(now))]
         for one in contacts:
             q = "" if one.q == 1000 else f";q={one.q / 1000:g}"
-            rows.append(("Contact", f"<{one.uri}>{q};expires={max(1, int(one.expires - now))}"))
+            rows.append(("Contact", f"<{one.uri}>{q};expires={max(1, round(one.expires - now))}"))
         return rows
 
     def _ping(self, uri: str, hop: Hop, now: float) -> list[Transmit]:

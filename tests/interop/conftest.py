@@ -41,6 +41,11 @@ def baresip() -> str:
     return program("baresip", "baresip-core")
 
 
+@pytest.fixture(scope="session")
+def linphonec() -> str:
+    return program("linphonec", "linphone-cli")
+
+
 @pytest.fixture
 async def stand(tmp_path: Path) -> AsyncIterator[Stands]:
     """Makes a Stand; everything that it started is gone after the test."""

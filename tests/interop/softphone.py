@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import json
 import wave
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,21 @@ module_app menu.so
 module_app ctrl_tcp.so
 """
 ACCOUNT = "<sip:{number}@{host}:{sip}>;regint=0;answermode=manual;audio_codecs={codec}\n"
+REGISTERED = (
+    "<sip:{user}@{server}:{port};transport={transport}>;auth_pass={password};regint=60;answermode=manual;"
+    "audio_codecs={codec}\n"
+)
+
+
+@dataclass(frozen=True)
+class Registers:
+    """What is typed into a phone that registers."""
+
+    server: str
+    port: int
+    transport: str
+    user: str
+    password: str
 
 
 class Softphone:
@@ -64,17 +80,27 @@ class Softphone:
         self._hertz = hertz
         self._changed = asyncio.Event()
 
-    async def start(self, program: str, *, codec: str = "pcma/8000", srtp: str = "", more: str = "") -> None:
+    async def start(
+        self,
+        program: str,
+        *,
+        codec: str = "pcma/8000",
+        srtp: str = "",
+        more: str = "",
+        registers: Registers | None = None,
+    ) -> None:
         """``srtp``: baresip's mediaenc, "srtp" (RTP/AVP with a=crypto) or "srtp-mand" (RTP/SAVP); ``more``: further
         lines of its configuration."""
         self.folder.mkdir()
-        _write_tone(self.folder / "voice.wav", self._hertz)
+        write_tone(self.folder / "voice.wav", self._hertz)
         console, *_ = self._stand.take_ports(2)
         rtp = self._stand.take_ports(6)
         values = {"host": HOST, "sip": self.sip, "console": console, "rtp": rtp[0], "last": rtp[-1]}
         config = CONFIG.format(folder=self.folder, modules=MODULES, **values)
         (self.folder / "config").write_text(config + more)
         account = ACCOUNT.format(number=self._number.e164, codec=codec, **values)
+        if registers is not None:
+            account = REGISTERED.format(codec=codec, **vars(registers))
         if srtp:
             account = account.rstrip() + f";mediaenc={srtp}\n"
         (self.folder / "accounts").write_text(account)
@@ -139,7 +165,8 @@ class Softphone:
             return
 
 
-def _write_tone(file: Path, hertz: int) -> None:
+def write_tone(file: Path, hertz: int) -> None:
+    """A minute of a tone."""
     samples = 8000 * np.sin(2 * np.pi * hertz * np.arange(RATE * LIFE) / RATE)
     with wave.open(str(file), "wb") as voice:
         voice.setnchannels(1)

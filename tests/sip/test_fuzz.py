@@ -15,6 +15,8 @@ from gateway.sip.hop import Hop
 from gateway.sip.message import parse_message
 from gateway.sip.transaction import Transmit
 from gateway.sip.user_agent import UserAgent, UserAgentSettings
+from tests.sip.registering import HERE as PHONE
+from tests.sip.registering import Registering, contacts, node
 
 SOURCE = Hop("udp", "192.0.2.9", 5060)
 HERE = Path(__file__).parent.parent / "data" / "sip"
@@ -84,3 +86,17 @@ def test_a_stream_says_the_same_however_it_is_cut(parts: list[bytes], edits: Edi
     messages = [message for start, end in pairwise(places) for message in cut.feed(stream[start:end])]
     assert messages == expected
     assert (str(cut.error), cut.pings) == (str(whole.error), whole.pings)
+
+
+@fuzz
+@given(edits_)
+def test_a_broken_register_breaks_nothing(edits: Edits) -> None:
+    """Its credentials are right, so that what is broken gets as far as it can."""
+    one = node()
+    phone = Registering(one)
+    phone.register("<sip:anna@192.0.2.10>;q=0.5;expires=300", "<sip:anna@192.0.2.11>", expires="600")
+    one.receive_message(edited(phone.last.replace(b"CSeq: 2", b"CSeq: 9"), edits), PHONE, 1.0)
+    one.handle_timeout(2000.0)
+    phone.cseq = 20
+    phone.call_id = "another"
+    assert contacts(phone.register("<sip:anna@192.0.2.10>", now=2000.0))
