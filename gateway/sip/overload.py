@@ -13,7 +13,7 @@ Ten times a second it is told how it goes (pressure.py):
             to answer                                   over, then x RISE, to 1.0
 
 ``share`` of the new calls are let in, evenly: of three calls at a share of 1/3 it is always the third. The others get
-503 with Retry-After, without state, for a small part of what a call costs. What belongs to a call is never shed.
+503 with Retry-After, without state, for 0.07 ms, a thirtieth of a call. What belongs to a call is never shed.
 How busy the processor is says nothing: others may use it, and shedding would not help.
 """
 

@@ -15,7 +15,7 @@ def test_slope_of_a_line() -> None:
 @pytest.mark.parametrize(("per_second", "flat"), [(0.0, True), (0.05, False), (-0.05, True)])
 def test_what_rises_is_told_from_what_wanders(per_second: float, flat: bool) -> None:
     points = [(at, 100.0 + per_second * at + (at * 7 % 5) / 5) for at in (2.0 * number for number in range(150))]
-    warming = [(at, value if at > 60 else 50.0) for at, value in points]
+    warming = [(at, value if at > 100 else 50.0) for at, value in points]
     assert judge({("signalling", "memory"): warming}, 300.0) is flat
 
 
