@@ -22,6 +22,8 @@ from gateway.lab.audio import RATE, dtmf, tone
 from gateway.lab.memory import Happening, Memory, Trace
 from gateway.lab.rtp import Arrival, Sender
 from gateway.lab.script import Script
+from gateway.lab.srtp import Sealing
+from gateway.sdp.crypto import SUITES
 from gateway.sdp.offer_answer import Negotiation
 from gateway.sip.hop import Hop
 from gateway.sip.message import Request
@@ -93,7 +95,11 @@ class Phone(Memory):
             UserAgentSettings(advertised={here.transport: here}, product="phone"),
             lambda: f"{self._random.getrandbits(64):016x}",
         )
-        self._media = Negotiation(self._random.getrandbits(31), here.host, script.codecs, script.ptime)
+        self._secret = self._random.randbytes(32)
+        self._media = Negotiation(
+            self._random.getrandbits(31), here.host, script.codecs, script.ptime, srtp=script.srtp, key_of=self._key_of
+        )
+        self.sealing: Sealing | None = None
         self._sender = Sender(self._random)
         self._session = ""
         self._invite_body = b""
@@ -133,7 +139,9 @@ class Phone(Memory):
 
     def receive_rtp(self, port: int, data: bytes, source: tuple[str, int], now: float) -> list[PhoneOutput]:
         """A datagram that came to one of ``media_ports``."""
-        self.arrivals.append(Arrival(now, source, port, data))
+        clear = self.sealing.open(data) if self.sealing is not None else data
+        if clear is not None:
+            self.arrivals.append(Arrival(now, source, port, clear))
         return []
 
     def dial(
@@ -356,7 +364,9 @@ class Phone(Memory):
     # --- audio ----------------------------------------------------------------------------------------------------
 
     def _start_audio(self, now: float) -> None:
-        self.events = self._media.terms.events_in if self._media.terms else None
+        terms = self._media.terms
+        self.events = terms.events_in if terms else None
+        self.sealing = Sealing.renewed(self.sealing, terms.srtp if terms else None)
         if self._next_packet is None and not self.script.mute and self.phase is not Phase.OVER:
             self._next_packet = now
 
@@ -379,4 +389,9 @@ class Phone(Memory):
         if self._keys:
             payload, self._keys = self._keys[:samples].ljust(samples, b"\xd5"), self._keys[samples:]
         packets = self._sender.tick(terms.codec, payload, samples, terms.events)
+        if self.sealing is not None:
+            packets = [self.sealing.seal(packet) for packet in packets]
         return [SendRtp(packet, self._port, (terms.host, terms.port)) for packet in packets]
+
+    def _key_of(self, suite: str) -> bytes:
+        return self._secret[: SUITES[suite]]

@@ -22,7 +22,8 @@ class Script:
     ``digits`` at ``digits_at`` (or at ``early_digits_at``, counted from dialling, for a prompt before the answer), the
     way that ``press`` says: "event" (RFC 4733), "tone" (in the sound) or "info" (SIP INFO, once it is answered);
     ``tone_hz`` is what the party says (None: silence in packets), with ``mute`` it sends no packet. ``codecs``: what it
-    can do, preferred first; ``ptime``: the packets it wants (None: 20 ms, or what the other side wants).
+    can do, preferred first; ``ptime``: the packets it wants (None: 20 ms, or what the other side wants);
+    ``srtp`` as a trunk's.
     ``headers``: what stands in its INVITE, 18x, refusal and BYE besides.
     ``policy``: session timers and reliable 18x. ``loses``: (method or status, how many): its first messages of that
     kind never leave it, as if the network had lost them.
@@ -48,6 +49,7 @@ class Script:
     mute: bool = False
     codecs: tuple[int, ...] = (8, 0)
     ptime: int | None = None
+    srtp: str = "off"
     headers: tuple[tuple[str, str], ...] = ()
     policy: Policy = field(default_factory=Policy)
     loses: tuple[tuple[str, int], ...] = ()

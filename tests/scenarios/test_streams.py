@@ -5,6 +5,7 @@ The judge is gateway.lab.rtp.check_stream; World.finish lets it judge every phon
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -19,7 +20,7 @@ from gateway.lab.script import Script
 from gateway.sip.hop import Hop
 from media import control
 from media.telephone_event import DigitReader
-from tests.sim.world import CALLEE, CALLER, RECORDED, World, pair
+from tests.sim.world import CALLEE, CALLER, RECORDED, TRUNK, World, pair
 
 LONGEST = 0.16
 """No tone of ours, and no change, leaves a party without packets for longer than this."""
@@ -120,3 +121,33 @@ def test_the_record_says_how_well_each_leg_was_heard() -> None:
 def test_a_leg_that_is_never_heard_is_told_of_once() -> None:
     world, _, _ = call(Script(tone_hz=700), Script(mute=True, hang_up_after=8.0))
     assert [(one.leg, one.port) for one in world.unheard] == [(control.CALLEE, 4020)]
+
+
+@pytest.mark.parametrize(
+    ("policy", "a", "b"),
+    [("required", "required", "required"), ("optional", "optional", "off"), ("optional", "off", "required")],
+)
+def test_srtp_through_hold_and_a_new_address(policy: str, a: str, b: str) -> None:
+    world, caller, callee = call(
+        Script(tone_hz=700, srtp=a, hold_at=1.0, resume_at=2.0, move_at=3.0),
+        Script(tone_hz=1300, srtp=b, hang_up_after=5.0),
+        World(pair(policy=RECORDED), trunk=replace(TRUNK, srtp=policy)),
+    )
+    for phone, hertz, sealed in ((caller, 1300, a), (callee, 700, b)):
+        judged(phone)
+        assert (phone.sealing is not None) == (sealed != "off")
+        if phone.sealing is not None:
+            assert phone.sealing.failed == 0
+        assert phone.answered_at is not None
+        assert dominant(heard_between(phone, phone.answered_at + 4.0, None)) == hertz
+    (tape,) = world.tapes
+    assert {packet[1] & 0x7F for _, _, packet in tape.packets} == {8}, "recorded in clear"
+
+
+def test_a_trunk_that_requires_srtp_takes_no_plain_call() -> None:
+    world = World(trunk=replace(TRUNK, srtp="required"))
+    caller = world.phone(CALLER, Script())
+    world.phone(CALLEE, Script())
+    world.dial(caller)
+    world.finish()
+    assert caller.status == 488
