@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import urllib.request
+from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from botocore.auth import S3SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from media.recording.store import RecordingStore, StoreError
-from tests.s3 import BUCKET, S3, Line
+from tests.s3 import BUCKET, KEYS, S3, Line
 
 PART = 5 << 20
 
@@ -93,3 +98,18 @@ async def test_no_bucket_and_no_server_are_told_without_keys(tmp_path: Path, s3:
             await store.probe()
     with pytest.raises(FileNotFoundError):
         await RecordingStore(f"s3://{BUCKET}", s3.access()).put("a.wav", tmp_path / "missing")
+
+
+async def test_an_address_is_the_one_that_amazon_s_signer_makes(
+    store: RecordingStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that S3 itself ends it after its time, and lets nothing in it be changed (moto takes any signature)."""
+    address = await store.link("a.wav", 77)
+    assert address is not None
+    said = parse_qs(urlsplit(address).query)
+    signed = datetime.strptime(said["X-Amz-Date"][0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    monkeypatch.setattr("botocore.auth.get_current_datetime", lambda: signed)
+    request = AWSRequest("GET", address.partition("?")[0])
+    keys = Credentials(KEYS["access_key"], KEYS["secret_key"])
+    S3SigV4QueryAuth(keys, "s3", "us-east-1", expires=77).add_auth(request)
+    assert parse_qs(urlsplit(request.url).query) == said
