@@ -57,6 +57,8 @@ class Erasing(Part):
         self._known = False
         self._noted = float("-inf")
         self._told = False
+        self._closed = 0
+        """The day, since the epoch, on which the one before was last seen to be signed."""
 
     def now(self) -> float:
         """The time that retention goes by."""
@@ -68,6 +70,11 @@ class Erasing(Part):
         async with reading(self.engine) as connection:
             if connection.dialect.name == "postgresql":
                 now = min(now, (await connection.execute(_NOW)).scalar_one())
+        today = int(now // DAY)
+        if today != self._closed:
+            async with writing(self.engine) as connection:
+                await self._proof.close(connection, now)
+            self._closed = today
         longest = await self._longest()
         while True:
             last = now - (longest + 1) * DAY

@@ -18,7 +18,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -92,30 +92,33 @@ class Proof:
         self, connection: AsyncConnection, kind: str, name: str, facts: Mapping[str, Any], now: float
     ) -> None:
         """One more entry, in the caller's transaction; whoever else adds one waits for its end."""
-        if connection.dialect.name == "postgresql":
-            await connection.execute(_LOCK)
-        last = (
-            await connection.execute(select(recording_proof).order_by(recording_proof.c.seq.desc()).limit(1))
-        ).first()
-        day = datetime.fromtimestamp(now, UTC).date().isoformat()
+        last, day = await _last(connection), _day(now)
         seq, previous = 1, NOTHING
         if last is not None:
-            # A clock that went back opens no day that is over.
-            day, seq, previous = max(day, last.day), last.seq + 1, last.hash
+            before = await _last_day(connection)
+            closed = before is not None and before.day == last.day
+            # A clock that is behind opens no day that is over.
+            day = max(day, _after(last.day) if closed else last.day)
+            seq, previous = last.seq + 1, last.hash
             if day > last.day:
-                previous = await self._close(connection, last)
+                previous = _chained_to(before) if closed else await self._close(connection, last, before)
         said = json.dumps(dict(facts), sort_keys=True)
         entry = {"seq": seq, "day": day, "kind": kind, "name": name, "facts": said, "previous": previous}
         hashed = entry_hash(seq, day, kind, name, said, previous)
         await connection.execute(insert(recording_proof).values(**entry, hash=hashed))
 
-    async def _close(self, connection: AsyncConnection, last: Any) -> str:
-        """Sign the day of the last entry; what the next one is chained to."""
-        before = (await connection.execute(select(recording_day).order_by(recording_day.c.day.desc()).limit(1))).first()
-        previous = NOTHING
-        if before is not None:
-            said = statement(before.day, before.last, before.entries, before.head, before.previous)
-            previous = day_hash(said, before.signature)
+    async def close(self, connection: AsyncConnection, now: float) -> None:
+        """Sign the day of the last entry, when it is over and not signed yet."""
+        last = await _last(connection)
+        if last is None or last.day >= _day(now):
+            return
+        before = await _last_day(connection)
+        if before is None or before.day < last.day:
+            await self._close(connection, last, before)
+
+    async def _close(self, connection: AsyncConnection, last: Any, before: Any) -> str:
+        """Sign the day of the last entry; what the next one is chained to. ``before``: the day signed last."""
+        previous = _chained_to(before)
         counted = select(func.count()).where(recording_proof.c.day == last.day)
         entries = (await connection.execute(counted)).scalar_one()
         said = statement(last.day, last.seq, entries, last.hash, previous)
@@ -123,3 +126,31 @@ class Proof:
         row = {"day": last.day, "last": last.seq, "entries": entries, "head": last.hash, "previous": previous}
         await connection.execute(insert(recording_day).values(**row, signature=signature, key=key))
         return day_hash(said, signature)
+
+
+async def _last(connection: AsyncConnection) -> Any:
+    """The last entry; nobody adds another until the transaction's end."""
+    if connection.dialect.name == "postgresql":
+        await connection.execute(_LOCK)
+    query = select(recording_proof).order_by(recording_proof.c.seq.desc()).limit(1)
+    return (await connection.execute(query)).first()
+
+
+async def _last_day(connection: AsyncConnection) -> Any:
+    query = select(recording_day).order_by(recording_day.c.day.desc()).limit(1)
+    return (await connection.execute(query)).first()
+
+
+def _chained_to(day: Any) -> str:
+    """What follows a day that was signed."""
+    if day is None:
+        return NOTHING
+    return day_hash(statement(day.day, day.last, day.entries, day.head, day.previous), day.signature)
+
+
+def _day(now: float) -> str:
+    return datetime.fromtimestamp(now, UTC).date().isoformat()
+
+
+def _after(day: str) -> str:
+    return (date.fromisoformat(day) + timedelta(days=1)).isoformat()

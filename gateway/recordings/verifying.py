@@ -102,8 +102,10 @@ async def _entries(engine: AsyncEngine, days: dict[str, tuple[Any, str]], told: 
             facts.pop(row.name, None)
             told.erased += 1
         seq, day, previous = row.seq, row.day, row.hash
-    if days and max(days) >= day:
-        told.faults.append(f"day {max(days)}: is signed, and its last entries are gone")
+    if day in days:
+        _day_over(day, seq, counted, previous, days, told)
+    if days and max(days) > day:
+        told.faults.append(f"day {max(days)}: is signed, and its entries are gone")
     return facts
 
 

@@ -334,6 +334,16 @@ async def test_a_chain_of_days_holds_and_outlives_what_it_proves(bench: Bench) -
     facts = json.loads(row.facts)
     assert (facts["by"], facts["why"], facts["at"]) == ("node gw", "retention", bench.now)
     assert facts["sha256"] == (await bench.row("a.wav")).sha256
+    bench.now += DAY
+    await bench.keeper.settle()
+    told = await proven(bench)
+    assert (told.faults, told.days, told.signed) == ([], 3, 3), "a day is signed when it is over, whatever follows"
+    bench.now -= DAY / 2
+    await make(bench, "d.wav")
+    assert (await proven(bench)).faults == [], "what a clock that is behind adds is the next day's"
+    async with writing(bench.engine) as connection:
+        await connection.execute(delete(recording_proof).where(recording_proof.c.seq > 3))
+    assert any("its entries are gone" in fault for fault in (await proven(bench)).faults)
 
 
 @pytest.mark.parametrize(
@@ -341,7 +351,10 @@ async def test_a_chain_of_days_holds_and_outlives_what_it_proves(bench: Bench) -
     [
         (update(recording_proof).where(recording_proof.c.seq == 2).values(facts="{}"), "entry 2: was changed"),
         (delete(recording_proof).where(recording_proof.c.seq == 2), "entry 3: follows 1"),
-        (delete(recording_proof).where(recording_proof.c.seq >= 2), "its last entries are gone"),
+        (
+            delete(recording_proof).where(recording_proof.c.seq >= 2),
+            "its entries are not those that were",
+        ),
         (update(recording_day).values(head="0" * 64), "the signature is not its key's"),
         (update(recording).where(recording.c.name == "b.wav").values(state="erased"), "b.wav: is gone"),
         (
