@@ -61,18 +61,19 @@ export function draw(parts, seek) {
     label(`SIP ${word(leg)}`, y + 18);
     inside.push(make("line", { class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: y + 14, y2: y + 14 }));
     const mine = parts.trace ? parts.trace.messages.filter((one) => one.leg === leg) : [];
-    let before = -99, low = false;
+    // Messages within a moment of each other have their names below each other.
+    let first = -99, row = 0, deepest = 0;
     for (const one of mine) {
-      const at = x(one.at), up = one.sent;
-      low = at - before < 46 ? !low : false;
-      before = at;
-      const name = `${clock(one.at)} ${one.sent ? "→" : "←"} ${one.title}`;
+      const at = x(one.at), name = `${clock(one.at)} ${one.sent ? "→" : "←"} ${one.title}`;
+      if (at - first < 52) row += 1; else { first = at; row = 0; }
+      deepest = Math.max(deepest, row);
+      const title = `${one.sent ? "▲" : "▼"} ${one.title.replace(/^(\d{3}).*/, "$1").slice(0, 9)}`;
       inside.push(make("g", hit(() => ask(name, () => make("pre", {}, one.text)), name), make("title", {}, name),
-        make("path", { class: leg, d: up ? `M${at - 4} ${y + 8}h8l-4 -7z` : `M${at - 4} ${y + 1}h8l-4 7z`, transform: `translate(0 ${6})` }),
-        make("text", { x: at, y: y + (low ? 36 : 26), "text-anchor": "middle" }, one.title.replace(/^(\d{3}).*/, "$1").slice(0, 8))));
+        make("path", { class: leg, d: one.sent ? `M${at - 4} ${y + 14}h8l-4 -7z` : `M${at - 4} ${y + 7}h8l-4 7z` }),
+        make("text", { x: first, y: y + 26 + row * 12, "text-anchor": first < LEFT + 40 ? "start" : "middle" }, title)));
     }
     if (!mine.length) inside.push(make("text", { class: "soft", x: LEFT + 6, y: y + 18 }, "–"));
-    y += 44;
+    y += 34 + deepest * 12;
   }
 
   // What each party heard, and the talk.
@@ -112,7 +113,7 @@ export function draw(parts, seek) {
     inside.push(make("g", hit(() => ask(name, () => make("div", {}, rows([["time", (a) => time(a.at), "n"], ["result", (a) => String(a.status || a.error)], ["duration", (a) => `${Math.round(a.seconds * 1000)} ms`]], one.attempts),
       make("pre", {}, JSON.stringify(one.payload, null, 2)))), name), make("title", {}, name),
     make("circle", { class: one.state === "done" ? "good" : one.state === "dead" ? "bad" : "tone", cx: at, cy: y + 8, r: 4 }),
-    make("text", { x: at + 6, y: y + 12 + lane * 13 }, one.kind)));
+    make("text", at > WIDTH - 110 ? { x: at - 8, y: y + 12 + lane * 13, "text-anchor": "end" } : { x: at + 6, y: y + 12 + lane * 13 }, one.kind)));
     for (const a of one.attempts) inside.push(make("line", { class: a.status >= 200 && a.status < 300 ? "good" : "bad", x1: x(a.at), x2: x(a.at), y1: y + 1, y2: y + 15 }));
   }
   y += 62;
@@ -155,17 +156,38 @@ async function exported(title, parts, body) {
 }
 const escaped = (text) => text.replace(/[&<>"]/g, (one) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[one]);
 
+const AGAIN_MS = 2000, AGAIN_TIMES = 8;
+
+// The page; what comes a little behind the call (its trace, its recording) is looked for again for a while.
 export async function callPage(session, leave) {
-  const parts = await attempt(() => gather(session));
-  if (!parts) return make("div", {}, make("h1", {}, word("timeline")));
+  const first = await attempt(() => gather(session));
+  if (!first) return make("div", {}, make("h1", {}, word("timeline")));
+  const page = make("div");
+  let clear = () => {}, timer = null;
+  const show = (parts) => { clear(); clear = fill(page, session, parts); };
+  const again = (parts, times) => {
+    if (!times || (parts.trace && (parts.shape || !parts.cdr.recording))) return;
+    timer = setTimeout(async () => {
+      const found = await gather(session).catch(() => parts);
+      if (Boolean(found.trace) !== Boolean(parts.trace) || Boolean(found.shape) !== Boolean(parts.shape) || found.events.length !== parts.events.length) show(found);
+      again(found, times - 1);
+    }, AGAIN_MS);
+  };
+  leave(() => { clearTimeout(timer); clear(); });
+  show(first);
+  if (Date.now() - new Date(first.cdr.ended) < 60000) again(first, AGAIN_TIMES);
+  return page;
+}
+
+function fill(page, session, parts) {
   const { cdr } = parts, body = make("div");
   const sound = parts.shape && make("audio", { controls: true, preload: "none", src: v1.address(`/recordings/${encodeURIComponent(session)}/sound`) });
   const drawn = draw(parts, (at) => { if (sound) { sound.currentTime = Math.max(0, at); sound.play(); } });
+  let tick = null;
   if (sound) {
     const follow = () => drawn.move(sound.currentTime);
     sound.addEventListener("timeupdate", follow);
-    const tick = setInterval(() => { if (!sound.paused) follow(); }, 60);
-    leave(() => { clearInterval(tick); sound.pause(); });
+    tick = setInterval(() => { if (!sound.paused) follow(); }, 60);
   }
   const fact = (name, value) => [make("dt", {}, word(name)), make("dd", {}, value === null || value === undefined ? "" : value)];
   body.append(make("div", { class: "card" }, make("dl", {},
@@ -175,7 +197,8 @@ export async function callPage(session, leave) {
   make("div", { class: "timeline" }, drawn.svg), sound || "",
   parts.why ? make("div", {}, make("h2", {}, word("why")), make("div", { class: "card" }, decision(parts.why.lines))) : "",
   make("h2", {}, word("events")), rows([["kind", "kind"], ["created", (e) => time(e.created_at), "n"], ["state", (e) => tag(e.state)], ["tries", "tries", "n"]], parts.events));
-  return make("div", {}, make("h1", {}, `${word("timeline")} `, make("span", { class: "mono soft" }, session.slice(0, 12))),
+  page.replaceChildren(make("h1", {}, `${word("timeline")} `, make("span", { class: "mono soft" }, session.slice(0, 12))),
     make("div", { class: "row" }, button(word("export"), () => attempt(() => exported(session, parts, body))),
       parts.trace && may("AUDIT") ? make("a", { href: v1.address(`/traces/${encodeURIComponent(session)}/pcap`), download: `${session.slice(0, 12)}.pcap` }, "pcap") : ""), body);
+  return () => { clearInterval(tick); if (sound) sound.pause(); };
 }

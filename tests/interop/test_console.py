@@ -1,0 +1,141 @@
+"""The console in a real browser: signing in, a call that appears as it rings, its timeline, every page, both languages.
+
+``MASKLINE_SHOTS=folder`` keeps screenshots for people to look at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, async_playwright
+
+from gateway.lab.phone import Phase
+from gateway.lab.script import Script
+from tests.integration.test_admin import AdminStand
+from tests.integration.test_node import A, B, X
+from tests.interop.conftest import program
+
+pytestmark = pytest.mark.interop
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]  # fmt: skip
+SHOTS = os.environ.get("MASKLINE_SHOTS", "")
+
+
+class Browser:
+    """A page, and what went wrong in it."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.wrong: list[str] = []
+        page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        page.on("console", self._said)
+        self.elsewhere: list[str] = []
+        page.on("request", lambda request: self.elsewhere.append(request.url))
+
+    def _said(self, message: Any) -> None:
+        # An address that isn't there (no trace, nobody signed in) is not a fault of the page.
+        if message.type == "error" and "status of 40" not in message.text:
+            self.wrong.append(message.text)
+
+    async def shot(self, name: str) -> None:
+        if SHOTS:
+            await self.page.screenshot(path=f"{SHOTS}/{name}.png", full_page=True)
+
+
+@pytest.fixture
+async def stand(tmp_path: Path) -> AsyncIterator[AdminStand]:
+    made = AdminStand(tmp_path, Script(tone_hz=700), Script(tone_hz=1300, answer_after=6.0, hang_up_after=9.0))
+    await made.up()
+    yield made
+    await made.stack.aclose()
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    path = program("chromium", "chromium")
+    async with async_playwright() as playwright:
+        running = await playwright.chromium.launch(executable_path=path, args=FLAGS)
+        context = await running.new_context(viewport={"width": 1360, "height": 900}, locale="en-GB")
+        yield Browser(await context.new_page())
+        await running.close()
+
+
+async def test_a_call_from_its_first_ring_to_its_timeline(stand: AdminStand, browser: Browser) -> None:
+    page, base = browser.page, stand.node.plan.base_url
+    token = await stand.terminal("token", "create", "me")
+    await stand.customer.bind(
+        {"callerNum": A, "calleeNum": B, "relationNum": X, "recordFlag": "true", "recordHintTone": "notice.wav"}
+    )
+    await stand.ask(token, "POST", "/traces", {"next": 1})
+
+    await page.goto(f"{base}/console/")
+    await browser.shot("sign-in")
+    await page.get_by_label("token").fill("mkl_wrong_token")
+    await page.get_by_role("button", name="sign in").click()
+    await page.get_by_text("unknown, expired or revoked").wait_for()
+    await page.get_by_label("token").fill(token)
+    await page.get_by_role("button", name="sign in").click()
+    await page.get_by_role("heading", name="live calls").wait_for()
+
+    stand.dial_x(X)
+    row = page.locator("tbody tr", has_text=X)
+    await row.get_by_text("ringing").wait_for(timeout=5000)
+    assert A not in await page.content()
+    await row.get_by_text("talking").wait_for(timeout=15000)
+    await browser.shot("live")
+    await page.get_by_role("button", name="show real numbers").click()
+    await row.get_by_text(A).wait_for(timeout=5000)
+    await page.get_by_role("button", name="mask numbers").click()
+    await stand.until(lambda: stand.callee.phone.phase is Phase.OVER and stand.caller.phone.phase is Phase.OVER)
+    assert await stand.receiver.wait_for("fee", 10) is not None, stand.node.log_tail()
+    await page.get_by_text("nothing here").wait_for(timeout=5000)
+
+    await page.goto(f"{base}/console/#/calls")
+    await page.locator("td a").first.click()
+    await page.get_by_role("heading", name="timeline").wait_for()
+    # The recording is rendered, and the trace kept, a moment behind the call.
+    await page.locator("svg text", has_text="recording caller").wait_for(timeout=25000)
+    await page.locator("svg path.caller").first.wait_for(timeout=25000)
+    for text in ("SIP caller", "SIP callee", "events", "recording caller", "disconnect"):
+        await page.locator("svg text", has_text=text).first.wait_for()
+    await browser.shot("timeline")
+    await page.locator("svg g.hit", has_text="INVITE").first.click()
+    await page.locator("dialog pre", has_text="INVITE sip:").wait_for()
+    assert A not in await page.content()
+    await page.get_by_role("button", name="close").click()
+    await browser.shot("timeline")
+    async with page.expect_download() as waiting:
+        await page.get_by_role("button", name="export").click()
+    kept = await asyncio.to_thread(Path(await (await waiting.value).path()).read_text)
+    assert "<svg" in kept
+    assert A not in kept
+    assert "src=" not in kept
+    await page.get_by_role("button", name="dark").click()
+    await browser.shot("timeline-dark")
+
+    for name in ("messages", "ledger", "statistics", "explain", "bindings", "numbers", "orders", "tones", "lists",
+                 "applications", "enterprises", "contacts", "trunks", "bans", "audit"):  # fmt: skip
+        await page.goto(f"{base}/console/#/{name}")
+        await page.locator(f'nav a[data-page="{name}"][aria-current="page"]').wait_for()
+        await page.locator("main h1").wait_for()
+        await browser.shot(name)
+    await page.get_by_role("button", name="中文").click()
+    await page.get_by_role("heading", name="审计日志").wait_for()
+    await page.goto(f"{base}/console/#/statistics")
+    await page.get_by_role("heading", name="统计").wait_for()
+    await browser.shot("chinese")
+    await page.set_viewport_size({"width": 390, "height": 800})
+    await browser.shot("phone")
+    assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+    await page.get_by_role("button", name="退出").click()
+    await page.get_by_label("令牌").wait_for()
+    assert browser.wrong == []
+    assert {url for url in browser.elsewhere if not url.startswith((base, "data:", "blob:"))} == set()
+    for secret in (A, B, token):
+        assert secret not in stand.node.log_tail(10_000)
