@@ -207,6 +207,7 @@ class Web:
     def _wake(self) -> None:
         self.delivery.wake()
         self.mailer.wake()
+        self.traces.wake()
 
     def _hear(self, message: Message) -> None:
         match message:

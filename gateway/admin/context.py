@@ -46,7 +46,8 @@ Explain = Callable[
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdminContext:
     """``live_calls`` (None: no answer), ``stop_call(application, session)``, ``bans``, ``lift_bans(source)`` (all: "")
-    and ``trunks`` ask the signalling process. ``wake``: rows may be due in the outbox or in the mail.
+    and ``trunks`` ask the signalling process. ``wake``: rows may be due in the outbox or in the mail, or a
+    trace was wanted.
     ``tone_exists(application, name)``: an approved one. ``sync_tones``: what is approved is where calls find it from
     then on. ``clock`` gives aware UTC time, ``monotonic`` seconds."""
 

@@ -113,7 +113,7 @@ def _view(switch: Switch, actor: Actor) -> SwitchView:
 
 @router.post("/traces", status_code=201, summary="Trace calls for a time")
 async def start(actor: Operator, context: Context, wanted: NewSwitch) -> SwitchView:
-    """Every node begins within seconds; with ``next`` each node takes as many."""
+    """This node begins at once, every other within seconds; with ``next`` each node takes as many."""
     now = context.clock()
     try:
         switch = new_switch(wanted, now.timestamp())
@@ -123,6 +123,7 @@ async def start(actor: Operator, context: Context, wanted: NewSwitch) -> SwitchV
         if not await store.add_switch(change.connection, switch, actor.name, now.timestamp()):
             raise Conflict("Too many traces are wanted already; end some.")
         change.note("trace.start", f"trace/{switch.id}", noted(switch, wanted.minutes))
+    context.wake()
     return _view(switch, actor)
 
 

@@ -52,6 +52,10 @@ class TraceKeeper:
             self._waiting.append(message)
             self._more.set()
 
+    def wake(self) -> None:
+        """A switch may have been turned."""
+        self._more.set()
+
     async def run(self) -> None:
         """Until cancelled."""
         while True:
@@ -65,6 +69,7 @@ class TraceKeeper:
                     await self._more.wait()
 
     async def _turn(self) -> None:
+        self._more.clear()
         now = time.time()
         async with reading(self._engine) as connection:
             switches = await store.read_switches(connection, now)
@@ -81,7 +86,6 @@ class TraceKeeper:
                 _log.error("messages of traces could not be written", count=len(batch))
             del self._waiting[: len(batch)]
             self._purged_at = min(self._purged_at, now - PURGE_SECONDS)
-        self._more.clear()
         if now - self._purged_at >= PURGE_SECONDS:
             self._purged_at = now
             async with writing(self._engine) as connection:
