@@ -50,7 +50,7 @@ module_app ctrl_tcp.so
 """
 ACCOUNT = "<sip:{number}@{host}:{sip}>;regint=0;answermode=manual;audio_codecs={codec}\n"
 REGISTERED = (
-    "<sip:{user}@{server}:{port};transport={transport}>;auth_pass={password};regint=60;answermode=manual;"
+    "<sip:{user}@{server}:{port};transport={transport}>;auth_pass={password};regint={seconds};answermode=manual;"
     "audio_codecs={codec}\n"
 )
 
@@ -64,6 +64,7 @@ class Registers:
     transport: str
     user: str
     password: str
+    seconds: int = 60
 
 
 class Softphone:

@@ -140,6 +140,23 @@ async def test_two_linphones_by_sha_256(linphonec: str, stand: Stands, tmp_path:
     assert_no_echo(caller.heard(), callee.heard())
 
 
+async def test_a_restart_leaves_phones_where_they_are(baresip: str, stand: Stands, tmp_path: Path) -> None:
+    """Neither of them registers again before the call: they were told to do so in ten minutes."""
+    here, _ = await stand_for(stand, "udp", tmp_path, MD5)
+    caller, callee = Softphone(here, "caller", A, A_VOICE), Softphone(here, "callee", B, B_VOICE)
+    typed = await add(here, A, "udp", 1)
+    await register(caller, baresip, replace(typed, seconds=600))
+    await register(callee, baresip, replace(await add(here, B, "udp", 2), seconds=600))
+    assert await here.node.stop() == 0
+    await here.node.start(30)
+    caller.do("dial", f"sip:{X.e164}@{HOST}:{typed.port}")
+    await callee.wait_for("CALL_INCOMING")
+    for phone in (caller, callee):
+        assert phone.log.read_bytes().count(b"[1 binding]") == 1
+    caller.do("hangup")
+    await callee.wait_for("CALL_CLOSED")
+
+
 async def register(phone: Softphone, program: str, typed: Registers, ca: str = "") -> None:
     """Start a baresip, and wait until it has registered."""
     await phone.start(program, more=f"sip_cafile {ca}\n" if ca else "", registers=typed)
