@@ -38,7 +38,8 @@ IO = {
     "gateway.calls.switchboard", "gateway.calls.journal", "gateway.calls.journal_rows", "gateway.calls.media_pool",
     "gateway.api", "gateway.admin", "gateway.console", "gateway.cli_token", "gateway.lab", "gateway.messages.forwarder",
     "gateway.migrations",
-    "media.worker", "media.wire", "media.recording.spool", "media.recording.render", "media.recording.store",
+    "media.worker", "media.webrtc", "media.wire",
+    "media.recording.spool", "media.recording.render", "media.recording.store",
     "media.sounds",
 }  # fmt: skip
 IMPURE = {
@@ -61,7 +62,7 @@ LEAVES = {
 }
 MAY_IMPORT = {
     "gateway.sip": LEAVES,
-    "gateway.sdp": LEAVES,
+    "gateway.sdp": LEAVES | {"media.browser"},
     "gateway.bindings": LEAVES | {"gateway.schema", "gateway.database", "gateway.vault.guard"},
     "gateway.calls": LEAVES | {"gateway.metrics.calls", "gateway.sms",
                                "gateway.sip", "gateway.sdp", "gateway.bindings", "gateway.schema",

@@ -1,0 +1,267 @@
+"""[IO] The edge for browsers: a leg speaks ICE and DTLS-SRTP on one side, plain RTP with a worker on the other.
+
+    Edge.open(theirs)      a leg with its ports: answers a browser's terms, or offers when there are none yet
+    Leg.start(theirs)      the browser's answer to our offer: ICE, then DTLS, then audio
+    Leg.carry(worker)      the worker's end is known, or has changed
+    Leg.close()            its port rests
+
+Packets pass as they are, both ways, and RTCP with them: A-law isn't touched, telephone-event stays what it is, sequence
+numbers and SSRC are their sender's. So the worker does for a browser what it does for a trunk. What comes while the
+other end isn't there yet is dropped: it would be late when it is.
+
+aiortc does ICE, DTLS and SRTP. Its peer connection would decode every packet and encode it anew, so this stands one
+layer lower, on its transports; names that it keeps for itself are used, hence one minor version in pyproject.toml.
+A candidate whose name is mDNS's is passed over: the browser's own checks tell where it is (RFC 8445 §7.3.1.3).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import socket
+import time
+from collections.abc import Callable, Sequence
+
+import pylibsrtp
+from aioice import Candidate, Connection
+from aioice.candidate import candidate_foundation, candidate_priority
+from aioice.ice import StunProtocol
+from aiortc import (
+    RTCCertificate,
+    RTCDtlsFingerprint,
+    RTCDtlsParameters,
+    RTCDtlsTransport,
+    RTCIceGatherer,
+    RTCIceParameters,
+    RTCIceTransport,
+)
+
+from media.browser import EdgeError, Plain, Setup, Terms
+from media.ports import PortPool
+
+CONNECT_SECONDS = 20.0
+_LOOPBACK = "127.0.0.1"
+_LONGEST = 2048
+_MOST_CANDIDATES = 16
+
+
+class _Ice(Connection):
+    """One given port at each of the given addresses, where aioice takes any port of every interface."""
+
+    def __init__(self, addresses: Sequence[str], port: int, controlling: bool) -> None:
+        super().__init__(controlling)
+        self._at = [(address, port) for address in addresses]
+
+    async def get_component_candidates(
+        self,
+        component: int,
+        addresses: list[str],
+        timeout: int = 5,  # noqa: ASYNC109 as in aioice
+    ) -> list[Candidate]:
+        """Host candidates; OSError when a port can't be had."""
+        loop = asyncio.get_running_loop()
+        found = []
+        for rank, (host, port) in enumerate(self._at):
+            _, protocol = await loop.create_datagram_endpoint(lambda: StunProtocol(self), local_addr=(host, port))
+            self._protocols.append(protocol)
+            protocol.local_candidate = Candidate(
+                foundation=candidate_foundation("host", "udp", host),
+                component=component,
+                transport="udp",
+                # The first address is liked best (RFC 8445 §5.1.2.2: each its own local preference).
+                priority=candidate_priority(component, "host", 65535 - rank),
+                host=host,
+                port=port,
+                type="host",
+            )
+            found.append(protocol.local_candidate)
+        return found
+
+
+class _Dtls(RTCDtlsTransport):
+    """Hands on what it has opened as it is, instead of taking it apart for receivers."""
+
+    def __init__(self, ice: RTCIceTransport, on_rtp: Callable[[bytes], None], on_rtcp: Callable[[bytes], None]) -> None:
+        super().__init__(ice, [RTCCertificate.generateCertificate()])
+        self._on_rtp = on_rtp
+        self._on_rtcp = on_rtcp
+
+    async def _handle_rtp_data(self, data: bytes, arrival_time_ms: int) -> None:
+        self._on_rtp(data)
+
+    async def _handle_rtcp_data(self, data: bytes) -> None:
+        self._on_rtcp(data)
+
+
+class Leg:
+    """One browser's. ``ours``: our terms; ``plain``: where a worker sends to. Made by Edge.open."""
+
+    def __init__(self, ice: _Ice, answering: Terms | None, on_gone: Callable[[], None]) -> None:
+        gatherer = RTCIceGatherer(iceServers=[])
+        gatherer._connection = ice
+        self._connection = ice
+        self._ice = RTCIceTransport(gatherer)
+        self._rtp, self._rtcp = _plain_socket(), _plain_socket()
+        self._dtls = _Dtls(self._ice, _sending(self._rtp), _sending(self._rtcp))
+        self._on_gone = on_gone
+        self._offered = answering is None
+        self._begins = answering is not None and answering.setup != "active"
+        self._tasks: list[asyncio.Task[None]] = []
+        self._carrying = False
+        self.plain = Plain(_LOOPBACK, self._rtp.getsockname()[1], self._rtcp.getsockname()[1])
+
+    @property
+    def ours(self) -> Terms:
+        """What the browser is told."""
+        answer: Setup = "active" if self._begins else "passive"
+        return Terms(
+            ufrag=self._connection.local_username,
+            password=self._connection.local_password,
+            candidates=tuple(one.to_sdp() for one in self._connection.local_candidates),
+            fingerprints=tuple(
+                f"{one.algorithm} {one.value}"
+                for one in self._dtls.getLocalParameters().fingerprints
+                if one.algorithm == "sha-256"
+            ),
+            setup="actpass" if self._offered else answer,
+        )
+
+    @property
+    def connected(self) -> bool:
+        """Whether audio can pass."""
+        return self._dtls.state == "connected"
+
+    def start(self, theirs: Terms) -> None:
+        """The browser's terms are known, and stay so (its offers may repeat them). EdgeError when they can't be."""
+        if not self._tasks:
+            if self._offered:
+                self._begins = theirs.setup == "passive"
+            self._tasks.append(asyncio.get_running_loop().create_task(self._connect(*_read(theirs))))
+
+    def carry(self, worker: Plain) -> None:
+        """Where the worker is, which alone is heard."""
+        self._rtp.connect((worker.host, worker.rtp))
+        self._rtcp.connect((worker.host, worker.rtcp))
+        if not self._carrying:
+            self._carrying = True
+            self._tasks += [asyncio.get_running_loop().create_task(self._pump(one)) for one in (self._rtp, self._rtcp)]
+
+    async def close(self) -> None:
+        """Nothing of it is left, and nothing more is told of it."""
+        self._dtls.remove_all_listeners()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._dtls.stop()
+        await self._ice.stop()
+        self._rtp.close()
+        self._rtcp.close()
+
+    async def _connect(self, ice: RTCIceParameters, candidates: list[Candidate], dtls: RTCDtlsParameters) -> None:
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                for candidate in candidates:
+                    await self._connection.add_remote_candidate(candidate)
+                await self._ice.start(ice)
+                if self._ice.state == "completed":
+                    self._dtls._set_role("client" if self._begins else "server")
+                    await self._dtls.start(dtls)
+        except TimeoutError:
+            pass
+        if self.connected:
+            self._dtls.on("statechange", self._on_gone)
+        else:
+            self._on_gone()
+
+    async def _pump(self, plain: socket.socket) -> None:
+        """What the worker says, to the browser."""
+        loop = asyncio.get_running_loop()
+        while True:
+            # Refused: a worker that isn't there (any more) is no end of the leg. The others: no packet, or late.
+            with contextlib.suppress(ConnectionError, pylibsrtp.Error):
+                data = await loop.sock_recv(plain, _LONGEST)
+                if len(data) > 1 and self.connected:
+                    await self._dtls._send_rtp(data)
+
+
+class Edge:
+    """``addresses``: where browsers reach us, the best first. ``ports``: the even ones of this range, one for each leg,
+    which then rests for ``rest`` seconds. ``on_gone``: the browser of a leg can't be reached, or not any more."""
+
+    def __init__(
+        self,
+        addresses: Sequence[str],
+        ports: tuple[int, int],
+        rest: float,
+        on_gone: Callable[[Leg], None] = lambda leg: None,
+    ) -> None:
+        self._addresses = addresses
+        self._ports = PortPool(*ports, rest)
+        self._on_gone = on_gone
+        self.legs: dict[Leg, int] = {}
+
+    async def open(self, theirs: Terms | None = None) -> Leg:
+        """A leg for a browser that offers ``theirs``, which begins at once; or one to offer to a browser. EdgeError."""
+        if theirs is not None:
+            _read(theirs)
+        port = self._ports.take(time.monotonic())
+        if port is None:
+            raise EdgeError("no port is free")
+        # The offerer controls (RFC 8445 §6.1.1).
+        ice = _Ice(self._addresses, port, controlling=theirs is None)
+        try:
+            await ice.gather_candidates()
+            leg = Leg(ice, theirs, lambda: self._on_gone(leg))
+        except OSError as error:
+            await ice.close()
+            self._ports.give_back(port, time.monotonic())
+            raise EdgeError(f"port {port}: {error.strerror}") from error
+        self.legs[leg] = port
+        if theirs is not None:
+            leg.start(theirs)
+        return leg
+
+    async def close(self, leg: Leg) -> None:
+        """It is over."""
+        port = self.legs.pop(leg, None)
+        if port is not None:
+            await leg.close()
+            self._ports.give_back(port, time.monotonic())
+
+
+def _plain_socket() -> socket.socket:
+    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    made.setblocking(False)
+    made.bind((_LOOPBACK, 0))
+    return made
+
+
+def _sending(plain: socket.socket) -> Callable[[bytes], None]:
+    def send(data: bytes) -> None:
+        # Nowhere to send to yet, nobody there, or full: a packet is lost.
+        with contextlib.suppress(OSError):
+            plain.send(data)
+
+    return send
+
+
+def _read(theirs: Terms) -> tuple[RTCIceParameters, list[Candidate], RTCDtlsParameters]:
+    """Terms in the words of aiortc. EdgeError when they can't be read."""
+    candidates = []
+    for text in theirs.candidates[:_MOST_CANDIDATES]:
+        try:
+            candidate = Candidate.from_sdp(text)
+            ipaddress.ip_address(candidate.host)
+        except (ValueError, IndexError):
+            continue
+        if candidate.component == 1 and candidate.transport.lower() == "udp":
+            candidates.append(candidate)
+    prints = [one.partition(" ") for one in theirs.fingerprints]
+    known = [RTCDtlsFingerprint(name.lower(), value) for name, _, value in prints if name.lower() in _DIGESTS]
+    if not known or not theirs.ufrag or not theirs.password:
+        raise EdgeError("no ICE, or no fingerprint that we know")
+    return RTCIceParameters(theirs.ufrag, theirs.password), candidates, RTCDtlsParameters(known)
+
+
+_DIGESTS = ("sha-256", "sha-384", "sha-512")
