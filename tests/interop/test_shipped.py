@@ -1,0 +1,46 @@
+"""What ships in configs/, read by the programs that it is for."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.interop.conftest import program
+
+pytestmark = pytest.mark.interop
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+def done(*command: str) -> str:
+    made = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert made.returncode == 0, made.stdout + made.stderr
+    return made.stdout + made.stderr
+
+
+def test_promtool_reads_the_configuration_and_every_query_of_the_dashboard(tmp_path: Path) -> None:
+    promtool = program("promtool", "prometheus")
+    assert "SUCCESS" in done(promtool, "check", "config", str(CONFIGS / "prometheus" / "prometheus.yml"))
+    board = json.loads((CONFIGS / "grafana" / "dashboards" / "maskline.json").read_text(encoding="utf-8"))
+    asked = [target["expr"] for panel in board["panels"] for target in panel.get("targets", [])]
+    rules = [{"record": f"panel:{number}", "expr": text} for number, text in enumerate(asked)]
+    file = tmp_path / "rules.yml"
+    file.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
+    assert f"{len(asked)} rules found" in done(promtool, "check", "rules", str(file))
+
+
+def test_compose_reads_its_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No engine is asked: `config` only reads, checks against its schema, and prints."""
+    compose = program("docker-compose", "docker-compose")
+    for name in ("ADVERTISED", "POSTGRES_PASSWORD", "S3_SECRET_KEY", "GRAFANA_PASSWORD"):
+        monkeypatch.setenv(name, "secret")
+    said = done(compose, "-f", str(CONFIGS / "compose.yaml"), "--profile", "homer", "config")
+    assert "network_mode: host" in said
+    monkeypatch.delenv("ADVERTISED")
+    refused = subprocess.run(
+        (compose, "-f", str(CONFIGS / "compose.yaml"), "config"), capture_output=True, text=True, check=False
+    )
+    assert "ADVERTISED" in refused.stderr
+    assert refused.returncode != 0
