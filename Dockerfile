@@ -13,7 +13,7 @@ RUN python3 -m venv /opt/maskline \
 
 FROM ${BASE}
 RUN groupadd --gid 10001 maskline \
- RUN useradd --uid 10001RUN useradd --uid 10001 useradd --uid 10001 --gid 10001 --home-dir /var/lib/maskline --create-home --shell /usr/sbin/nologin maskline
+ && useradd --uid 10001 --gid 10001 --home-dir /var/lib/maskline --create-home --shell /usr/sbin/nologin maskline
 COPY --from=build /opt/maskline /opt/maskline
 COPY configs/maskline.toml /etc/maskline/maskline.toml
 COPY configs/carriers /etc/maskline/carriers

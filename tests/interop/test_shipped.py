@@ -44,3 +44,14 @@ def test_compose_reads_its_file(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     assert "ADVERTISED" in refused.stderr
     assert refused.returncode != 0
+
+
+def test_systemd_reads_the_unit_and_finds_it_hardened(tmp_path: Path) -> None:
+    analyze = program("systemd-analyze", "systemd")
+    unit = tmp_path / "maskline.service"
+    # Nothing is installed in /opt here, and verify wants to see the program.
+    text = (CONFIGS / "maskline.service").read_text(encoding="utf-8")
+    unit.write_text(text.replace("/opt/maskline/bin/maskline", "/bin/true"))
+    assert "maskline.service" not in done(analyze, "verify", "--man=no", str(unit))
+    # 0 is closed, 100 open; a service with no such line has 96.
+    done(analyze, "security", "--offline=true", "--threshold=20", "--no-pager", str(unit))

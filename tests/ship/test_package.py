@@ -97,6 +97,9 @@ def test_the_image_is_unprivileged_stops_by_sigterm_and_asks_healthz() -> None:
     assert environment["HEALTH_URL"] == "http://{}:{}/healthz".format(*config.web.listen)
     assert '"/healthz"' in (ROOT / "gateway" / "api" / "app.py").read_text(encoding="utf-8")
     assert instructions("USER")[-1] == "10001:10001"
+    group, user = [shlex.split(part) for part in instructions("RUN")[-1].split("&&")]
+    assert group == ["groupadd", "--gid", "10001", "maskline"]
+    assert [user[0], *user[1:5], user[-1]] == ["useradd", "--uid", "10001", "--gid", "10001", "maskline"]
     assert instructions("STOPSIGNAL") == ["SIGTERM"]
     # Everything that is written by default is in the volume, so that the root may be read-only.
     (volume,) = instructions("VOLUME")
