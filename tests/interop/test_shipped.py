@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -55,3 +56,12 @@ def test_systemd_reads_the_unit_and_finds_it_hardened(tmp_path: Path) -> None:
     assert "maskline.service" not in done(analyze, "verify", "--man=no", str(unit))
     # 0 is closed, 100 open; a service with no such line has 96.
     done(analyze, "security", "--offline=true", "--threshold=20", "--no-pager", str(unit))
+
+
+def test_kustomize_builds_the_base() -> None:
+    made = done(program("kubectl", "kubernetes-client"), "kustomize", str(CONFIGS / "k8s"))
+    kinds = re.findall(r"^kind: (\w+)$", made, re.M)
+    assert sorted(kinds) == ["ConfigMap", "PodDisruptionBudget", "Service", "Service", "StatefulSet"]
+    # The hash in the map's name is what rolls the nodes when the file changes.
+    (name,) = re.findall(r"^  name: (maskline-[a-z0-9]{10})$", made, re.M)
+    assert f"name: {name}\n        name: config" in made
