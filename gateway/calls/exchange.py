@@ -8,7 +8,6 @@ An INVITE that can't become a call is answered at once and leaves no record (arr
 
 from __future__ import annotations
 
-import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import ParamSpec
@@ -47,6 +46,7 @@ from gateway.calls.trunks import Trunks
 from gateway.calls.upkeep import Upkeep
 from gateway.causes import Cause
 from gateway.numbers import PhoneNumber
+from gateway.sip.alarms import Alarms
 from gateway.sip.hop import Hop
 from gateway.sip.locations import Contact
 from gateway.sip.outputs import Answered, ContactsChanged, KeepAlive, Offence
@@ -121,7 +121,7 @@ class Exchange:
         self._calls: dict[str, Call] = {}
         self._callers: dict[str, str] = {}
         """Calls by the Call-ID of the caller's leg."""
-        self._alarms: list[tuple[float, str]] = []
+        self._alarms: Alarms[Call] = Alarms()
         self.counters: Counter[str] = Counter()
 
     # --- state ------------------------------------------------------------------------------------------------------
@@ -180,12 +180,9 @@ class Exchange:
     @property
     def deadline(self) -> float | None:
         """When ``handle_timeout`` is due."""
-        alarms = self._alarms
-        while alarms and not self._is_due_at(*alarms[0]):
-            heapq.heappop(alarms)
-        due, kept = self._plant.agent.deadline, self.upkeep.deadline
-        if alarms and (due is None or alarms[0][0] < due):
-            due = alarms[0][0]
+        due, kept, alarm = self._plant.agent.deadline, self.upkeep.deadline, self._alarms.deadline
+        if alarm is not None and (due is None or alarm < due):
+            due = alarm
         return kept if kept is not None and (due is None or kept < due) else due
 
     # --- inputs from SIP and the clock ------------------------------------------------------------------------------
@@ -219,11 +216,8 @@ class Exchange:
             outputs += self._settle(agent.handle_timeout(now), now)
         if self.upkeep.deadline is not None and self.upkeep.deadline <= now:
             outputs += self.upkeep.handle_timeout(now)
-        while self._alarms and self._alarms[0][0] <= now:
-            at, name = heapq.heappop(self._alarms)
-            call = self._calls.get(name)
-            if call is not None and call.deadline == at:
-                outputs += self._settle(self._with(call, now, call.handle_timeout, now), now)
+        while (call := self._alarms.next_due(now)) is not None:
+            outputs += self._settle(self._with(call, now, call.handle_timeout, now), now)
         return outputs
 
     # --- inputs from the database, the media workers and the customer -----------------------------------------------
@@ -354,10 +348,9 @@ class Exchange:
                 for leg in call.legs:
                     self._plant.sessions.pop(leg.session, None)
                 call.phase.let_go()
-        elif (deadline := call.deadline) != call.armed:
-            call.armed = deadline
-            if deadline is not None:
-                heapq.heappush(self._alarms, (deadline, call.id))
+            self._alarms.set(call, None)
+        else:
+            self._alarms.set(call, call.deadline)
         return out
 
     def _settle(self, outputs: Iterable[_Any], now: float) -> list[ExchangeOutput]:
@@ -390,7 +383,3 @@ class Exchange:
         self._calls[call.id] = call
         self._callers[call.caller_id] = call.id
         return self._with(call, now, call.enter, Resolving(call), now)
-
-    def _is_due_at(self, at: float, name: str) -> bool:
-        call = self._calls.get(name)
-        return call is not None and call.deadline == at

@@ -1,6 +1,6 @@
 """SIP (RFC 3261) as pure machines and a thin driver; knows nothing of calls, bindings or media. In reading order:
 
-``hop`` ``grammar`` ``uri`` ``headers`` ``message`` ``framing`` ``methods`` ``screening`` ``build``   messages
+``alarms`` ``hop`` ``grammar`` ``uri`` ``headers`` ``message`` ``framing`` ``methods`` ``screening`` ``build``  messages
 ``transaction`` ``server_transaction`` ``large`` ``transaction_layer``   the four machines, and how messages find them
 ``wire`` ``dialog`` ``outputs`` ``policy`` ``session_timer`` ``reliable`` ``early_media``   what a session stands on
 ``invite_session`` ``invite_offers`` ``invite_refresh`` ``invite_server`` ``invite_client``   a leg's session

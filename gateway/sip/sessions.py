@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import heapq
-from itertools import count
-
+from gateway.sip.alarms import Alarms
 from gateway.sip.invite_refresh import RefreshingSession
 from gateway.sip.invite_session import InviteSession, SessionState
 from gateway.sip.message import Request
@@ -14,15 +12,14 @@ from gateway.sip.outputs import Output
 class Sessions:
     """Those not yet forgotten. Whoever gives a session an input hands what came of it to ``settle``."""
 
-    __slots__ = ("_by_id", "_by_tag", "_heap", "_order", "_tags")
+    __slots__ = ("_alarms", "_by_id", "_by_tag", "_tags")
 
     def __init__(self) -> None:
         self._by_id: dict[str, RefreshingSession] = {}
         self._by_tag: dict[str, RefreshingSession] = {}
         self._tags: dict[str, str] = {}
         """The local tag of each session: a caller's session has no dialog before the first tagged response."""
-        self._heap: list[tuple[float, int, InviteSession]] = []
-        self._order = count()
+        self._alarms: Alarms[InviteSession] = Alarms()
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -43,32 +40,21 @@ class Sessions:
         return None if session is None or session.dialog_with(request) is None else session
 
     def settle(self, session: InviteSession, outputs: list[Output]) -> list[Output]:
-        """Forget a session that is over; put one that waits into the heap under its new deadline."""
+        """Forget a session that is over; note when one that waits wants to wake."""
         deadline = session.deadline
-        if session.state is SessionState.GONE and deadline is None:
-            session.armed = None
-            if self._by_id.pop(session.id, None) is not None:
-                self._by_tag.pop(self._tags.pop(session.id), None)
-        elif deadline != session.armed:
-            session.armed = deadline
-            if deadline is not None:
-                heapq.heappush(self._heap, (deadline, next(self._order), session))
+        self._alarms.set(session, deadline)
+        if deadline is None and session.state is SessionState.GONE and self._by_id.pop(session.id, None) is not None:
+            self._by_tag.pop(self._tags.pop(session.id), None)
         return outputs
 
     @property
     def deadline(self) -> float | None:
         """The earliest deadline of any session."""
-        heap = self._heap
-        while heap and heap[0][2].armed != heap[0][0]:
-            heapq.heappop(heap)
-        return heap[0][0] if heap else None
+        return self._alarms.deadline
 
     def handle_timeout(self, now: float) -> list[Output]:
         """Let every session that is due act."""
         outputs: list[Output] = []
-        while self._heap and self._heap[0][0] <= now:
-            due, _, session = heapq.heappop(self._heap)
-            if session.armed == due:
-                session.armed = None
-                outputs += self.settle(session, session.handle_timeout(now))
+        while (session := self._alarms.next_due(now)) is not None:
+            outputs += self.settle(session, session.handle_timeout(now))
         return outputs

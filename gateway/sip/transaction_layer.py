@@ -7,9 +7,7 @@ tag, Call-ID, CSeq number and top Via then stand for it.
 
 from __future__ import annotations
 
-import heapq
-from itertools import count
-
+from gateway.sip.alarms import Alarms
 from gateway.sip.headers import MAGIC
 from gateway.sip.hop import Hop
 from gateway.sip.large import Large
@@ -52,7 +50,7 @@ def _merge_key(request: Request) -> Key:
 class TransactionLayer:
     """``emit`` in results: (transaction, Deliver | Failed) for the user, Transmit for the transport."""
 
-    __slots__ = ("_clients", "_ended", "_heap", "_large", "_merged", "_order", "_servers", "timers")
+    __slots__ = ("_alarms", "_clients", "_ended", "_large", "_merged", "_servers", "timers")
 
     def __init__(self, timers: Timers, large: Large | None = None) -> None:
         self.timers = timers
@@ -61,8 +59,7 @@ class TransactionLayer:
         self._servers: dict[Key, ServerTransaction] = {}
         self._merged: dict[Key, ServerTransaction] = {}
         self._ended: list[Transaction] = []
-        self._heap: list[tuple[float, int, Transaction]] = []
-        self._order = count()
+        self._alarms: Alarms[Transaction] = Alarms()
 
     def __len__(self) -> int:
         return len(self._clients) + len(self._servers)
@@ -70,10 +67,7 @@ class TransactionLayer:
     @property
     def deadline(self) -> float | None:
         """The earliest deadline of any transaction."""
-        heap = self._heap
-        while heap and heap[0][2].armed != heap[0][0]:
-            heapq.heappop(heap)
-        return heap[0][0] if heap else None
+        return self._alarms.deadline
 
     def send(
         self, request: Request, hop: Hop, owner: Owner | None, now: float
@@ -156,14 +150,12 @@ class TransactionLayer:
             # since whoever was told of the end asks whose it was.
             transaction.owner = None
         self._ended.clear()
-        while (deadline := self.deadline) is not None and deadline <= now:
-            transaction = heapq.heappop(self._heap)[2]
-            transaction.armed = None
-            if isinstance(transaction, ClientTransaction):
-                found += self._told(transaction, transaction.handle_timeout(now), now)
+        while (due := self._alarms.next_due(now)) is not None:
+            if isinstance(due, ClientTransaction):
+                found += self._told(due, due.handle_timeout(now), now)
             else:
-                found += [output for output in transaction.handle_timeout(now) if isinstance(output, Transmit)]
-            self._settle(transaction)
+                found += [output for output in due.handle_timeout(now) if isinstance(output, Transmit)]
+            self._settle(due)
         return found
 
     def _told(
@@ -182,9 +174,9 @@ class TransactionLayer:
         return found
 
     def _settle(self, transaction: Transaction) -> None:
-        """Forget what is over; put what waits into the heap under its new deadline."""
+        """Forget what is over; note when what waits wants to wake."""
         if transaction.state is State.TERMINATED:
-            transaction.armed = None
+            self._alarms.set(transaction, None)
             self._ended.append(transaction)
             table: dict[Key, ClientTransaction] | dict[Key, ServerTransaction]
             table = self._clients if isinstance(transaction, ClientTransaction) else self._servers
@@ -192,8 +184,4 @@ class TransactionLayer:
             if isinstance(transaction, InviteServer):
                 self._merged.pop(_merge_key(transaction.request), None)
             return
-        deadline = transaction.deadline
-        if deadline != transaction.armed:
-            transaction.armed = deadline
-            if deadline is not None:
-                heapq.heappush(self._heap, (deadline, next(self._order), transaction))
+        self._alarms.set(transaction, transaction.deadline)

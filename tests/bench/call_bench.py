@@ -96,7 +96,7 @@ class Stage:
                 stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
             )  # fmt: skip
             await caller.wait()
-            last = _last_row(Path(folder, "stat.csv"))
+            last = last_row(Path(folder, "stat.csv"))
         successful = int(last["SuccessfulCall(C)"])
         await self._counter.until(fees + successful, 20.0)
         spent = {kind: 1000 * (after - before[kind]) / number for kind, after in self._cpu().items()}
@@ -157,7 +157,8 @@ async def stage(sipp: str, *callees_too: str) -> AsyncIterator[Stage]:
         yield Stage(sipp, plan, counter, processes(node.pid))
 
 
-def _last_row(path: Path) -> dict[str, str]:
+def last_row(path: Path) -> dict[str, str]:
+    """The last row of SIPp's statistics."""
     with path.open(encoding="ascii") as file:
         return list(csv.DictReader(file, delimiter=";"))[-1]
 

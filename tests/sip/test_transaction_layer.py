@@ -248,4 +248,4 @@ def test_many_come_and_go_and_nothing_stays() -> None:
             one.receive_again(transaction, asked("ACK", branch=f"z9hG4bK{number}"), now)
     assert len(one) == 500
     one.handle_timeout(40.0)
-    assert (len(one), one.deadline, one._heap, one._merged) == (0, None, [], {})
+    assert (len(one), one.deadline, len(one._alarms), one._merged) == (0, None, 0, {})
