@@ -65,3 +65,10 @@ def test_kustomize_builds_the_base() -> None:
     # The hash in the map's name is what rolls the nodes when the file changes.
     (name,) = re.findall(r"^  name: (maskline-[a-z0-9]{10})$", made, re.M)
     assert f"name: {name}\n        name: config" in made
+
+
+def test_kamailio_reads_its_configuration(kamailio: str, tmp_path: Path) -> None:
+    text = (CONFIGS / "kamailio" / "kamailio.cfg").read_text(encoding="utf-8")
+    file = tmp_path / "kamailio.cfg"
+    file.write_text(text.replace("/etc/kamailio/", str(CONFIGS / "kamailio") + "/").replace("192.0.2.5", "127.0.0.1"))
+    assert "config file ok" in done(kamailio, "-c", "-f", str(file))
