@@ -31,6 +31,7 @@ from rich.markup import escape
 
 from gateway.assembly import advertised_hops, exchange_settings, gate_settings, hep_settings
 from gateway.bindings.store import BindingStore
+from gateway.browsers.line import Bridge
 from gateway.calls.exchange import Exchange
 from gateway.calls.history import History
 from gateway.calls.journal import Journal
@@ -58,7 +59,7 @@ from gateway.channel import (
     StopCall,
     Trunks,
 )
-from gateway.config.tree import Config, media_listen
+from gateway.config.tree import Config, media_listen, webrtc_addresses
 from gateway.greeting import greet
 from gateway.measures import make_tap, node_rows, watch_gate, watch_parts
 from gateway.messages.forwarder import Forwarder
@@ -169,6 +170,11 @@ class Node:
             on_report=self._board.media_report,
             on_gone=self._board.worker_gone,
         )
+        browsers = config.webrtc
+        self._bridge: Bridge | None = None
+        if browsers.enabled:
+            rest = config.media.rest_seconds
+            self._bridge = Bridge(self._endpoint, webrtc_addresses(config), browsers.ports, rest)
         self._board.attach(self._endpoint, self._pool)
         self._history = History(
             self._engine, self._exchange.quota.talk, self._exchange.usual, ZoneInfo(config.records.time_zone), _now
@@ -231,6 +237,9 @@ class Node:
         with needed("sip.listen"):
             await self._endpoint.start(config.sip.listen)
         self._locating.start()
+        if self._bridge is not None:
+            with needed("webrtc.enabled"):
+                await self._bridge.start()
         with needed("media.workers"):
             await self._pool.start()
         self._board.start()
@@ -381,6 +390,8 @@ class Node:
                 self._web.kill()
                 await asyncio.wait(late)
         await self._locating.stop()
+        if self._bridge is not None:
+            await self._bridge.stop()
         await self._endpoint.stop()
         self._tap.close()
         if self._listening is not None:

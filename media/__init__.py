@@ -5,7 +5,7 @@
 ``ports`` ``latch`` ``receiver`` ``sender`` ``player`` ``rtcp``   one concern of a stream each
 ``session`` ``outputs`` ``room``       two legs of a call; what a driver is told to do; all calls of a worker (pure)
 ``worker``                           [IO] the epoll loop of a worker process
-``browser`` ``webrtc``                what the edge for browsers is told; [IO] the edge: ICE and DTLS-SRTP to plain RTP
+``browser`` ``webrtc`` ``edge``         what the edge for browsers is told; [IO] its legs; [IO] its process
 ``recording``                        from raw packets to a two-channel WAV
 ``sounds``                           the tones that ship
 """

@@ -42,3 +42,66 @@ class Plain(msgspec.Struct, frozen=True):
 
 class EdgeError(Exception):
     """The edge can't do it: no port left, terms that can't be read."""
+
+
+class _Message(msgspec.Struct, frozen=True, tag=True):
+    """Base of everything between the signalling process and the edge's. ``leg``: a number that is used once."""
+
+    leg: int
+
+
+class OpenLeg(_Message, frozen=True):
+    """Answer a browser's terms, or offer to one: answered by LegOpened or LegFailed."""
+
+    theirs: Terms | None = None
+
+
+class StartLeg(_Message, frozen=True):
+    """A browser's answer."""
+
+    theirs: Terms
+
+
+class CarryLeg(_Message, frozen=True):
+    """Where the worker is."""
+
+    worker: Plain
+
+
+class CloseLeg(_Message, frozen=True):
+    """It is over; not answered, and no harm when it is unknown."""
+
+
+class LegOpened(_Message, frozen=True):
+    """What the browser is told, and where the worker sends to."""
+
+    ours: Terms
+    plain: Plain
+
+
+class LegFailed(_Message, frozen=True):
+    """It could not be opened."""
+
+    why: str
+
+
+class LegGone(_Message, frozen=True):
+    """The browser can't be reached, or not any more. The leg wants to be closed."""
+
+
+Command = OpenLeg | StartLeg | CarryLeg | CloseLeg
+Report = LegOpened | LegFailed | LegGone
+
+encode = msgspec.msgpack.Encoder().encode
+_commands: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
+_reports: msgspec.msgpack.Decoder[Report] = msgspec.msgpack.Decoder(Report)
+
+
+def decode_command(data: bytes) -> Command:
+    """What ``encode`` made of a command."""
+    return _commands.decode(data)
+
+
+def decode_report(data: bytes) -> Report:
+    """Likewise of a report."""
+    return _reports.decode(data)

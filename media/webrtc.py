@@ -44,6 +44,7 @@ CONNECT_SECONDS = 20.0
 _LOOPBACK = "127.0.0.1"
 _LONGEST = 2048
 _MOST_CANDIDATES = 16
+_TRIES = 4
 
 
 class _Ice(Connection):
@@ -108,7 +109,7 @@ class Leg:
         self._offered = answering is None
         self._begins = answering is not None and answering.setup != "active"
         self._tasks: list[asyncio.Task[None]] = []
-        self._carrying = False
+        self._started = self._carrying = False
         self.plain = Plain(_LOOPBACK, self._rtp.getsockname()[1], self._rtcp.getsockname()[1])
 
     @property
@@ -134,7 +135,8 @@ class Leg:
 
     def start(self, theirs: Terms) -> None:
         """The browser's terms are known, and stay so (its offers may repeat them). EdgeError when they can't be."""
-        if not self._tasks:
+        if not self._started:
+            self._started = True
             if self._offered:
                 self._begins = theirs.setup == "passive"
             self._tasks.append(asyncio.get_running_loop().create_task(self._connect(*_read(theirs))))
@@ -205,22 +207,35 @@ class Edge:
         """A leg for a browser that offers ``theirs``, which begins at once; or one to offer to a browser. EdgeError."""
         if theirs is not None:
             _read(theirs)
-        port = self._ports.take(time.monotonic())
-        if port is None:
-            raise EdgeError("no port is free")
-        # The offerer controls (RFC 8445 §6.1.1).
-        ice = _Ice(self._addresses, port, controlling=theirs is None)
+        port, ice = await self._bind(controlling=theirs is None)
         try:
-            await ice.gather_candidates()
             leg = Leg(ice, theirs, lambda: self._on_gone(leg))
         except OSError as error:
             await ice.close()
             self._ports.give_back(port, time.monotonic())
-            raise EdgeError(f"port {port}: {error.strerror}") from error
+            raise EdgeError(f"no plain port: {error.strerror}") from error
         self.legs[leg] = port
         if theirs is not None:
             leg.start(theirs)
         return leg
+
+    async def _bind(self, controlling: bool) -> tuple[int, _Ice]:
+        """A port that nobody else has; the offerer controls (RFC 8445 §6.1.1)."""
+        why = "no port is free"
+        for _ in range(_TRIES):
+            port = self._ports.take(time.monotonic())
+            if port is None:
+                break
+            ice = _Ice(self._addresses, port, controlling)
+            try:
+                await ice.gather_candidates()
+            except OSError as error:
+                await ice.close()
+                self._ports.give_back(port, time.monotonic())
+                why = f"port {port}: {error.strerror}"
+            else:
+                return port, ice
+        raise EdgeError(why)
 
     async def close(self, leg: Leg) -> None:
         """It is over."""

@@ -38,7 +38,7 @@ IO = {
     "gateway.calls.switchboard", "gateway.calls.journal", "gateway.calls.journal_rows", "gateway.calls.media_pool",
     "gateway.api", "gateway.admin", "gateway.console", "gateway.cli_token", "gateway.lab", "gateway.messages.forwarder",
     "gateway.migrations",
-    "media.worker", "media.webrtc", "media.wire",
+    "media.worker", "media.webrtc", "media.edge", "media.wire", "gateway.browsers.line",
     "media.recording.spool", "media.recording.render", "media.recording.store",
     "media.sounds",
 }  # fmt: skip
@@ -74,6 +74,7 @@ MAY_IMPORT = {
                              "gateway.recordings", "media.recording"},
     "gateway.tracing": LEAVES | {"gateway.schema", "gateway.database", "gateway.vault.columns", "gateway.sip.hop",
                                  "gateway.metrics.traffic", "gateway.lab.ladder"},
+    "gateway.browsers": LEAVES | {"gateway.sip", "gateway.sdp", "media.browser"},
     "gateway.phones": LEAVES | {"gateway.sip", "gateway.calls.phones", "gateway.schema", "gateway.database",
                                 "gateway.vault.columns"},
     "gateway.vault": LEAVES,

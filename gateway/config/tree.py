@@ -67,6 +67,14 @@ class Media(Section):
         return self
 
 
+class Webrtc(Section):
+    """The edge for browsers that are phones. ``addresses``: where they reach it, the best first."""
+
+    enabled: bool = False
+    addresses: tuple[Address, ...] = ()
+    ports: Ports = (30000, 30999)
+
+
 class Web(Section):
     """The REST API. ``public_url`` is what recording links start with (default: the address the client called).
 
@@ -270,6 +278,7 @@ class Config(Section):
     trunk: tuple[Trunk, ...] = Field(default=(), min_length=1, validate_default=True)
     phones: Phones = Phones()
     media: Media = Media()
+    webrtc: Webrtc = Webrtc()
     web: Web = Web()
     database: Database = Database()
     recordings: Recordings = Recordings()
@@ -306,3 +315,8 @@ def media_advertised(config: Config) -> str:
         return config.media.advertised
     bound = media_listen(config)
     return advertised(config) if ip_address(bound).is_unspecified else bound
+
+
+def webrtc_addresses(config: Config) -> tuple[str, ...]:
+    """Where browsers send their audio to."""
+    return config.webrtc.addresses or (media_advertised(config),)

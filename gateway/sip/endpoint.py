@@ -23,6 +23,7 @@ _log = structlog.get_logger()
 LOG_EVERY = 60.0
 FAULT_PAUSE = 0.1
 PING = b"\r\n\r\n"
+WEB = ("ws", "wss")
 
 
 class Core(Protocol):
@@ -58,6 +59,16 @@ class Watch(Protocol):
         """A message goes to ``target``."""
 
 
+class Crossing(Protocol):
+    """Takes the messages of WebSockets on their way, and gives them back by ``Endpoint.arrived`` and ``.depart``."""
+
+    def receive(self, data: bytes, source: Hop) -> None:
+        """A message has come from ``source``."""
+
+    def send(self, data: bytes, hop: Hop) -> None:
+        """A message is to go to ``hop``."""
+
+
 class Endpoint:
     """``on_outputs`` gets what isn't ``Transmit``. Start with ``await start(listen)``; ``bound`` names the sockets."""
 
@@ -72,8 +83,9 @@ class Endpoint:
         self._core = core
         self._watch = watch
         self._on_outputs = on_outputs
+        self.crossing: Crossing | None = None
         self.transport = Transport(
-            on_message=lambda data, source: self._guarded(self._receive, data, source),
+            on_message=self._hear,
             on_malformed=lambda data, source: self._guarded(core.receive_malformed, data, source),
             on_failed=lambda hop: self._guarded(core.transport_failed, hop),
             on_closed=lambda hop: self._guarded(core.connection_closed, hop),
@@ -104,7 +116,10 @@ class Endpoint:
                 if isinstance(output, Transmit):
                     if watch is not None:
                         watch.sent(output.data, output.hop)
-                    self.transport.send(output.data, output.hop)
+                    if self.crossing is not None and output.hop.transport in WEB:
+                        self.crossing.send(output.data, output.hop)
+                    else:
+                        self.transport.send(output.data, output.hop)
                 elif isinstance(output, KeepAlive):
                     self.transport.send(PING, output.hop)
                 elif isinstance(output, Offence):
@@ -122,6 +137,16 @@ class Endpoint:
         if self._timer is not None:
             self._timer.cancel()
         await self.transport.stop()
+
+    def arrived(self, data: bytes, source: Hop) -> None:
+        """A message is there for the core."""
+        self._guarded(self._receive, data, source)
+
+    def _hear(self, data: bytes, source: Hop) -> None:
+        if self.crossing is not None and source.transport in WEB:
+            self.crossing.receive(data, source)
+        else:
+            self._guarded(self._receive, data, source)
 
     def _receive(self, data: bytes, source: Hop, now: float) -> Sequence[Any]:
         if self._watch is not None:

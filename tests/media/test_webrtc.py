@@ -203,11 +203,11 @@ async def test_a_browser_that_is_offered_to(stand: Stand) -> None:
     leg = await stand.edge.open()
     phone = Negotiation(1, HOST)
     offer = SessionDescription.parse(phone.offer(stand.party.end.rtp))
+    leg.carry(stand.party.end)
     answer = await browser.answer(browser_of(offer, leg.ours))
     leg.start(terms_of(answer))
     heard = phone.receive_answer(bytes(plain_of(answer, leg.plain)))
     assert heard.codec == 8
-    leg.carry(stand.party.end)
     humming = asyncio.ensure_future(stand.party.hum(leg, 1300))
     assert await tone_at(stand.party) == 440
     assert await browser.hears() == 1300
@@ -285,12 +285,16 @@ async def test_ports_are_those_of_the_range_and_are_given_back(stand: Stand) -> 
     assert int(again.ours.candidates[0].split()[5]) == ports[0]
 
 
-async def test_a_port_that_another_program_has(stand: Stand) -> None:
+async def test_a_port_that_another_program_has_is_passed_over(stand: Stand) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind((HOST, stand.ports[0]))
-        with pytest.raises(EdgeError, match=str(stand.ports[0])):
-            await stand.edge.open()
-    assert await stand.edge.open() in stand.edge.legs
+        leg = await stand.edge.open()
+        assert int(leg.ours.candidates[0].split()[5]) == stand.ports[0] + 2
+
+
+async def test_an_address_that_is_not_ours(stand: Stand) -> None:
+    with pytest.raises(EdgeError, match=r"port \d+"):
+        await Edge(["198.51.100.1"], stand.ports, 0.0).open()
 
 
 @pytest.mark.parametrize("change", [{"fingerprints": ()}, {"fingerprints": ("md5 00",)}, {"ufrag": ""}])

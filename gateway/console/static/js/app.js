@@ -5,6 +5,7 @@ import { callPage } from "./call.js";
 import { explainPage } from "./explain.js";
 import { listPage, lists } from "./lists.js";
 import { livePage } from "./live.js";
+import { softphonePage } from "./softphone.js";
 import { statisticsPage } from "./statistics.js";
 import { attempt, button, form, make } from "./ui.js";
 import { language, setLanguage, word } from "./words.js";
@@ -13,11 +14,12 @@ const pages = {
   live: { title: "live calls", group: "watch", permission: "RECORDS", show: (leave) => livePage(leave) },
   call: { title: "timeline", permission: "RECORDS", show: (leave, query, rest) => callPage(rest, leave) },
   statistics: { title: "statistics", group: "watch", permission: "RECORDS", show: () => statisticsPage() },
+  phone: { title: "phone", group: "operate", permission: "OPERATE", show: (leave) => softphonePage(leave) },
   explain: { title: "explain", group: "watch", permission: "RECORDS", show: (leave, query) => explainPage(query) },
 };
 for (const [name, page] of Object.entries(lists)) pages[name] = { ...page, show: (leave, query) => listPage(page, query) };
 const ORDER = ["live", "calls", "messages", "ledger", "statistics", "explain", "bindings", "numbers", "orders", "tones", "lists", "applications",
-  "enterprises", "contacts", "trunks", "bans", "audit"];
+  "enterprises", "contacts", "trunks", "phone", "bans", "audit"];
 
 let leaving = [];
 const main = document.getElementById("main"), nav = document.getElementById("nav"), top = document.getElementById("top");

@@ -22,7 +22,10 @@ const ZH = {
   "unavailable": "不可用", "frozen": "冻结", "approved": "已通过", "rejected": "已驳回", "review": "审核中", "secret": "密钥", "address": "地址",
   "no answer from the node": "节点无应答", "standing calls": "当前通话", "ringing now": "振铃中", "talking now": "通话中", "today": "今日",
   "The session is over: sign in again.": "会话已结束，请重新登录。", "from": "从", "to": "到", "party": "角色", "source": "来源", "until": "至", "lift": "解除",
-  "download csv": "下载 CSV", "black": "黑名单", "white": "白名单", "secrets are shown once": "密钥只显示一次", "phone": "软电话",
+  "download csv": "下载 CSV", "black": "黑名单", "white": "白名单", "secrets are shown once": "密钥只显示一次", "phone": "软电话", "password": "密码",
+  "SIP server": "SIP 服务器", "connect": "连接", "disconnect": "断开", "connecting": "连接中", "disconnected": "已断开", "refused": "被拒绝",
+  "registered": "已注册", "call": "拨打", "answer": "接听", "offered": "来电", "calling": "呼叫中", "keys": "按键", "new phone": "新建话机",
+  "headset (no echo cancelling)": "耳机（关闭回声消除）", "The node listens on no WebSocket: sip.listen": "节点未监听 WebSocket：sip.listen",
   "A token is made at the terminal: maskline token create --config FILE \"me\"": "在终端生成令牌：maskline token create --config FILE \"me\"",
 };
 

@@ -1,0 +1,272 @@
+"""SIP of WebSockets on its way between transport and call core: browsers' descriptions become plain ones, and back.
+
+A browser's audio is UDP/TLS/RTP/SAVPF, which the call core doesn't speak. The edge (media/webrtc.py) does; so a dialog
+with a browser gets a leg there, and each description that passes is exchanged for the edge's:
+
+    in, an offer       the edge answers it: a leg is opened for it         the core sees RTP/AVP at the leg's plain end
+    out, its answer    the leg is told of the worker                       the browser sees the leg
+    out, an offer      a leg is opened that offers; told of the worker     the browser sees the leg
+    in, its answer     the leg is started                                  the core sees the leg's plain end
+    later ones         the same leg, so audio goes on: hold, refresh
+
+What belongs to a dialog whose leg is being opened waits for it, in order; all else passes at once. A call of a client
+that offers RTP/AVP is none of our business, neither is an INVITE without credentials, since it is only challenged: no
+stranger takes a port. If the edge can't, the message passes as it is, and the core or the browser
+refuses it (488).
+
+A leg ends with BYE, with the refusal of its call, when its browser is gone, or unanswered after UNANSWERED seconds.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field, replace
+
+from gateway.errors import ParseError
+from gateway.sdp.browser import browser_of, is_browser, mid_of, plain_of, terms_of
+from gateway.sdp.description import SessionDescription
+from gateway.sip.hop import Hop
+from gateway.sip.message import Malformed, Request, Response, parse_message
+from media.browser import (
+    CarryLeg,
+    CloseLeg,
+    Command,
+    LegFailed,
+    LegGone,
+    LegOpened,
+    OpenLeg,
+    Plain,
+    Report,
+    Setup,
+    StartLeg,
+    Terms,
+)
+
+SDP = "application/sdp"
+UNANSWERED = 300.0
+WEB = ("ws", "wss")
+_MOST_WAITING = 64
+_Message = Request | Response
+
+
+@dataclass(frozen=True, slots=True)
+class Inward:
+    """A message for the core."""
+
+    data: bytes
+    hop: Hop
+
+
+@dataclass(frozen=True, slots=True)
+class Outward:
+    """A message for the transport."""
+
+    data: bytes
+    hop: Hop
+
+
+Passing = Inward | Outward
+Output = Inward | Outward | Command
+
+
+@dataclass(slots=True)
+class _Dialog:
+    """``opened``: what the edge said; None while it is being asked. ``role``: ours in DTLS, once that is settled."""
+
+    leg: int
+    since: float
+    theirs: Terms | None
+    opened: LegOpened | None = None
+    mid: str = "0"
+    role: Setup = "actpass"
+    confirmed: bool = False
+    waiting: deque[Passing] = field(default_factory=deque)
+
+
+class Crossing:
+    """``receive`` and ``send`` for messages of WebSockets alone; ``report`` for what the edge says."""
+
+    def __init__(self) -> None:
+        self._dialogs: dict[str, _Dialog] = {}
+        self._by_leg: dict[int, str] = {}
+        self._last = 0
+
+    @property
+    def legs(self) -> int:
+        """Legs that are open or being opened."""
+        return len(self._dialogs)
+
+    def receive(self, data: bytes, source: Hop, now: float) -> list[Output]:
+        """What a browser sends."""
+        return self._take(Inward(data, source), now)
+
+    def send(self, data: bytes, hop: Hop, now: float) -> list[Output]:
+        """What goes to a browser."""
+        return self._take(Outward(data, hop), now)
+
+    def report(self, report: Report, now: float) -> list[Output]:
+        """What the edge says."""
+        call_id = self._by_leg.get(report.leg, "")
+        dialog = self._dialogs.get(call_id)
+        if dialog is None:
+            return []
+        match report:
+            case LegOpened():
+                dialog.opened = report
+                if dialog.theirs is not None:
+                    dialog.role = report.ours.setup
+                return self._release(dialog, now)
+            case LegFailed():
+                return [*self._forget(call_id), *dialog.waiting]
+            case LegGone():
+                return [*self._forget(call_id), CloseLeg(report.leg), *dialog.waiting]
+
+    def edge_gone(self) -> list[Output]:
+        """The edge's process has ended: nothing is left of its legs."""
+        waiting = [passing for dialog in self._dialogs.values() for passing in dialog.waiting]
+        self._dialogs.clear()
+        self._by_leg.clear()
+        return list(waiting)
+
+    def _take(self, passing: Passing, now: float) -> list[Output]:
+        try:
+            message = parse_message(passing.data)
+            call_id = message.call_id
+        except Malformed:
+            return [passing]
+        dialog = self._dialogs.get(call_id)
+        if dialog is not None and dialog.opened is None:
+            if len(dialog.waiting) < _MOST_WAITING:
+                dialog.waiting.append(passing)
+            return []
+        return self._pass(passing, message, dialog, now)
+
+    def _release(self, dialog: _Dialog, now: float) -> list[Output]:
+        outputs: list[Output] = []
+        while dialog.waiting:
+            outputs += self._take(dialog.waiting.popleft(), now)
+        return outputs
+
+    def _pass(self, passing: Passing, message: _Message, dialog: _Dialog | None, now: float) -> list[Output]:
+        description = _description(message)
+        if dialog is None:
+            return [passing] if description is None else self._begin(passing, message, description, now)
+        outputs: list[Output] = []
+        if description is not None:
+            try:
+                body = self._exchange(passing, message, dialog, description, outputs)
+            except (ParseError, ValueError):
+                body = None
+            if body is not None:
+                passing = replace(passing, data=with_body(passing.data, body))
+        outputs.append(passing)
+        if self._over(message, dialog):
+            outputs += [*self._forget(message.call_id), CloseLeg(dialog.leg)]
+        return outputs
+
+    def _begin(self, passing: Passing, message: _Message, description: SessionDescription, now: float) -> list[Output]:
+        """The first description of a dialog: one for the edge?"""
+        if not isinstance(message, Request) or message.method != "INVITE" or message.to.tag is not None:
+            return [passing]
+        theirs = None
+        if isinstance(passing, Inward):
+            known = "Authorization" in message.headers or "Proxy-Authorization" in message.headers
+            if not known or not is_browser(description):
+                return [passing]
+            try:
+                theirs = terms_of(description)
+            except ParseError:
+                return [passing]
+        elif is_browser(description):
+            return [passing]
+        self._last += 1
+        dialog = self._dialogs[message.call_id] = _Dialog(self._last, now, theirs, mid=mid_of(description) or "0")
+        self._by_leg[self._last] = message.call_id
+        dialog.waiting.append(passing)
+        return [*self._sweep(now), OpenLeg(dialog.leg, theirs)]
+
+    def _exchange(
+        self,
+        passing: Passing,
+        message: _Message,
+        dialog: _Dialog,
+        description: SessionDescription,
+        outputs: list[Output],
+    ) -> bytes | None:
+        """The other side's form of a description; None: it stays as it is."""
+        opened = dialog.opened
+        assert opened is not None
+        if isinstance(passing, Inward):
+            if not is_browser(description):
+                return None
+            if dialog.theirs is None:
+                dialog.theirs = terms_of(description)
+                dialog.role = "active" if dialog.theirs.setup == "passive" else "passive"
+                outputs.append(StartLeg(dialog.leg, dialog.theirs))
+            dialog.mid = mid_of(description) or dialog.mid
+            return bytes(plain_of(description, opened.plain))
+        worker = _worker(description)
+        if worker is not None:
+            outputs.append(CarryLeg(dialog.leg, worker))
+        # An offer leaves the roles open, which stay as they are (RFC 8842 §5.5); an answer names ours.
+        setup: Setup = "actpass" if isinstance(message, Request) else dialog.role
+        ours = Terms(
+            ufrag=opened.ours.ufrag,
+            password=opened.ours.password,
+            candidates=opened.ours.candidates,
+            fingerprints=opened.ours.fingerprints,
+            setup=setup,
+        )
+        return bytes(browser_of(description, ours, dialog.mid))
+
+    def _over(self, message: _Message, dialog: _Dialog) -> bool:
+        if isinstance(message, Request):
+            return message.method == "BYE"
+        if message.cseq.method != "INVITE" or message.status < 200:
+            return False
+        if message.status < 300:
+            dialog.confirmed = True
+        return message.status >= 300 and not dialog.confirmed
+
+    def _sweep(self, now: float) -> list[Output]:
+        outputs: list[Output] = []
+        for call_id, dialog in list(self._dialogs.items()):
+            if dialog.since + UNANSWERED > now:
+                break
+            if not dialog.confirmed and dialog.opened is not None:
+                outputs += [*self._forget(call_id), CloseLeg(dialog.leg)]
+        return outputs
+
+    def _forget(self, call_id: str) -> list[Output]:
+        dialog = self._dialogs.pop(call_id)
+        del self._by_leg[dialog.leg]
+        return []
+
+
+def with_body(data: bytes, body: bytes) -> bytes:
+    """A message with another body, and its length."""
+    head, _, _ = data.partition(b"\r\n\r\n")
+    lines = [line for line in head.split(b"\r\n") if not _is_length(line)]
+    return b"\r\n".join([*lines, b"Content-Length: %d" % len(body), b"", body])
+
+
+def _is_length(line: bytes) -> bool:
+    return line.partition(b":")[0].strip().lower() in (b"content-length", b"l")
+
+
+def _description(message: _Message) -> SessionDescription | None:
+    if not message.body or message.content_type != SDP:
+        return None
+    try:
+        return SessionDescription.parse(message.body)
+    except ParseError:
+        return None
+
+
+def _worker(description: SessionDescription) -> Plain | None:
+    """Where the worker is, by our own description."""
+    audio = next((one for one in description.media if one.media == "audio" and one.port), None)
+    at = description.connection_of(audio) if audio is not None else None
+    if audio is None or at is None or not at.is_literal or at.is_unspecified:
+        return None
+    return Plain(at.address, audio.port, audio.port + 1)

@@ -1,0 +1,94 @@
+// The page that is a phone. It lives on while other pages are looked at; who reloads the window hangs up.
+
+import { v1 } from "./api.js";
+import { Agent, token } from "./sip.js";
+import { CallLeg } from "./call_leg.js";
+import { attempt, button, form, make, note } from "./ui.js";
+import { word } from "./words.js";
+
+const KEYS = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "*", "0", "#"];
+const audio = make("audio", { autoplay: true });
+const phone = { agent: null, call: null, view: null, last: "" };
+
+const settings = () => { try { return JSON.parse(sessionStorage.getItem("maskline.phone")) || {}; } catch { return {}; } };
+const secure = location.protocol.startsWith("https");
+const here = () => settings().server || `${secure ? "wss" : "ws"}://${location.hostname}:${secure ? 5063 : 5062}`;
+
+function changed(call) {
+  if (call.state === "over") {
+    phone.last = call.why;
+    if (phone.call === call) phone.call = null;
+  }
+  draw();
+}
+
+const leg = (given) => new CallLeg(phone.agent, { changed, headset: Boolean(settings().headset), audio, ...given });
+
+function connect(given) {
+  sessionStorage.setItem("maskline.phone", JSON.stringify({ server: given.server, user: given.user, headset: given.headset }));
+  phone.agent?.stop();
+  phone.agent = new Agent({
+    server: given.server, user: given.user.replace(/^\+/, ""), password: given.password, changed: draw,
+    text: (text) => note(text),
+    incoming: (request) => {
+      if (phone.call) { phone.agent.reply(request, 486, "Busy Here", { tag: token(4) }); return; }
+      phone.call = leg();
+      phone.call.offered(request);
+    },
+  });
+  phone.agent.start();
+  draw();
+}
+
+function leave() {
+  if (phone.call) phone.call.hangUp();
+  phone.agent?.stop();
+  phone.agent = null;
+  phone.call = null;
+  draw();
+}
+
+addEventListener("pagehide", () => { if (phone.call) phone.call.hangUp(); phone.agent?.stop(); });
+
+function signIn() {
+  const fields = [["server", "SIP server"], ["user", "number"], ["password", "password", "password"], ["headset", "headset (no echo cancelling)", "tick"]];
+  const mine = form(fields, "connect", (given) => attempt(async () => connect(given)), { server: here(), ...settings() });
+  const make_one = form([["number", "number"]], "new phone", async (given) => {
+    const sheet = await attempt(() => v1.post("/phones", { number: given.number }));
+    if (!sheet) return;
+    const way = sheet.ways.find((one) => one.startsWith("wss ")) || sheet.ways.find((one) => one.startsWith("ws "));
+    if (!way) { note(word("The node listens on no WebSocket: sip.listen"), true); return; }
+    const [kind, port] = way.split(" ");
+    // The node knows a new phone within a second.
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    connect({ server: `${kind}://${location.hostname}:${port}`, user: sheet.user, password: sheet.password, headset: false });
+    note(`${sheet.number}: ${sheet.password}`);
+  });
+  return make("div", { class: "card" }, mine, make("hr"), make_one);
+}
+
+function controls() {
+  const { agent, call } = phone;
+  const rows = [make("p", { class: "row" }, make("strong", {}, agent.user), make("span", { class: `tag ${agent.state === "registered" ? "good" : "warn"}`, "data-state": agent.state }, word(agent.state)),
+    button(word("disconnect"), leave))];
+  if (!call) {
+    rows.push(form([["number", "number", "tel"]], "call", (given) => { phone.last = ""; phone.call = leg(); phone.call.dial(given.number); }));
+    if (phone.last) rows.push(make("p", { class: "hint" }, phone.last));
+  } else {
+    rows.push(make("p", { class: "row", role: "status" }, make("strong", {}, call.who), make("span", { class: "tag", "data-call": call.state }, word(call.state))));
+    rows.push(make("div", { class: "row" }, call.state === "offered" ? button(word("answer"), () => call.answer(), "main") : "", button(word("hang up"), () => call.hangUp())));
+    if (call.state === "talking") rows.push(make("div", { class: "row", "aria-label": word("keys") }, KEYS.map((key) => button(key, () => call.press(key)))));
+  }
+  return make("div", { class: "card" }, rows);
+}
+
+function draw() {
+  phone.view?.replaceChildren(phone.agent ? controls() : signIn());
+}
+
+export function softphonePage(leaving) {
+  phone.view = make("div");
+  leaving(() => { phone.view = null; });
+  draw();
+  return make("div", {}, make("h1", {}, word("phone")), phone.view, audio);
+}

@@ -1,0 +1,106 @@
+"""[IO] The process of the edge for browsers: commands from a SEQPACKET socket, legs, reports. Its socket ends it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import socket
+
+from media.browser import (
+    CarryLeg,
+    CloseLeg,
+    Command,
+    EdgeError,
+    LegFailed,
+    LegGone,
+    LegOpened,
+    OpenLeg,
+    Report,
+    StartLeg,
+    decode_command,
+    encode,
+)
+from media.webrtc import Edge, Leg
+
+_LIMIT = 65536
+
+
+class EdgeProcess:
+    """``run`` is its life."""
+
+    def __init__(self, end: socket.socket, addresses: list[str], ports: tuple[int, int], rest: float) -> None:
+        end.setblocking(False)
+        self._end = end
+        self._edge = Edge(addresses, ports, rest, self._gone)
+        self._legs: dict[int, Leg] = {}
+        self._numbers: dict[Leg, int] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Until the other end of the socket is closed."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                data = await loop.sock_recv(self._end, _LIMIT)
+            except ConnectionError:
+                return
+            if not data:
+                return
+            await self._do(decode_command(data))
+
+    async def _do(self, command: Command) -> None:
+        leg = self._legs.get(command.leg)
+        match command:
+            case OpenLeg(number, theirs):
+                try:
+                    made = await self._edge.open(theirs)
+                except EdgeError as error:
+                    await self._tell(LegFailed(number, str(error)))
+                    return
+                self._legs[number], self._numbers[made] = made, number
+                await self._tell(LegOpened(number, made.ours, made.plain))
+            case StartLeg(_, theirs) if leg is not None:
+                try:
+                    leg.start(theirs)
+                except EdgeError:
+                    await self._tell(LegGone(command.leg))
+            case CarryLeg(_, worker) if leg is not None:
+                leg.carry(worker)
+            case CloseLeg() if leg is not None:
+                del self._legs[command.leg], self._numbers[leg]
+                # Saying goodbye takes a moment, and nobody waits for it.
+                task = asyncio.get_running_loop().create_task(self._edge.close(leg))
+                self._closing.add(task)
+                task.add_done_callback(self._closing.discard)
+            case _:
+                pass
+
+    def _gone(self, leg: Leg) -> None:
+        number = self._numbers.get(leg)
+        if number is not None:
+            task = asyncio.get_running_loop().create_task(self._tell(LegGone(number)))
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+    async def _tell(self, report: Report) -> None:
+        await asyncio.get_running_loop().sock_sendall(self._end, encode(report))
+
+
+def main() -> None:
+    """Entry point of the process."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--control-fd", type=int, required=True)
+    parser.add_argument("--ports", required=True)
+    parser.add_argument("--addresses", required=True)
+    parser.add_argument("--rest", type=float, required=True)
+    arguments = parser.parse_args()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    low, high = (int(part) for part in arguments.ports.split("-"))
+    end = socket.socket(fileno=arguments.control_fd)
+    asyncio.run(EdgeProcess(end, arguments.addresses.split(","), (low, high), arguments.rest).run())
+
+
+if __name__ == "__main__":
+    main()

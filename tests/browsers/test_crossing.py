@@ -1,0 +1,203 @@
+"""Messages of WebSockets on their way: what is exchanged, what waits, what passes, and when a leg ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.browsers.crossing import UNANSWERED, Crossing, Inward, Outward, with_body
+from gateway.sdp.description import SessionDescription
+from gateway.sdp.offer_answer import Negotiation
+from gateway.sip.hop import Hop
+from gateway.sip.message import parse_message
+from media.browser import CarryLeg, CloseLeg, LegFailed, LegGone, LegOpened, OpenLeg, Plain, StartLeg, Terms
+
+HOP = Hop("ws", "192.0.2.9", 40000)
+BROWSER = (Path(__file__).parent.parent / "data/sdp/chromium_offer.sdp").read_bytes()
+ANSWER = BROWSER.replace(b"a=setup:actpass", b"a=setup:active")
+OURS = Negotiation(1, "192.0.2.1").offer(20000)
+WORKER = Plain("192.0.2.1", 20000, 20001)
+PLAIN = Plain("127.0.0.1", 4000, 4001)
+CREDENTIALS = 'Proxy-Authorization: Digest username="a"'
+
+
+def opened(leg: int, setup: Any) -> LegOpened:
+    terms = Terms(
+        ufrag="edge",
+        password="y" * 22,
+        candidates=("1 1 udp 2130706431 203.0.113.7 30000 typ host",),
+        fingerprints=("sha-256 AB",),
+        setup=setup,
+    )
+    return LegOpened(leg, terms, PLAIN)
+
+
+def message(start: str, method: str, body: bytes = b"", *more: str, call: str = "c1", tag: str = "") -> bytes:
+    lines = [start, "Via: SIP/2.0/WS x.invalid;branch=z9hG4bKa", "Max-Forwards: 70", "From: <sip:1@x.example>;tag=a",
+             f"To: <sip:2@x.example>{tag}", f"Call-ID: {call}", f"CSeq: 1 {method}", "Contact: <sip:1@x.invalid>",
+             *more]  # fmt: skip
+    if body:
+        lines.append("Content-Type: application/sdp")
+    return "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode() + body
+
+
+def request(method: str, body: bytes = b"", *more: str, **given: Any) -> bytes:
+    return message(f"{method} sip:2@x.example SIP/2.0", method, body, *more, **given)
+
+
+def reply(status: int, body: bytes = b"", method: str = "INVITE", **given: Any) -> bytes:
+    return message(f"SIP/2.0 {status} Words", method, body, tag=";tag=b", **given)
+
+
+def sdp(output: Any) -> SessionDescription:
+    found = parse_message(output.data)
+    assert found.headers.get("Content-Length") == str(len(found.body))
+    return SessionDescription.parse(found.body)
+
+
+def attribute(output: Any, name: str) -> str | None:
+    return sdp(output).media[0].attribute(name)
+
+
+@pytest.fixture
+def crossing() -> Crossing:
+    return Crossing()
+
+
+def calling(crossing: Crossing) -> None:
+    """A browser's call as far as its INVITE."""
+    crossing.receive(request("INVITE", BROWSER, CREDENTIALS), HOP, 0.0)
+    crossing.report(opened(1, "active"), 0.0)
+
+
+def called(crossing: Crossing) -> None:
+    """A call to a browser as far as its answer."""
+    crossing.send(request("INVITE", OURS), HOP, 0.0)
+    crossing.report(opened(1, "actpass"), 0.0)
+    crossing.receive(reply(200, ANSWER), HOP, 0.0)
+
+
+def test_a_browser_calls(crossing: Crossing) -> None:
+    (asked,) = crossing.receive(request("INVITE", BROWSER, CREDENTIALS), HOP, 0.0)
+    assert isinstance(asked, OpenLeg)
+    assert asked.theirs is not None
+    assert asked.theirs.ufrag == "zxWW"
+    (passed,) = crossing.report(opened(1, "active"), 0.0)
+    assert isinstance(passed, Inward)
+    assert (sdp(passed).media[0].protocol, sdp(passed).media[0].port) == ("RTP/AVP", 4000)
+    for status in (183, 200):
+        carry, told = crossing.send(reply(status, OURS), HOP, 0.0)
+        assert carry == CarryLeg(1, WORKER)
+        assert isinstance(told, Outward)
+        assert (attribute(told, "setup"), attribute(told, "ice-ufrag"), attribute(told, "mid")) == (
+            "active",
+            "edge",
+            "0",
+        )
+    assert crossing.legs == 1
+
+
+def test_a_browser_is_called(crossing: Crossing) -> None:
+    assert crossing.send(request("INVITE", OURS), HOP, 0.0) == [OpenLeg(1, None)]
+    carry, told = crossing.report(opened(1, "actpass"), 0.0)
+    assert carry == CarryLeg(1, WORKER)
+    assert attribute(told, "setup") == "actpass"
+    assert crossing.receive(reply(180), HOP, 0.0) == [Inward(reply(180), HOP)]
+    start, passed = crossing.receive(reply(200, ANSWER), HOP, 0.0)
+    assert isinstance(start, StartLeg)
+    assert start.theirs.setup == "active"
+    assert sdp(passed).media[0].port == 4000
+    (again,) = crossing.receive(reply(200, ANSWER), HOP, 0.0)
+    assert isinstance(again, Inward)
+
+
+def test_later_offers_keep_the_leg_and_the_roles(crossing: Crossing) -> None:
+    called(crossing)
+    _, refresh = crossing.send(request("INVITE", OURS, tag=";tag=b"), HOP, 1.0)
+    assert attribute(refresh, "setup") == "actpass"
+    (hold,) = crossing.receive(request("INVITE", BROWSER, tag=";tag=b"), HOP, 2.0)
+    assert sdp(hold).media[0].port == 4000
+    _, answer = crossing.send(reply(200, OURS), HOP, 2.0)
+    assert attribute(answer, "setup") == "passive"
+
+
+def test_what_belongs_to_a_leg_that_is_being_opened_waits_in_order(crossing: Crossing) -> None:
+    crossing.receive(request("INVITE", BROWSER, CREDENTIALS), HOP, 0.0)
+    assert crossing.receive(request("CANCEL"), HOP, 0.0) == []
+    assert crossing.receive(request("OPTIONS", call="c2"), HOP, 0.0) != []
+    first, second = crossing.report(opened(1, "active"), 0.0)
+    assert isinstance(first, Inward)
+    assert second == Inward(request("CANCEL"), HOP)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        request("INVITE", BROWSER),
+        request("INVITE", OURS, CREDENTIALS),
+        request("REGISTER"),
+        request("MESSAGE", b"hello"),
+        request("INVITE", b"nonsense", CREDENTIALS),
+        request("INVITE", BROWSER.replace(b"a=rtcp-mux\r\n", b""), CREDENTIALS),
+        request("INVITE", BROWSER, CREDENTIALS, tag=";tag=b"),
+        b"no SIP at all",
+    ],
+    ids=["no credentials", "plain", "REGISTER", "MESSAGE", "no SDP", "no rtcp-mux", "no new call", "no SIP"],
+)
+def test_what_passes_as_it_is(crossing: Crossing, data: bytes) -> None:
+    assert crossing.receive(data, HOP, 0.0) == [Inward(data, HOP)]
+    assert crossing.legs == 0
+
+
+def test_an_edge_that_can_not(crossing: Crossing) -> None:
+    data = request("INVITE", BROWSER, CREDENTIALS)
+    crossing.receive(data, HOP, 0.0)
+    assert crossing.report(LegFailed(1, "no port"), 0.0) == [Inward(data, HOP)]
+    crossing.receive(data, HOP, 0.0)
+    assert crossing.edge_gone() == [Inward(data, HOP)]
+    assert crossing.legs == 0
+    assert crossing.report(opened(2, "active"), 0.0) == []
+
+
+@pytest.mark.parametrize("inward", [True, False])
+def test_a_leg_ends_with_bye(crossing: Crossing, inward: bool) -> None:
+    called(crossing)
+    crossing.receive(request("BYE", call="c2"), HOP, 0.0)
+    assert crossing.legs == 1
+    side = crossing.receive if inward else crossing.send
+    assert side(request("BYE"), HOP, 0.0)[1:] == [CloseLeg(1)]
+    assert crossing.legs == 0
+
+
+def test_a_leg_ends_with_the_refusal_of_its_call(crossing: Crossing) -> None:
+    calling(crossing)
+    assert crossing.send(reply(486), HOP, 0.0) == [Outward(reply(486), HOP), CloseLeg(1)]
+
+
+def test_a_refused_refresh_ends_nothing(crossing: Crossing) -> None:
+    called(crossing)
+    assert crossing.receive(reply(488), HOP, 0.0) == [Inward(reply(488), HOP)]
+    assert crossing.legs == 1
+
+
+def test_a_leg_ends_when_its_browser_is_gone(crossing: Crossing) -> None:
+    called(crossing)
+    assert crossing.report(LegGone(1), 0.0) == [CloseLeg(1)]
+    assert crossing.report(LegGone(1), 0.0) == []
+    assert crossing.legs == 0
+
+
+def test_calls_that_nobody_answers_are_swept(crossing: Crossing) -> None:
+    calling(crossing)
+    crossing.send(request("INVITE", OURS, call="c2"), HOP, UNANSWERED - 1)
+    assert crossing.legs == 2
+    outputs = crossing.send(request("INVITE", OURS, call="c3"), HOP, UNANSWERED)
+    assert outputs == [CloseLeg(1), OpenLeg(3, None)]
+    assert crossing.legs == 2
+
+
+def test_a_message_with_another_body() -> None:
+    data = with_body(b"INVITE sip:a SIP/2.0\r\nl : 3\r\nX: Content-Length: 5\r\n\r\nabc", b"longer")
+    assert data == b"INVITE sip:a SIP/2.0\r\nX: Content-Length: 5\r\nContent-Length: 6\r\n\r\nlonger"

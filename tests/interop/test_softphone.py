@@ -1,0 +1,176 @@
+"""Two pages of the console are A and B of a masked call: Chromium with microphones that hear a tone from a file.
+
+The audio is judged by frequency: in both pages, and on both channels of the recording.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import wave
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.async_api import Page, async_playwright
+
+from gateway.lab.node import free_media_ports
+from gateway.numbers import PhoneNumber
+from tests.interop.conftest import program
+from tests.interop.stand import (
+    A_VOICE,
+    ANSWERED_CALL,
+    B_VOICE,
+    HOST,
+    A,
+    B,
+    Stand,
+    Stands,
+    X,
+    assert_recorded,
+)
+from tests.interop.test_registered import OPEN
+
+pytestmark = pytest.mark.interop
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync", "--use-fake-ui-for-media-stream",
+         "--use-fake-device-for-media-stream", "--autoplay-policy=no-user-gesture-required"]  # fmt: skip
+PATIENCE = 20_000
+HEARS = """async (hertz) => {
+  const context = new AudioContext(), analyser = context.createAnalyser();
+  analyser.fftSize = 8192;
+  context.createMediaStreamSource(document.querySelector("audio").srcObject).connect(analyser);
+  const bins = new Float32Array(analyser.frequencyBinCount), width = context.sampleRate / analyser.fftSize;
+  let left = 25;
+  try {
+    for (;;) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      analyser.getFloatFrequencyData(bins);
+      const loudest = bins.indexOf(Math.max(...bins));
+      if (bins[loudest] > -50 && Math.abs(loudest * width - hertz) < 30 && !(left -= 1)) return;
+    }
+  } finally { context.close(); }
+}"""
+
+
+def microphone(path: Path, hertz: int) -> Path:
+    """Ten seconds of a tone, which Chromium plays round and round."""
+    samples = (9000 * np.sin(2 * np.pi * hertz * np.arange(480_000) / 48_000)).astype("<i2")
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(48_000)
+        file.writeframes(samples.tobytes())
+    return path
+
+
+class PagePhone:
+    """A page at #/phone of a browser of its own."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.wrong: list[str] = []
+        page.on("pageerror", lambda error: self.wrong.append(str(error)))
+
+    async def sign_in(self, here: Stand, token: str, number: PhoneNumber) -> None:
+        await self.page.goto(f"{here.node.plan.base_url}/console/#/phone")
+        await self.page.get_by_label("token").fill(token)
+        await self.page.get_by_role("button", name="sign in").click()
+        await self.page.get_by_role("heading", name="phone").wait_for()
+        sheet = await self.page.evaluate(
+            """async (number) => (await (await import("/console/js/api.js")).v1.post("/phones", {number}))""",
+            number.e164,
+        )
+        assert f"ws {here.tls_port}" in sheet["ways"]
+        await self.page.get_by_label("SIP server").fill(f"ws://{HOST}:{here.tls_port}")
+        await self.page.locator('input[name="user"]').fill(sheet["user"])
+        await self.page.locator('input[name="password"]').fill(sheet["password"])
+        await self.page.get_by_label("headset").check()
+        # The node knows it within a second.
+        await asyncio.sleep(1.5)
+        await self.page.get_by_role("button", name="connect").click()
+        await self.page.locator('[data-state="registered"]').wait_for(timeout=PATIENCE)
+
+    async def dial(self, number: PhoneNumber) -> None:
+        await self.page.locator('input[name="number"]').fill(number.e164)
+        await self.page.get_by_role("button", name="call", exact=True).click()
+
+    async def reaches(self, state: str) -> None:
+        await self.page.locator(f'[data-call="{state}"]').wait_for(timeout=PATIENCE)
+
+    async def answers(self) -> None:
+        await self.reaches("offered")
+        await self.page.get_by_role("button", name="answer").click()
+
+    async def hears(self, hertz: int) -> None:
+        async with asyncio.timeout(PATIENCE / 1000):
+            await self.page.evaluate(HEARS, hertz)
+
+    async def hangs_up(self) -> None:
+        await self.page.get_by_role("button", name="hang up").click()
+
+    async def is_free(self) -> None:
+        await self.page.get_by_role("button", name="call", exact=True).wait_for(timeout=PATIENCE)
+
+
+@pytest.fixture
+async def phones(stand: Stands, tmp_path: Path) -> AsyncIterator[tuple[Stand, PagePhone, PagePhone]]:
+    path = program("chromium", "chromium")
+    low, high = free_media_ports(HOST, 24)  # the node takes the first 16 pairs
+    here = await stand(
+        **OPEN, SIP__LISTEN=f'["udp:{HOST}:<sip>", "ws:{HOST}:<tls>"]', SIP__ORIGINS='["*"]',
+        WEBRTC__ENABLED="true", WEBRTC__PORTS=f"{low + 32}-{high}",
+    )  # fmt: skip
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "gateway", "token", "create", "me", "--config", str(here.folder / "demo.toml"),
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    token = (await process.communicate())[0].decode().strip()
+    async with async_playwright() as playwright, AsyncExitStack() as stack:
+        made = []
+        for name, number, hertz in (("caller", A, A_VOICE), ("callee", B, B_VOICE)):
+            sound = microphone(tmp_path / f"{name}.wav", hertz)
+            running = await playwright.chromium.launch(
+                executable_path=path, args=[*FLAGS, f"--use-file-for-fake-audio-capture={sound}"]
+            )
+            stack.push_async_callback(running.close)
+            phone = PagePhone(await (await running.new_context(locale="en-GB")).new_page())
+            await phone.sign_in(here, token, number)
+            made.append(phone)
+        yield here, made[0], made[1]
+        for phone in made:
+            assert phone.wrong == []
+
+
+async def test_two_pages_call_each_other_through_x(phones: tuple[Stand, PagePhone, PagePhone]) -> None:
+    here, caller, callee = phones
+    for count, (one, other) in enumerate(((caller, callee), (callee, caller)), 1):
+        await caller.dial(X)
+        await callee.answers()
+        for phone, hertz in ((caller, B_VOICE), (callee, A_VOICE)):
+            await phone.reaches("talking")
+            await phone.hears(hertz)
+        assert A.e164[1:] not in await callee.page.locator("[role=status]").first.inner_text()
+        assert X.e164[1:] in await callee.page.locator("main").inner_text()
+        await one.hangs_up()
+        await other.is_free()
+        await one.is_free()
+        fee = (await here.fees(count))[-1]
+        assert here.kinds()[-len(ANSWERED_CALL) :] == ANSWERED_CALL
+        assert (fee.fields["direction"], fee.fields["ulFailReason"], fee.fields["fwdUnaswRsn"]) == (1, 0, 0)
+        assert_recorded(await here.recording_of(fee.fields))
+
+
+async def test_a_call_that_is_refused_and_one_that_is_given_up(phones: tuple[Stand, PagePhone, PagePhone]) -> None:
+    _, caller, callee = phones
+    await caller.dial(X)
+    await callee.reaches("offered")
+    await callee.hangs_up()
+    await caller.is_free()
+    await caller.dial(X)
+    await callee.reaches("offered")
+    await caller.hangs_up()
+    await callee.is_free()
+    await caller.is_free()
