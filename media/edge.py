@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import signal
 import socket
+import traceback
 
 from media.browser import (
     CarryLeg,
@@ -47,7 +48,13 @@ class EdgeProcess:
                 return
             if not data:
                 return
-            await self._do(decode_command(data))
+            command = decode_command(data)
+            try:
+                await self._do(command)
+            except Exception:
+                # A fault of ours costs one leg, not all.
+                traceback.print_exc()
+                await self._tell(LegGone(command.leg))
 
     async def _do(self, command: Command) -> None:
         leg = self._legs.get(command.leg)

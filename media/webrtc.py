@@ -181,7 +181,7 @@ class Leg:
         loop = asyncio.get_running_loop()
         while True:
             # Refused: a worker that isn't there (any more) is no end of the leg. The others: no packet, or late.
-            with contextlib.suppress(ConnectionError, pylibsrtp.Error):
+            with contextlib.suppress(OSError, pylibsrtp.Error):
                 data = await loop.sock_recv(plain, _LONGEST)
                 if len(data) > 1 and self.connected:
                     await self._dtls._send_rtp(data)

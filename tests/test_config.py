@@ -40,7 +40,11 @@ def faults(tmp_path: Path, text: str, environment: dict[str, str] | None = None)
 
 def test_dev_configuration_is_what_the_readme_says() -> None:
     config = load(ROOT / "configs" / "dev.toml", {})
-    assert [str(hop) for hop in config.sip.listen] == ["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"]
+    assert [str(hop) for hop in config.sip.listen] == [
+        "udp:127.0.0.1:5060", "tcp:127.0.0.1:5060", "ws:127.0.0.1:5062"
+    ]  # fmt: skip
+    assert config.webrtc.enabled
+    assert "http://127.0.0.1:8080" in config.sip.origins
     assert [str(hop) for hop in config.trunk[0].peers] == ["udp:127.0.0.1:5090"]
     assert config.trunk[0].calls_per_second is None
     assert config.web.listen == ("127.0.0.1", 8080)

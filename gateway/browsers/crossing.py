@@ -131,15 +131,15 @@ class Crossing:
     def _take(self, passing: Passing, now: float) -> list[Output]:
         try:
             message = parse_message(passing.data)
-            call_id = message.call_id
-        except Malformed:
+            dialog = self._dialogs.get(message.call_id)
+            if dialog is not None and dialog.opened is None:
+                if len(dialog.waiting) < _MOST_WAITING:
+                    dialog.waiting.append(passing)
+                return []
+            return self._pass(passing, message, dialog, now)
+        except (Malformed, ParseError):
+            # Headers are read when they are asked for; the core says what is wrong with them.
             return [passing]
-        dialog = self._dialogs.get(call_id)
-        if dialog is not None and dialog.opened is None:
-            if len(dialog.waiting) < _MOST_WAITING:
-                dialog.waiting.append(passing)
-            return []
-        return self._pass(passing, message, dialog, now)
 
     def _release(self, dialog: _Dialog, now: float) -> list[Output]:
         outputs: list[Output] = []

@@ -26,6 +26,7 @@ from media.browser import Plain, Setup, Terms
 
 PROTOCOL = "UDP/TLS/RTP/SAVPF"
 _PASSED = frozenset({"rtpmap", "fmtp", "ptime", "maxptime"}) | DIRECTIONS
+_MOST, _LONGEST = 32, 512
 _SETUPS: dict[str, Setup] = {"actpass": "actpass", "active": "active", "passive": "passive"}
 
 
@@ -51,13 +52,16 @@ def terms_of(description: SessionDescription) -> Terms:
     setup = _SETUPS.get(_value(stated, "setup"))
     if setup is None:
         raise ParseError("a=setup", "wants actpass, active or passive")
-    return Terms(
+    terms = Terms(
         ufrag=_value(stated, "ice-ufrag"),
         password=_value(stated, "ice-pwd"),
-        candidates=tuple(value for name, value in audio.attributes if name == "candidate" and value),
-        fingerprints=tuple(value.strip() for name, value in stated if name == "fingerprint" and value),
+        candidates=tuple(value for name, value in audio.attributes if name == "candidate" and value)[:_MOST],
+        fingerprints=tuple(value.strip() for name, value in stated if name == "fingerprint" and value)[:_MOST],
         setup=setup,
     )
+    if max(map(len, (terms.ufrag, terms.password, *terms.candidates, *terms.fingerprints))) > _LONGEST:
+        raise ParseError("a=", "longer than any ICE or DTLS attribute")
+    return terms
 
 
 def plain_of(description: SessionDescription, plain: Plain) -> SessionDescription:

@@ -143,8 +143,21 @@ def test_what_belongs_to_a_leg_that_is_being_opened_waits_in_order(crossing: Cro
         request("INVITE", BROWSER.replace(b"a=rtcp-mux\r\n", b""), CREDENTIALS),
         request("INVITE", BROWSER, CREDENTIALS, tag=";tag=b"),
         b"no SIP at all",
+        request("INVITE", BROWSER, CREDENTIALS).replace(b"To: <sip:2@x.example>", b"To: <<"),
+        request("INVITE", BROWSER.replace(b"a=candidate:", b"a=candidate:" + b"9" * 600), CREDENTIALS),
     ],
-    ids=["no credentials", "plain", "REGISTER", "MESSAGE", "no SDP", "no rtcp-mux", "no new call", "no SIP"],
+    ids=[
+        "no credentials",
+        "plain",
+        "REGISTER",
+        "MESSAGE",
+        "no SDP",
+        "no rtcp-mux",
+        "no new call",
+        "no SIP",
+        "no To",
+        "too long",
+    ],
 )
 def test_what_passes_as_it_is(crossing: Crossing, data: bytes) -> None:
     assert crossing.receive(data, HOP, 0.0) == [Inward(data, HOP)]
@@ -201,3 +214,10 @@ def test_calls_that_nobody_answers_are_swept(crossing: Crossing) -> None:
 def test_a_message_with_another_body() -> None:
     data = with_body(b"INVITE sip:a SIP/2.0\r\nl : 3\r\nX: Content-Length: 5\r\n\r\nabc", b"longer")
     assert data == b"INVITE sip:a SIP/2.0\r\nX: Content-Length: 5\r\nContent-Length: 6\r\n\r\nlonger"
+
+
+def test_a_response_whose_cseq_is_none_is_the_core_s_business(crossing: Crossing) -> None:
+    called(crossing)
+    data = reply(486).replace(b"CSeq: 1 INVITE", b"CSeq: one INVITE")
+    assert crossing.receive(data, HOP, 0.0) == [Inward(data, HOP)]
+    assert crossing.legs == 1

@@ -31,7 +31,7 @@ from tests.interop.stand import (
     X,
     assert_recorded,
 )
-from tests.interop.test_registered import OPEN
+from tests.interop.test_registered import MD5, OPEN
 
 pytestmark = pytest.mark.interop
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -116,12 +116,14 @@ class PagePhone:
 
 
 @pytest.fixture
-async def phones(stand: Stands, tmp_path: Path) -> AsyncIterator[tuple[Stand, PagePhone, PagePhone]]:
+async def phones(
+    request: pytest.FixtureRequest, stand: Stands, tmp_path: Path
+) -> AsyncIterator[tuple[Stand, PagePhone, PagePhone]]:
     path = program("chromium", "chromium")
     low, high = free_media_ports(HOST, 24)  # the node takes the first 16 pairs
     here = await stand(
         **OPEN, SIP__LISTEN=f'["udp:{HOST}:<sip>", "ws:{HOST}:<tls>"]', SIP__ORIGINS='["*"]',
-        WEBRTC__ENABLED="true", WEBRTC__PORTS=f"{low + 32}-{high}",
+        **getattr(request, "param", {}), WEBRTC__ENABLED="true", WEBRTC__PORTS=f"{low + 32}-{high}",
     )  # fmt: skip
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "gateway", "token", "create", "me", "--config", str(here.folder / "demo.toml"),
@@ -163,6 +165,7 @@ async def test_two_pages_call_each_other_through_x(phones: tuple[Stand, PagePhon
         assert_recorded(await here.recording_of(fee.fields))
 
 
+@pytest.mark.parametrize("phones", [MD5], indirect=True, ids=["MD5"])
 async def test_a_call_that_is_refused_and_one_that_is_given_up(phones: tuple[Stand, PagePhone, PagePhone]) -> None:
     _, caller, callee = phones
     await caller.dial(X)
@@ -174,3 +177,15 @@ async def test_a_call_that_is_refused_and_one_that_is_given_up(phones: tuple[Sta
     await caller.hangs_up()
     await callee.is_free()
     await caller.is_free()
+
+
+@pytest.mark.parametrize("phones", [{"MEDIA__TIMEOUT_SECONDS": "5"}], indirect=True, ids=["5 s"])
+async def test_a_page_that_is_loaded_anew_is_out_of_its_call(phones: tuple[Stand, PagePhone, PagePhone]) -> None:
+    here, caller, callee = phones
+    await caller.dial(X)
+    await callee.answers()
+    await callee.reaches("talking")
+    await callee.hears(A_VOICE)
+    await caller.page.reload()
+    await callee.is_free()
+    await here.fees(1)

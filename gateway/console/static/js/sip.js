@@ -1,10 +1,12 @@
 // A small SIP user agent on a WebSocket (RFC 3261, RFC 7118): one registration and one call at a time.
 //
-//   Agent   connects, registers with digest (SHA-256), keeps both up, hands requests to their call
+//   Agent   connects, registers with digest (SHA-256, else MD5), keeps both up, hands requests to their call
 //   a call  see call_leg.js: it gets what belongs to its Call-ID
 //
 // A WebSocket loses nothing, so nothing is sent twice but an ACK that is asked for again. What the node says is text of
 // SIP; nothing of it is ever markup.
+
+import { md5 } from "./md5.js";
 
 const COMPACT = { v: "via", f: "from", t: "to", i: "call-id", m: "contact", l: "content-length", c: "content-type", k: "supported" };
 const ANSWER_SECONDS = 32, KEEP_ALIVE_SECONDS = 25, LIFE_SECONDS = 600, RETRY_SECONDS = [1, 2, 5, 10, 30];
@@ -42,16 +44,19 @@ async function sha256(text) {
   return [...new Uint8Array(sum)].map((one) => one.toString(16).padStart(2, "0")).join("");
 }
 
+const HASHES = [["SHA-256", sha256], ["MD5", async (text) => md5(text)]];
+const said = (text, name) => { const found = new RegExp(`[\\s,]${name}=(?:"([^"]*)"|([^\\s,]+))`, "i").exec(text); return found ? found[1] ?? found[2] : ""; };
+
 // The answer to the challenges of a 401 or 407 (RFC 7616, RFC 8760): [header, value], or undefined when none is for us.
 async function answer(response, method, uri, user, password) {
-  const proxy = response.status === 407;
-  for (const text of response.headers[proxy ? "proxy-authenticate" : "www-authenticate"] || []) {
-    const said = (name) => { const found = new RegExp(`[\\s,]${name}=(?:"([^"]*)"|([^\\s,]+))`, "i").exec(text); return found && (found[1] ?? found[2]); };
-    if (!/^digest\s/i.test(text) || (said("algorithm") || "").toUpperCase() !== "SHA-256") continue;
-    const realm = said("realm"), nonce = said("nonce"), opaque = said("opaque"), cnonce = token();
-    const first = await sha256(`${user}:${realm}:${password}`), second = await sha256(`${method}:${uri}`);
-    const value = `Digest username="${user}", realm="${realm}", nonce="${nonce}", uri="${uri}", algorithm=SHA-256, qop=auth, nc=00000001, cnonce="${cnonce}", `
-      + `response="${await sha256(`${first}:${nonce}:00000001:${cnonce}:auth:${second}`)}"${opaque ? `, opaque="${opaque}"` : ""}`;
+  const proxy = response.status === 407, challenges = response.headers[proxy ? "proxy-authenticate" : "www-authenticate"] || [];
+  for (const [algorithm, hash] of HASHES) {
+    const text = challenges.find((one) => /^digest\s/i.test(one) && (said(one, "algorithm") || "MD5").toUpperCase() === algorithm);
+    if (!text) continue;
+    const realm = said(text, "realm"), nonce = said(text, "nonce"), opaque = said(text, "opaque"), cnonce = token();
+    const first = await hash(`${user}:${realm}:${password}`), second = await hash(`${method}:${uri}`);
+    const value = `Digest username="${user}", realm="${realm}", nonce="${nonce}", uri="${uri}", algorithm=${algorithm}, qop=auth, nc=00000001, cnonce="${cnonce}", `
+      + `response="${await hash(`${first}:${nonce}:00000001:${cnonce}:auth:${second}`)}"${opaque ? `, opaque="${opaque}"` : ""}`;
     return [proxy ? "Proxy-Authorization" : "Authorization", value];
   }
   return undefined;

@@ -48,7 +48,8 @@ function leave() {
   draw();
 }
 
-addEventListener("pagehide", () => { if (phone.call) phone.call.hangUp(); phone.agent?.stop(); });
+// As early as may be, since a page that goes sends little; what doesn't get through, silence ends (media.timeout_seconds).
+for (const last of ["beforeunload", "pagehide"]) addEventListener(last, () => { if (phone.call) phone.call.hangUp(); phone.agent?.stop(); });
 
 function signIn() {
   const fields = [["server", "SIP server"], ["user", "number"], ["password", "password", "password"], ["headset", "headset (no echo cancelling)", "tick"]];
