@@ -119,9 +119,15 @@ def free_tcp_and_udp_port(host: str) -> int:
     raise OSError(f"no free port on {host}")
 
 
+def apart(choices: range) -> list[int]:
+    """All of them, beginning at another one in every process: what is free for two at once is soon taken by both."""
+    first = os.getpid() % len(choices)
+    return [*choices[first:], *choices[:first]]
+
+
 def free_media_ports(host: str, pairs: int = PAIRS) -> tuple[int, int]:
     """A range of ``pairs`` even/odd port pairs, all free right now, below the range that the kernel hands out."""
-    for low in range(20000, 32000, 2 * pairs):
+    for low in apart(range(20000, 32000, 2 * pairs)):
         with ExitStack() as stack, suppress(OSError):
             for port in range(low, low + 2 * pairs):
                 stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)).bind((host, port))
