@@ -22,6 +22,7 @@ import asyncpg
 
 from gateway.database import migrate
 from gateway.vault.keys import add_key
+from tests.debian import NoPackage, install
 
 PACKAGE = "postgresql"
 USER = "postgres"
@@ -66,11 +67,10 @@ def _found() -> Path | None:
 def _install() -> None:
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         raise NoPostgres(f"install Debian's package once, as root: apt-get install {PACKAGE}")
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recommends", PACKAGE]):
-        ran = subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment, check=False)
-        if ran.returncode:
-            raise NoPostgres(f"{' '.join(command)} failed: {' '.join(ran.stderr.split()[-40:])}")
+    try:
+        install(PACKAGE, _found)
+    except NoPackage as error:
+        raise NoPostgres(str(error)) from None
 
 
 class Postgres:

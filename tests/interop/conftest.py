@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -12,15 +10,14 @@ from typing import Any
 
 import pytest
 
+from tests.debian import install
 from tests.interop.stand import Stand, Stands
 
 
 def program(name: str, package: str) -> str:
     """The path of a program, from Debian's package when it isn't there."""
     if shutil.which(name) is None:
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in (["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recommends", package]):
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=300, env=environment)
+        install(package, lambda: shutil.which(name))
     found = shutil.which(name)
     assert found is not None, f"{package} has no {name}"
     return found
