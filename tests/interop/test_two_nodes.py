@@ -1,11 +1,16 @@
-"""Two nodes on one PostgreSQL behind configs/kamailio, SIPp as the switch: calls spread, who drains gets none."""
+"""Two nodes on one PostgreSQL and one S3 server behind configs/kamailio, SIPp as the switch. One story, since it takes
+seconds to start them: calls spread; recordings are found at either node, and erased once; one node is killed, and comes
+back; one drains.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import re
 import signal
+import socket
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
@@ -13,17 +18,24 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.lab.client import CustomerClient
+from gateway.database import open_engine, reading, writing
+from gateway.lab.client import ApiError, CustomerClient
 from gateway.lab.node import Node, NodePlan, free_media_ports, free_tcp_and_udp_port
 from gateway.lab.phone import Phase, Phone
 from gateway.lab.receiver import Receiver
 from gateway.lab.script import Script
 from gateway.lab.sockets import PhoneLine
+from gateway.recordings.tables import recording_proof
+from gateway.recordings.verifying import verify
+from gateway.schema import recording
 from gateway.sip.hop import Hop
 from tests.interop.stand import HOST, KEY, SECRET, A, B, X
 from tests.interop.test_trunk_test import Carrier
 from tests.postgres import Postgres
+from tests.s3 import BUCKET, KEYS, S3
 
 pytestmark = pytest.mark.interop
 CONFIGS = Path(__file__).parents[2] / "configs" / "kamailio"
@@ -52,7 +64,7 @@ class Two:
         self.nodes: list[Node] = []
         self.dialled = 0
 
-    async def up(self, kamailio: str, sipp: str, database: str) -> Two:
+    async def up(self, kamailio: str, sipp: str, database: str, s3: S3) -> Two:
         edge = Edge(self.folder)
         self.stack.push_async_callback(edge.down)
         switch = await edge.switch(sipp, 2)
@@ -60,11 +72,16 @@ class Two:
         self.receiver = Receiver(HOST, KEY, SECRET, lambda event: self.changed.set())
         self.stack.push_async_callback(self.receiver.stop)
         address = await self.receiver.start()
+        self.engine = open_engine(database)
+        self.stack.push_async_callback(self.engine.dispose)
+        self.http = await self.stack.enter_async_context(aiohttp.ClientSession())
         for host in HOSTS:
             (self.folder / host).mkdir()
             overrides = {
                 "NODE__NAME": host, "NODE__DRAIN_SECONDS": "60", "DATABASE__URL": database,
-                "TRUNK__0__ALLOW": f'["{HOST}/32"]', "RECORDINGS__URL": f"file://{self.folder / 'recordings'}",
+                "TRUNK__0__ALLOW": f'["{HOST}/32"]', "CALLS__MIN_RECORDING_SECONDS": "0",
+                "RECORDINGS__URL": f"s3://{BUCKET}", "RECORDINGS__ENDPOINT": s3.endpoint,
+                **{f"RECORDINGS__{name.upper()}": value for name, value in KEYS.items()},
             }  # fmt: skip
             plan = NodePlan(
                 folder=self.folder / host, host=host, peer=f"udp:{HOST}:{self.port}", key=KEY, secret=SECRET,
@@ -74,13 +91,14 @@ class Two:
             )  # fmt: skip
             self.nodes.append(Node(plan))
             self.stack.push_async_callback(self.nodes[-1].stop)
-            await self.nodes[-1].start(30)
+        # Both at once, on an empty database.
+        await asyncio.gather(*(node.start(30) for node in self.nodes))
+        self.customers = [CustomerClient(self.http, node.plan.base_url, KEY, SECRET) for node in self.nodes]
         await edge.dispatch(kamailio, self.port, [node.plan.sip_port for node in self.nodes], switch)
-        self.http = await self.stack.enter_async_context(aiohttp.ClientSession())
         return self
 
-    async def call(self, **script: float) -> PhoneLine:
-        """Dial, and wait until they talk."""
+    async def dial(self, **script: float) -> PhoneLine:
+        """Begin a call."""
         self.dialled += 1
 
         def phone(here: Hop, ports: tuple[int, int]) -> Phone:
@@ -91,8 +109,15 @@ class Two:
         await line.start()
         target, uri = Hop("udp", HOST, self.port), f"sip:{X.e164}@{HOST}:{self.port}"
         line.do(lambda now: line.phone.dial(target, uri, now, caller=f"<sip:{A.e164}@{HOST}>"))
-        await self.until(lambda: line.phone.phase in (Phase.TALKING, Phase.OVER))
         return line
+
+    async def call(self, count: int) -> list[PhoneLine]:
+        """So many calls, until all talk."""
+        lines = [await self.dial() for _ in range(count)]
+        await self.until(lambda: all(line.phone.phase in (Phase.TALKING, Phase.OVER) for line in lines))
+        said = "".join(node.log_tail() for node in self.nodes)
+        assert [line.phone.phase for line in lines] == [Phase.TALKING] * count, said
+        return lines
 
     async def until(self, condition: Callable[[], bool], seconds: float = 20.0) -> None:
         async with asyncio.timeout(seconds):
@@ -101,42 +126,151 @@ class Two:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self.changed.wait(), 0.1)
 
-    def fees(self) -> list[str]:
-        """The sessions of which a bill record has come."""
-        return [str(event.fields["sessionId"]) for event in self.receiver.events if event.kind == "fee"]
+    def fees(self) -> dict[str, int]:
+        """The sessions of which a bill record has come, and how often."""
+        return Counter(str(event.fields["sessionId"]) for event in self.receiver.events if event.kind == "fee")
 
-    async def measured(self, node: Node, name: str) -> float:
-        """The sum of one metric's rows."""
+    async def standing(self) -> list[int]:
+        """Calls at each node."""
+        return [await self._standing(node) for node in self.nodes]
+
+    async def _standing(self, node: Node) -> int:
         async with self.http.get(node.plan.base_url + "/metrics") as answer:
             text = await answer.text()
-        return sum(float(value) for value in re.findall(rf"^{name}(?:{{[^}}]*}})? (\S+)$", text, re.M))
+        rows = re.findall(r"^maskline_calls_standing(?:{[^}]*})? (\S+)$", text, re.M)
+        return sum(int(float(value)) for value in rows)
 
 
-async def test_calls_spread_and_a_draining_node_gets_none(
-    sipp: str, kamailio: str, postgres: Postgres, tmp_path: Path
-) -> None:
-    # The nodes end before the database goes.
-    async with postgres.database(migrated=False) as database, AsyncExitStack() as stack:
-        await judge(await Two(tmp_path, stack).up(kamailio, sipp, database))
+class Grave:
+    """Where a node was: nothing answers, and what still comes is counted."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind((host, port))
+        self._socket.setblocking(False)
+
+    def calls(self) -> set[bytes]:
+        """The calls that were sent here."""
+        found = set()
+        with suppress(BlockingIOError):
+            while True:
+                data = self._socket.recv(65535)
+                if data.startswith(b"INVITE"):
+                    found |= set(re.findall(rb"\nCall-ID: *(\S+)", data, re.I))
+        return found
+
+    def close(self) -> None:
+        self._socket.close()
 
 
-async def judge(here: Two) -> None:
-    first, second = here.nodes
-    # Bound at one node, seen by both at once.
-    await CustomerClient(here.http, first.plan.base_url, KEY, SECRET).bind(
-        {"callerNum": A.e164, "calleeNum": B.e164, "relationNum": X.e164}
-    )
-    lines = [await here.call() for _ in range(4)]
-    assert [line.phone.phase for line in lines] == [Phase.TALKING] * 4, first.log_tail() + second.log_tail()
-    assert [await here.measured(node, "maskline_calls_standing") for node in here.nodes] == [2, 2]
-    # One drains, with its calls standing: the next calls, from this moment on, are the other's.
-    os.kill(first.pid, signal.SIGTERM)
-    more = [await here.call() for _ in range(4)]
-    assert [line.phone.phase for line in more] == [Phase.TALKING] * 4, first.log_tail() + second.log_tail()
-    assert [await here.measured(node, "maskline_calls_standing") for node in here.nodes] == [2, 6]
+async def test_two_nodes(sipp: str, kamailio: str, postgres: Postgres, tmp_path: Path) -> None:
+    s3 = S3()
+    s3.empty()
+    try:
+        # The nodes end before the database goes.
+        async with postgres.database(migrated=False) as database, AsyncExitStack() as stack:
+            here = await Two(tmp_path, stack).up(kamailio, sipp, database, s3)
+            # Bound at one node, seen by both at once.
+            await here.customers[0].bind(
+                {"callerNum": A.e164, "calleeNum": B.e164, "relationNum": X.e164, "recordFlag": "true"}
+            )
+            await spread(here)
+            await kept_and_erased_once(here, s3)
+            await one_dies(here)
+            await one_drains(here)
+            assert (await verify(here.engine, None)).faults == []
+    finally:
+        s3.stop()
+
+
+async def spread(here: Two) -> None:
+    lines = await here.call(4)
+    assert await here.standing() == [2, 2]
+    await hang_up(lines)
+    await here.until(lambda: len(here.fees()) == 4)
+
+
+async def kept_and_erased_once(here: Two, s3: S3) -> None:
+    """Each of four recordings, two of each node, is found at both; when they are due, they are erased once."""
+    async with reading(here.engine) as connection:
+        rows = (await connection.execute(select(recording.c.name, recording.c.node))).all()
+    assert Counter(row.node for row in rows) == dict.fromkeys(HOSTS, 2)
+    names = [row.name for row in rows]
+    for name in names:
+        # The vendor's 301 of either node, followed; and the link that one node gave, followed at the other.
+        found = [await customer.recording(name, "any") for customer in here.customers]
+        crossed = found[0].location.replace(here.nodes[0].plan.base_url, here.nodes[1].plan.base_url)
+        async with here.http.get(crossed) as answer:
+            audio = [*(one.content for one in found), await answer.read()]
+        assert crossed != found[0].location
+        assert len({hashlib.sha256(one).digest() for one in audio}) == 1
+        assert audio[0].startswith(b"RIFF")
+        assert len(audio[0]) > 1000
+    assert set(s3.names()) == set(names)
+    async with writing(here.engine) as connection:
+        await connection.execute(update(recording).values(erase_at=1.0))
+    # To be asked for one wakes a node: both look at what is due at the same moment.
+    await asyncio.gather(*(_refused(customer, names[0]) for customer in here.customers))
+    for _ in range(200):
+        if len(told := await _told(here.engine)) >= 4 and not s3.names():
+            break
+        await asyncio.sleep(0.1)
+    assert (told, s3.names()) == (["erased"] * 4, [])
+
+
+async def _refused(customer: CustomerClient, name: str) -> None:
+    with pytest.raises(ApiError):
+        await customer.recording(name, "any")
+
+
+async def _told(engine: AsyncEngine) -> list[str]:
+    """What the chain of proof says beyond that each was recorded."""
+    async with reading(engine) as connection:
+        kinds = (await connection.execute(select(recording_proof.c.kind))).scalars().all()
+    return [kind for kind in kinds if kind != "recorded"]
+
+
+async def one_dies(here: Two) -> None:
+    """Killed with calls standing: of the next ones one at most is tried there, and no other from then on."""
+    lost = await here.call(4)
+    assert await here.standing() == [2, 2]
+    dead, loop = here.nodes[1], asyncio.get_running_loop()
+    os.killpg(dead.pid, signal.SIGKILL)
+    died = loop.time()
+    await dead.stop()
+    grave = Grave(dead.plan.host, dead.plan.sip_port)
+    try:
+        # Every call that is dialled from now on is answered, by the node that lives.
+        lines = await here.call(2)
+        assert len(grave.calls()) <= 1
+        lines += await here.call(4)
+        assert grave.calls() == set()
+    finally:
+        grave.close()
+    print(f"a node was killed: {loop.time() - died:.1f} s later six more calls were answered by the other")
+    # It comes back, tells of the calls that it had, and is given calls again.
+    await dead.start(30)
+    await hang_up(lines + lost)
+    await here.until(lambda: len(here.fees()) == 14)
+
+
+async def one_drains(here: Two) -> None:
+    """SIGTERM with calls standing: they stay, and the next ones, from this moment on, are the other's."""
+    lines = await here.call(2)
+    async with asyncio.timeout(20):
+        while 0 in await here.standing():
+            lines += await here.call(2)  # until a ping has found the one that came back
+    first, second = await here.standing()
+    os.kill(here.nodes[0].pid, signal.SIGTERM)
+    lines += await here.call(4)
+    assert await here.standing() == [first, second + 4]
     assert all(line.phone.phase is Phase.TALKING for line in lines)
-    for line in lines + more:
-        line.do(line.phone.hang_up)
-    await here.until(lambda: len(here.fees()) >= 8)
+    await hang_up(lines)
+    await here.until(lambda: len(here.fees()) == 14 + len(lines))
     # Each call is told once, though two nodes could.
-    assert sorted(Counter(here.fees()).values()) == [1] * 8
+    assert set(here.fees().values()) == {1}
+
+
+async def hang_up(lines: list[PhoneLine]) -> None:
+    for line in lines:
+        line.do(line.phone.hang_up)
