@@ -37,8 +37,9 @@ from gateway.sip.policy import Policy, Reliable
 from gateway.sip.registrar import RegistrarSettings
 from gateway.tones.folder import SOUNDS, ToneFolder
 from gateway.tracing.tap import Hep
+from media.recording.s3 import S3Access
 from media.recording.sealed import KEY_BYTES
-from media.recording.store import RecordingStore, S3Access
+from media.recording.store import RecordingStore
 
 
 def exchange_settings(config: Config) -> ExchangeSettings:

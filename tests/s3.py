@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 from moto.server import ThreadedMotoServer
 
-from media.recording.store import S3Access
+from media.recording.s3 import S3Access
 
 BUCKET = "rec"
 KEYS = {"access_key": "AKIDTEST", "secret_key": "not a secret"}
@@ -46,13 +46,15 @@ class S3:
 
 class Line:
     """A TCP line to the server. ``cut_after``: bytes of requests, in all, after which every connection breaks;
-    ``falsify``: what is replaced in answers."""
+    ``hold_after``: after which nothing more gets through; ``falsify``: what is replaced in answers."""
 
     def __init__(self, s3: S3) -> None:
         self._s3 = s3
         self.cut_after: int | None = None
+        self.hold_after: int | None = None
         self.falsify: tuple[bytes, bytes] | None = None
         self.sent = 0
+        self._serving: set[asyncio.Task[Any]] = set()
 
     async def __aenter__(self) -> Line:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -61,8 +63,15 @@ class Line:
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving = asyncio.current_task()
+        assert serving is not None
+        self._serving.add(serving)
+        serving.add_done_callback(self._serving.discard)
         back, on = await asyncio.open_connection(self._s3.host, self._s3.port)
 
         async def there() -> None:
@@ -70,6 +79,8 @@ class Line:
                 self.sent += len(data)
                 if self.cut_after is not None and self.sent > self.cut_after:
                     return
+                if self.hold_after is not None and self.sent > self.hold_after:
+                    await asyncio.Event().wait()
                 on.write(data)
                 await on.drain()
 
@@ -79,10 +90,11 @@ class Line:
                 await writer.drain()
 
         tasks = {asyncio.ensure_future(there()), asyncio.ensure_future(here())}
-        with contextlib.suppress(OSError):
-            _, left = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in left:
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
                 task.cancel()
+            for end in (writer, on):
+                end.close()
             await asyncio.gather(*tasks, return_exceptions=True)
-        for end in (writer, on):
-            end.close()

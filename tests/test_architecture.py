@@ -39,7 +39,7 @@ IO = {
     "gateway.api", "gateway.admin", "gateway.console", "gateway.cli_token", "gateway.lab", "gateway.messages.forwarder",
     "gateway.migrations",
     "media.worker", "media.webrtc", "media.edge", "media.wire", "gateway.browsers.line",
-    "media.recording.spool", "media.recording.render", "media.recording.store",
+    "media.recording.spool", "media.recording.render", "media.recording.store", "media.recording.multipart",
     "media.sounds",
 }  # fmt: skip
 IMPURE = {

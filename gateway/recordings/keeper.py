@@ -77,7 +77,7 @@ class Keeper:
             await part.work()
 
     async def stop(self) -> None:
-        """Finish the rendering under way; an upload is broken off and begins anew at the next start."""
+        """Finish the rendering under way; an upload is broken off and goes on at the next start."""
         await self._rendering.stop()
         for task in self._tasks:
             task.cancel()

@@ -3,8 +3,8 @@ are safe in a URL.
 
 A name is checked before it reaches the store, so that no name from outside can leave the folder. ``put`` reads back
 what it has stored and compares: only then the caller may delete its own copy. What is larger than ``PART`` goes to S3
-in parts (multipart); an upload that is broken off leaves no object, and begins anew from the file. A request that fails
-is tried again a few times within ``PATIENCE``; longer waits are the caller's.
+in parts (``multipart``); an upload that is broken off leaves no object, and the next ``put`` of the same file goes on
+where it stood. A request that fails is tried again a few times within ``PATIENCE``; longer waits are the caller's.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import hashlib
 import os
 import re
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -24,32 +23,13 @@ import obstore
 from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import LocalStore, S3Store
 
+from media.recording.multipart import Multipart
 from media.recording.render import sync_folder
+from media.recording.s3 import S3Access, StoreError
 
 NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 PART = 8 << 20
-PARTS_AT_ONCE = 4
 PATIENCE = timedelta(seconds=20)
-
-
-class StoreError(OSError):
-    """The store failed. Without what it answered, which may hold keys or addresses of others."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class S3Access:
-    """How an S3 server is reached. ``endpoint`` "": Amazon's of ``region``. Without keys obstore asks the environment
-    (AWS_ACCESS_KEY_ID, ...) and the machine's role."""
-
-    endpoint: str = ""
-    region: str = ""
-    path_style: bool = True
-    access_key: str = ""
-    secret_key: str = ""
-
-    def __repr__(self) -> str:
-        """Without keys."""
-        return f"<S3Access {self.endpoint or self.region}>"
 
 
 class RecordingStore:
@@ -61,10 +41,13 @@ class RecordingStore:
         if parts.query or parts.fragment:
             raise ValueError(f"{url!r} has a query or a fragment")
         self._part = part
+        self._parts: Multipart | None = None
         self.folder: Path | None = None
         self._store: LocalStore | S3Store
         if parts.scheme == "s3" and parts.netloc:
-            self._store = _bucket(parts.netloc, unquote(parts.path).strip("/"), access or S3Access())
+            prefix, access = unquote(parts.path).strip("/"), access or S3Access()
+            self._store = _bucket(parts.netloc, prefix, access)
+            self._parts = Multipart(parts.netloc, prefix, access, part)
             return
         folder = unquote(parts.path)
         if parts.scheme != "file" or parts.netloc not in ("", "localhost") or not folder.startswith("/"):
@@ -89,13 +72,15 @@ class RecordingStore:
         What is stored has been read back and is the same; if not, StoreError. FileNotFoundError: ``path`` isn't there.
         """
         _checked(name)
-        wanted = await asyncio.to_thread(_digest, Path(path))
+        path = Path(path)
+        size, wanted = await asyncio.to_thread(_digest, path)
         stored = hashlib.sha256()
         try:
-            with _errors():
-                await obstore.put_async(
-                    self._store, name, Path(path), chunk_size=self._part, max_concurrency=PARTS_AT_ONCE
-                )
+            if self._parts is not None and size > self._part:
+                await self._parts.put(name, path, wanted.hex())
+            else:
+                with _errors():
+                    await obstore.put_async(self._store, name, path, chunk_size=self._part)
             if self.folder is not None:
                 await asyncio.to_thread(_sync, self.path(name))
             async for chunk in self.chunks(name):
@@ -148,7 +133,7 @@ class RecordingStore:
 def _bucket(bucket: str, prefix: str, access: S3Access) -> S3Store:
     named = {
         "endpoint": access.endpoint,
-        "region": access.region or ("us-east-1" if access.endpoint else ""),
+        "region": access.place,
         "access_key_id": access.access_key,
         "secret_access_key": access.secret_key,
     }
@@ -185,9 +170,10 @@ def _checked(name: str) -> str:
     return name
 
 
-def _digest(path: Path) -> bytes:
+def _digest(path: Path) -> tuple[int, bytes]:
+    """Bytes, and their SHA-256."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
+        return os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").digest()
 
 
 def _sync(path: Path) -> None:

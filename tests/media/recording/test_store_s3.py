@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import os
+import sys
 import urllib.request
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +17,9 @@ from botocore.auth import S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from media.recording.store import RecordingStore, StoreError
+from media.recording.multipart import note_of
+from media.recording.s3 import StoreError
+from media.recording.store import RecordingStore
 from tests.s3 import BUCKET, KEYS, S3, Line
 
 PART = 5 << 20
@@ -47,6 +52,71 @@ async def test_a_large_one_goes_in_parts(tmp_path: Path, s3: S3, store: Recordin
     await store.put("large.wav", tmp_path / "a")
     assert s3.client.head_object(Bucket=BUCKET, Key="node/1/large.wav")["ETag"].strip('"').endswith("-3")
     assert b"".join([chunk async for chunk in store.chunks("large.wav")]) == data
+
+
+UPLOADING = """
+import asyncio, sys
+from media.recording.s3 import S3Access
+from media.recording.store import RecordingStore
+_, url, endpoint, access_key, secret_key, path = sys.argv
+access = S3Access(endpoint=endpoint, access_key=access_key, secret_key=secret_key)
+asyncio.run(RecordingStore(url, access, part=5 << 20).put("a.wav", path))
+"""
+
+
+async def test_a_kill_in_mid_upload_costs_the_parts_under_way(tmp_path: Path, s3: S3) -> None:
+    count, data = 6, os.urandom(6 * PART)
+    (tmp_path / "a").write_bytes(data)
+    async with Line(s3) as line:
+        # Four parts at once: so many bytes can't have gone before two of them are stored.
+        line.hold_after = int(5.5 * PART)
+        command = (sys.executable, "-c", UPLOADING, f"s3://{BUCKET}/gw", line.endpoint, *KEYS.values())
+        killed = await asyncio.create_subprocess_exec(*command, str(tmp_path / "a"))
+        while (stored := _noted(tmp_path / "a")) < 2 or line.sent <= line.hold_after:
+            assert killed.returncode is None
+            await asyncio.sleep(0)
+        killed.kill()
+        await killed.wait()
+    (begun,) = s3.client.list_multipart_uploads(Bucket=BUCKET)["Uploads"]
+    with note_of(tmp_path / "a").open("a") as note:
+        note.write('{"n": 6, "et')  # as a power cut leaves it
+    async with Line(s3) as line:
+        store = RecordingStore(f"s3://{BUCKET}/gw", s3.access(line.endpoint), part=PART)
+        await store.put("a.wav", tmp_path / "a")
+        assert line.sent < (count - stored) * PART + 100_000
+        assert b"".join([chunk async for chunk in store.chunks("a.wav")]) == data
+    assert begun["Key"] == "gw/a.wav"
+    assert "Uploads" not in s3.client.list_multipart_uploads(Bucket=BUCKET)
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def _noted(path: Path) -> int:
+    """How many parts the note of an upload names."""
+    return len(note_of(path).read_bytes().splitlines()) - 1 if note_of(path).exists() else 0
+
+
+async def test_a_note_is_believed_of_its_own_upload_only(tmp_path: Path, s3: S3, store: RecordingStore) -> None:
+    path, where = tmp_path / "a", {"Bucket": BUCKET, "Key": "node/1/a.wav"}
+    data = os.urandom(2 * PART + 1)
+    path.write_bytes(data)
+    other = s3.client.create_multipart_upload(**where)["UploadId"]
+    about = {"upload": other, "sha256": "00" * 32, "part": PART}
+    note_of(path).write_text(json.dumps(about) + '\n{"n": 1, "etag": "x"}\n')
+    await store.put("a.wav", path)
+    assert "Uploads" not in s3.client.list_multipart_uploads(Bucket=BUCKET), "the other was ended"
+    # Killed when the server had put the parts together, and nobody had heard so: nothing is sent again.
+    about |= {"sha256": hashlib.sha256(data).hexdigest()}
+    noted = [json.dumps(about), *(f'{{"n": {number}, "etag": "x"}}' for number in (1, 2, 3))]
+    note_of(path).write_text("\n".join(noted))
+    await store.put("a.wav", path)
+    assert b"".join([chunk async for chunk in store.chunks("a.wav")]) == data
+    # Parts that the server doesn't know: from the beginning.
+    about |= {"upload": s3.client.create_multipart_upload(**where)["UploadId"]}
+    note_of(path).write_text("\n".join([json.dumps(about), *noted[1:]]))
+    with pytest.raises(StoreError, match="InvalidPart"):
+        await store.put("a.wav", path)
+    await store.put("a.wav", path)
+    assert (s3.names(), note_of(path).exists()) == (["node/1/a.wav"], False)
 
 
 async def test_an_address_of_the_store_gives_the_recording(tmp_path: Path, store: RecordingStore) -> None:
