@@ -40,6 +40,21 @@ class Plain(msgspec.Struct, frozen=True):
     rtcp: int
 
 
+class Opus(msgspec.Struct, frozen=True, kw_only=True):
+    """What a browser calls Opus and its telephone-events, and what the worker calls those (opus.py).
+
+    ``payload``: the payload type of Opus. ``events``: the browser's of telephone-event, whose ticks are of ``clock``,
+    and ``plain`` the worker's; -1: none. ``sends``: Opus is all that the browser takes; without, it takes A-law, and
+    might only send Opus.
+    """
+
+    payload: int
+    events: int = -1
+    clock: int = 48000
+    plain: int = -1
+    sends: bool = True
+
+
 class EdgeError(Exception):
     """The edge can't do it: no port left, terms that can't be read."""
 
@@ -68,6 +83,12 @@ class CarryLeg(_Message, frozen=True):
     worker: Plain
 
 
+class CodeLeg(_Message, frozen=True):
+    """What is to be converted from now on; None: nothing."""
+
+    opus: Opus | None
+
+
 class CloseLeg(_Message, frozen=True):
     """It is over; not answered, and no harm when it is unknown."""
 
@@ -89,7 +110,7 @@ class LegGone(_Message, frozen=True):
     """The browser can't be reached, or not any more. The leg wants to be closed."""
 
 
-Command = OpenLeg | StartLeg | CarryLeg | CloseLeg
+Command = OpenLeg | StartLeg | CarryLeg | CodeLeg | CloseLeg
 Report = LegOpened | LegFailed | LegGone
 
 encode = msgspec.msgpack.Encoder().encode

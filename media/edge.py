@@ -11,6 +11,7 @@ import traceback
 from media.browser import (
     CarryLeg,
     CloseLeg,
+    CodeLeg,
     Command,
     EdgeError,
     LegFailed,
@@ -74,6 +75,8 @@ class EdgeProcess:
                     await self._tell(LegGone(command.leg))
             case CarryLeg(_, worker) if leg is not None:
                 leg.carry(worker)
+            case CodeLeg(_, opus) if leg is not None:
+                leg.code(opus)
             case CloseLeg() if leg is not None:
                 del self._legs[command.leg], self._numbers[leg]
                 # Saying goodbye takes a moment, and nobody waits for it.

@@ -3,11 +3,12 @@
     Edge.open(theirs)      a leg with its ports: answers a browser's terms, or offers when there are none yet
     Leg.start(theirs)      the browser's answer to our offer: ICE, then DTLS, then audio
     Leg.carry(worker)      the worker's end is known, or has changed
+    Leg.code(opus)         Opus is what the browser speaks: converted (opus.py)
     Leg.close()            its port rests
 
 Packets pass as they are, both ways, and RTCP with them: A-law isn't touched, telephone-event stays what it is, sequence
-numbers and SSRC are their sender's. So the worker does for a browser what it does for a trunk. What comes while the
-other end isn't there yet is dropped: it would be late when it is.
+numbers and SSRC are their sender's (of Opus, where that was agreed, only they are: opus.py). So the worker does for a
+browser what it does for a trunk. What comes while the other end isn't there yet is dropped: later it would be late.
 
 aiortc does ICE, DTLS and SRTP. Its peer connection would decode every packet and encode it anew, so this stands one
 layer lower, on its transports; names that it keeps for itself are used, hence one minor version in pyproject.toml.
@@ -37,7 +38,8 @@ from aiortc import (
     RTCIceTransport,
 )
 
-from media.browser import EdgeError, Plain, Setup, Terms
+from media.browser import EdgeError, Opus, Plain, Setup, Terms
+from media.opus import Transcoder
 from media.ports import PortPool
 
 CONNECT_SECONDS = 20.0
@@ -104,7 +106,9 @@ class Leg:
         self._connection = ice
         self._ice = RTCIceTransport(gatherer)
         self._rtp, self._rtcp = _plain_socket(), _plain_socket()
-        self._dtls = _Dtls(self._ice, _sending(self._rtp), _sending(self._rtcp))
+        self._coder: Transcoder | None = None
+        self._to_worker, self._reports = _sending(self._rtp), _sending(self._rtcp)
+        self._dtls = _Dtls(self._ice, self._inward, self._reports_inward)
         self._on_gone = on_gone
         self._offered = answering is None
         self._begins = answering is not None and answering.setup != "active"
@@ -149,6 +153,13 @@ class Leg:
             self._carrying = True
             self._tasks += [asyncio.get_running_loop().create_task(self._pump(one)) for one in (self._rtp, self._rtcp)]
 
+    def code(self, opus: Opus | None) -> None:
+        """What is to be converted; it may be said again."""
+        if opus is None:
+            self._coder = None
+        elif self._coder is None or self._coder.opus != opus:
+            self._coder = Transcoder(opus)
+
     async def close(self) -> None:
         """Nothing of it is left, and nothing more is told of it."""
         self._dtls.remove_all_listeners()
@@ -182,9 +193,23 @@ class Leg:
         while True:
             # Refused: a worker that isn't there (any more) is no end of the leg. The others: no packet, or late.
             with contextlib.suppress(OSError, pylibsrtp.Error):
-                data = await loop.sock_recv(plain, _LONGEST)
-                if len(data) > 1 and self.connected:
+                data: bytes | None = await loop.sock_recv(plain, _LONGEST)
+                if data is None or len(data) < 2 or not self.connected:
+                    continue
+                if self._coder is not None:
+                    coder = self._coder
+                    data = coder.outward(data) if plain is self._rtp else coder.reports_outward(data)
+                if data is not None:
                     await self._dtls._send_rtp(data)
+
+    def _inward(self, data: bytes) -> None:
+        """What the browser says, to the worker."""
+        packet = data if self._coder is None else self._coder.inward(data)
+        if packet is not None:
+            self._to_worker(packet)
+
+    def _reports_inward(self, data: bytes) -> None:
+        self._reports(data if self._coder is None else self._coder.reports_inward(data))
 
 
 class Edge:

@@ -9,6 +9,8 @@ with a browser gets a leg there, and each description that passes is exchanged f
     in, its answer     the leg is started                                  the core sees the leg's plain end
     later ones         the same leg, so audio goes on: hold, refresh
 
+What a browser says in Opus is converted there, if it has no A-law (gateway/sdp/opus.py).
+
 What belongs to a dialog whose leg is being opened waits for it, in order; all else passes at once. A call of a client
 that offers RTP/AVP is none of our business, neither is an INVITE without credentials, since it is only challenged: no
 stranger takes a port. If the edge can't, the message passes as it is, and the core or the browser
@@ -20,29 +22,33 @@ A leg ends with BYE, with the refusal of its call, when its browser is gone, or 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from gateway.browsers.bodies import description_of, with_body, worker_of
 from gateway.errors import ParseError
-from gateway.sdp.browser import browser_of, is_browser, mid_of, plain_of, terms_of
-from gateway.sdp.description import SessionDescription
+from gateway.sdp.browser import audio_of, browser_of, is_browser, mid_of, plain_of, terms_of
+from gateway.sdp.description import MediaDescription, SessionDescription
+from gateway.sdp.opus import added, alone, answered, asked
 from gateway.sip.hop import Hop
 from gateway.sip.message import Malformed, Request, Response, parse_message
 from media.browser import (
     CarryLeg,
     CloseLeg,
+    CodeLeg,
     Command,
     LegFailed,
     LegGone,
     LegOpened,
     OpenLeg,
-    Plain,
+    Opus,
     Report,
     Setup,
     StartLeg,
     Terms,
 )
 
-SDP = "application/sdp"
+OFFERS = ("INVITE", "UPDATE")
 UNANSWERED = 300.0
 WEB = ("ws", "wss")
 _MOST_WAITING = 64
@@ -71,7 +77,8 @@ Output = Inward | Outward | Command
 
 @dataclass(slots=True)
 class _Dialog:
-    """``opened``: what the edge said; None while it is being asked. ``role``: ours in DTLS, once that is settled."""
+    """``opened``: what the edge said; None while it is being asked. ``role``: ours in DTLS, once that is settled.
+    ``opus``: what the edge converts; ``offered``: what our last offer said of it. ``ours``: we offered first."""
 
     leg: int
     since: float
@@ -79,6 +86,9 @@ class _Dialog:
     opened: LegOpened | None = None
     mid: str = "0"
     role: Setup = "actpass"
+    opus: Opus | None = None
+    offered: Opus | None = None
+    ours: bool = False
     confirmed: bool = False
     waiting: deque[Passing] = field(default_factory=deque)
 
@@ -148,7 +158,7 @@ class Crossing:
         return outputs
 
     def _pass(self, passing: Passing, message: _Message, dialog: _Dialog | None, now: float) -> list[Output]:
-        description = _description(message)
+        description = description_of(message)
         if dialog is None:
             return [passing] if description is None else self._begin(passing, message, description, now)
         outputs: list[Output] = []
@@ -180,7 +190,9 @@ class Crossing:
         elif is_browser(description):
             return [passing]
         self._last += 1
-        dialog = self._dialogs[message.call_id] = _Dialog(self._last, now, theirs, mid=mid_of(description) or "0")
+        dialog = self._dialogs[message.call_id] = _Dialog(
+            self._last, now, theirs, mid=mid_of(description) or "0", ours=theirs is None
+        )
         self._by_leg[self._last] = message.call_id
         dialog.waiting.append(passing)
         return [*self._sweep(now), OpenLeg(dialog.leg, theirs)]
@@ -204,8 +216,12 @@ class Crossing:
                 dialog.role = "active" if dialog.theirs.setup == "passive" else "passive"
                 outputs.append(StartLeg(dialog.leg, dialog.theirs))
             dialog.mid = mid_of(description) or dialog.mid
-            return bytes(plain_of(description, opened.plain))
-        worker = _worker(description)
+            opus = _opus(message, description, dialog)
+            if opus != dialog.opus:
+                dialog.opus = opus
+                outputs.append(CodeLeg(dialog.leg, opus))
+            return bytes(plain_of(description, opened.plain, opus))
+        worker = worker_of(description)
         if worker is not None:
             outputs.append(CarryLeg(dialog.leg, worker))
         # An offer leaves the roles open, which stay as they are (RFC 8842 §5.5); an answer names ours.
@@ -217,7 +233,7 @@ class Crossing:
             fingerprints=opened.ours.fingerprints,
             setup=setup,
         )
-        return bytes(browser_of(description, ours, dialog.mid))
+        return bytes(browser_of(description, ours, dialog.mid, _spoken(message, dialog)))
 
     def _over(self, message: _Message, dialog: _Dialog) -> bool:
         if isinstance(message, Request):
@@ -243,30 +259,28 @@ class Crossing:
         return []
 
 
-def with_body(data: bytes, body: bytes) -> bytes:
-    """A message with another body, and its length."""
-    head, _, _ = data.partition(b"\r\n\r\n")
-    lines = [line for line in head.split(b"\r\n") if not _is_length(line)]
-    return b"\r\n".join([*lines, b"Content-Length: %d" % len(body), b"", body])
-
-
-def _is_length(line: bytes) -> bool:
-    return line.partition(b":")[0].strip().lower() in (b"content-length", b"l")
-
-
-def _description(message: _Message) -> SessionDescription | None:
-    if not message.body or message.content_type != SDP:
+def _opus(message: _Message, description: SessionDescription, dialog: _Dialog) -> Opus | None:
+    """What is to be converted after a browser's offer, or after its answer."""
+    audio = audio_of(description)
+    if audio is None:
         return None
-    try:
-        return SessionDescription.parse(message.body)
-    except ParseError:
-        return None
+    if dialog.offered is None or (isinstance(message, Request) and message.method in OFFERS):
+        return asked(audio)
+    return answered(audio, dialog.offered)
 
 
-def _worker(description: SessionDescription) -> Plain | None:
-    """Where the worker is, by our own description."""
-    audio = next((one for one in description.media if one.media == "audio" and one.port), None)
-    at = description.connection_of(audio) if audio is not None else None
-    if audio is None or at is None or not at.is_literal or at.is_unspecified:
-        return None
-    return Plain(at.address, audio.port, audio.port + 1)
+def _spoken(message: _Message, dialog: _Dialog) -> Callable[[MediaDescription], MediaDescription]:
+    """Our codecs as a browser is told of them."""
+
+    def spoken(audio: MediaDescription) -> MediaDescription:
+        offer = isinstance(message, Request)
+        told, opus = audio, dialog.opus
+        if opus is not None and opus.sends:
+            told, opus = alone(audio, opus)
+        elif offer and dialog.ours:
+            told, opus = added(audio, dialog.offered)
+        if offer:
+            dialog.offered = opus
+        return told
+
+    return spoken

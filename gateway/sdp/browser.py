@@ -5,13 +5,13 @@
     browser_of(ours, the edge's terms)   what the browser sees: UDP/TLS/RTP/SAVPF, ICE, DTLS, rtcp-mux
 
 Codecs, telephone-event, ptime and the direction pass as they stand: offer_answer.py chooses, and the edge touches no
-packet. The lines of ``m=`` keep their number and order (RFC 3264 §8); all but the first audio line are refused. What is
-the browser's own (header extensions, SSRCs, feedback) ends here, so nobody uses it.
+packet but those of Opus (opus.py). The lines of ``m=`` keep their number and order (RFC 3264 §8); all but the first
+audio line are refused. What is the browser's own (header extensions, SSRCs, feedback) ends here, so nobody uses it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from gateway.errors import ParseError
@@ -22,7 +22,8 @@ from gateway.sdp.description import (
     MediaDescription,
     SessionDescription,
 )
-from media.browser import Plain, Setup, Terms
+from gateway.sdp.opus import plain as plain_audio
+from media.browser import Opus, Plain, Setup, Terms
 
 PROTOCOL = "UDP/TLS/RTP/SAVPF"
 _PASSED = frozenset({"rtpmap", "fmtp", "ptime", "maxptime"}) | DIRECTIONS
@@ -32,18 +33,18 @@ _SETUPS: dict[str, Setup] = {"actpass": "actpass", "active": "active", "passive"
 
 def is_browser(description: SessionDescription) -> bool:
     """Whether it is for the edge: there is audio by DTLS-SRTP."""
-    return _audio(description) is not None
+    return audio_of(description) is not None
 
 
 def mid_of(description: SessionDescription) -> str:
     """The name of the audio line in BUNDLE (RFC 9143); "" for none."""
-    audio = _audio(description)
+    audio = audio_of(description)
     return (audio.attribute("mid") or "") if audio is not None else ""
 
 
 def terms_of(description: SessionDescription) -> Terms:
     """What a browser says. ParseError when that isn't all that is needed."""
-    audio = _audio(description)
+    audio = audio_of(description)
     if audio is None:
         raise ParseError("m=", "no audio by DTLS-SRTP")
     if not any(name == "rtcp-mux" for name, _ in audio.attributes):
@@ -64,9 +65,9 @@ def terms_of(description: SessionDescription) -> Terms:
     return terms
 
 
-def plain_of(description: SessionDescription, plain: Plain) -> SessionDescription:
-    """A browser's as of a phone that is at ``plain``."""
-    audio = _audio(description)
+def plain_of(description: SessionDescription, plain: Plain, opus: Opus | None = None) -> SessionDescription:
+    """A browser's as of a phone that is at ``plain``; ``opus``: what is converted."""
+    audio = audio_of(description)
     at = Connection.at(plain.host)
     return replace(
         description,
@@ -74,19 +75,28 @@ def plain_of(description: SessionDescription, plain: Plain) -> SessionDescriptio
         connection=at,
         others=(),
         attributes=(),
-        media=tuple(_plain(one, plain) if one is audio else _refused(one, one.protocol) for one in description.media),
+        media=tuple(
+            _plain(one, plain, opus) if one is audio else _refused(one, one.protocol) for one in description.media
+        ),
     )
 
 
-def browser_of(description: SessionDescription, edge: Terms, mid: str = "0") -> SessionDescription:
-    """Ours as the edge says it. ``mid``: how the browser's offer called the line, if it was that."""
+def browser_of(
+    description: SessionDescription,
+    edge: Terms,
+    mid: str = "0",
+    spoken: Callable[[MediaDescription], MediaDescription] = lambda audio: audio,
+) -> SessionDescription:
+    """Ours as the edge says it. ``mid``: how the browser's offer called the line, if it was that; ``spoken``: what
+    becomes of its codecs (opus.py)."""
     audio = next((one for one in description.media if one.media == "audio" and one.port), None)
     host, port = _first(edge)
     at = Connection.at(host)
-    attributes = _browser_attributes(audio, edge, mid) if audio is not None else ()
+    told = spoken(audio) if audio is not None else None
+    attributes = _browser_attributes(told, edge, mid) if told is not None else ()
     media = tuple(
-        replace(one, port=port, protocol=PROTOCOL, connection=at, attributes=tuple(attributes))
-        if one is audio
+        replace(told, port=port, protocol=PROTOCOL, connection=at, attributes=tuple(attributes))
+        if told is not None and one is audio
         else _refused(one, PROTOCOL if one.protocol == "RTP/AVP" else one.protocol)
         for one in description.media
     )
@@ -99,14 +109,16 @@ def browser_of(description: SessionDescription, edge: Terms, mid: str = "0") -> 
     )
 
 
-def _audio(description: SessionDescription) -> MediaDescription | None:
+def audio_of(description: SessionDescription) -> MediaDescription | None:
+    """Its audio by DTLS-SRTP, which alone counts."""
     return next(
         (one for one in description.media if one.media == "audio" and one.port and one.protocol.upper() == PROTOCOL),
         None,
     )
 
 
-def _plain(audio: MediaDescription, plain: Plain) -> MediaDescription:
+def _plain(audio: MediaDescription, plain: Plain, opus: Opus | None) -> MediaDescription:
+    audio = plain_audio(audio, opus)
     passed = tuple((name, value) for name, value in audio.attributes if name in _PASSED)
     return MediaDescription(
         media="audio",

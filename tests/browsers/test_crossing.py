@@ -7,12 +7,25 @@ from typing import Any
 
 import pytest
 
-from gateway.browsers.crossing import UNANSWERED, Crossing, Inward, Outward, with_body
+from gateway.browsers.bodies import with_body
+from gateway.browsers.crossing import UNANSWERED, Crossing, Inward, Outward
 from gateway.sdp.description import SessionDescription
 from gateway.sdp.offer_answer import Negotiation
 from gateway.sip.hop import Hop
 from gateway.sip.message import parse_message
-from media.browser import CarryLeg, CloseLeg, LegFailed, LegGone, LegOpened, OpenLeg, Plain, StartLeg, Terms
+from media.browser import (
+    CarryLeg,
+    CloseLeg,
+    CodeLeg,
+    LegFailed,
+    LegGone,
+    LegOpened,
+    OpenLeg,
+    Opus,
+    Plain,
+    StartLeg,
+    Terms,
+)
 
 HOP = Hop("ws", "192.0.2.9", 40000)
 BROWSER = (Path(__file__).parent.parent / "data/sdp/chromium_offer.sdp").read_bytes()
@@ -105,8 +118,11 @@ def test_a_browser_is_called(crossing: Crossing) -> None:
     assert carry == CarryLeg(1, WORKER)
     assert attribute(told, "setup") == "actpass"
     assert crossing.receive(reply(180), HOP, 0.0) == [Inward(reply(180), HOP)]
-    start, passed = crossing.receive(reply(200, ANSWER), HOP, 0.0)
+    start, code, passed = crossing.receive(reply(200, ANSWER), HOP, 0.0)
     assert isinstance(start, StartLeg)
+    # It answers A-law first, but Opus as well, which it may send.
+    assert code == CodeLeg(1, Opus(payload=111, events=110, plain=101, sends=False))
+    assert sdp(passed).media[0].formats == ("63", "9", "0", "8", "13", "126")
     assert start.theirs.setup == "active"
     assert sdp(passed).media[0].port == 4000
     (again,) = crossing.receive(reply(200, ANSWER), HOP, 0.0)
@@ -117,10 +133,69 @@ def test_later_offers_keep_the_leg_and_the_roles(crossing: Crossing) -> None:
     called(crossing)
     _, refresh = crossing.send(request("INVITE", OURS, tag=";tag=b"), HOP, 1.0)
     assert attribute(refresh, "setup") == "actpass"
-    (hold,) = crossing.receive(request("INVITE", BROWSER, tag=";tag=b"), HOP, 2.0)
+    code, hold = crossing.receive(request("INVITE", BROWSER, tag=";tag=b"), HOP, 2.0)
+    assert code == CodeLeg(1, None)
     assert sdp(hold).media[0].port == 4000
     _, answer = crossing.send(reply(200, OURS), HOP, 2.0)
     assert attribute(answer, "setup") == "passive"
+
+
+def only_opus(body: bytes) -> bytes:
+    """Without the codecs of telephones, and with their events in Opus's clock."""
+    return body.replace(b"SAVPF 111 63 9 0 8 13 110 126", b"SAVPF 111 110")
+
+
+def formats(output: Any) -> tuple[str, ...]:
+    return sdp(output).media[0].formats
+
+
+def test_a_browser_that_speaks_opus_alone_calls(crossing: Crossing) -> None:
+    crossing.receive(request("INVITE", only_opus(BROWSER), CREDENTIALS), HOP, 0.0)
+    code, passed = crossing.report(opened(1, "active"), 0.0)
+    assert code == CodeLeg(1, Opus(payload=111, events=110, clock=48000, plain=110))
+    core = Negotiation(1, "192.0.2.1")
+    heard = core.receive_offer(parse_message(passed.data).body, 20000)  # type: ignore[union-attr]
+    assert (heard.codec, heard.events, heard.ptime) == (8, 110, 20)
+    _, told = crossing.send(reply(200, core.answer()), HOP, 0.0)
+    assert formats(told) == ("111", "110")
+    assert {"111 opus/48000/2", "110 telephone-event/48000"} <= {
+        value for name, value in sdp(told).media[0].attributes if name == "rtpmap"
+    }
+    # A refresh of ours offers what it had, and its answer changes nothing.
+    _, refresh = crossing.send(request("INVITE", core.offer(20000), tag=";tag=b"), HOP, 1.0)
+    assert formats(refresh) == ("111", "110")
+    (again,) = crossing.receive(reply(200, only_opus(ANSWER)), HOP, 1.0)
+    heard = core.receive_answer(parse_message(again.data).body)  # type: ignore[union-attr]
+    assert (heard.codec, heard.events) == (8, 110)
+
+
+def test_a_browser_that_speaks_opus_alone_is_called(crossing: Crossing) -> None:
+    core = Negotiation(1, "192.0.2.1")
+    crossing.send(request("INVITE", core.offer(20000)), HOP, 0.0)
+    _, offer = crossing.report(opened(1, "actpass"), 0.0)
+    assert formats(offer) == ("8", "0", "101", "111", "96")
+    _, code, passed = crossing.receive(reply(200, only_opus(ANSWER)), HOP, 0.0)
+    assert code == CodeLeg(1, Opus(payload=111, events=110, clock=48000, plain=101))
+    heard = core.receive_answer(parse_message(passed.data).body)  # type: ignore[union-attr]
+    assert (heard.codec, heard.events) == (8, 101)
+    # It puts the call on hold: its numbers are its own, the call reads them as they are.
+    code, hold = crossing.receive(request("INVITE", only_opus(BROWSER), tag=";tag=b"), HOP, 2.0)
+    assert code == CodeLeg(1, Opus(payload=111, events=110, clock=48000, plain=110))
+    core.receive_offer(parse_message(hold.data).body, 20000)  # type: ignore[union-attr]
+    _, answer = crossing.send(reply(200, core.answer()), HOP, 2.0)
+    assert formats(answer) == ("111", "110")
+
+
+def test_a_browser_that_has_a_law_is_not_converted(crossing: Crossing) -> None:
+    crossing.receive(request("INVITE", BROWSER, CREDENTIALS), HOP, 0.0)
+    (passed,) = crossing.report(opened(1, "active"), 0.0)
+    core = Negotiation(1, "192.0.2.1")
+    assert core.receive_offer(parse_message(passed.data).body, 20000).codec == 8  # type: ignore[union-attr]
+    _, told = crossing.send(reply(200, core.answer()), HOP, 0.0)
+    assert "111" not in formats(told)
+    # Nor is Opus offered to it later.
+    _, refresh = crossing.send(request("INVITE", core.offer(20000), tag=";tag=b"), HOP, 1.0)
+    assert "111" not in formats(refresh)
 
 
 def test_what_belongs_to_a_leg_that_is_being_opened_waits_in_order(crossing: Crossing) -> None:

@@ -19,9 +19,10 @@ from av import AudioFrame
 from gateway.lab.analysis import dominant
 from gateway.lab.audio import decode, tone
 from gateway.sdp.browser import browser_of, is_browser, mid_of, plain_of, terms_of
-from gateway.sdp.description import SessionDescription
+from gateway.sdp.description import MediaDescription, SessionDescription
 from gateway.sdp.offer_answer import Negotiation
-from media.browser import EdgeError, Plain, Terms
+from gateway.sdp.opus import added, alone, answered, asked
+from media.browser import EdgeError, Opus, Plain, Terms
 from media.rtp import HEADER
 from media.webrtc import Edge, Leg
 
@@ -104,7 +105,9 @@ class Browser:
         async def listen() -> None:
             while True:
                 frame = await track.recv()
-                self.heard.put_nowait(frame.to_ndarray().reshape(-1) / 32768.0)
+                # One channel, at 8000: nothing but a tone below 4000 is there.
+                step = len(frame.layout.channels) * frame.sample_rate // 8000
+                self.heard.put_nowait(frame.to_ndarray().reshape(-1)[::step] / 32768.0)
 
         self._listening = asyncio.ensure_future(listen())
 
@@ -213,6 +216,53 @@ async def test_a_browser_that_is_offered_to(stand: Stand) -> None:
     assert await browser.hears() == 1300
     humming.cancel()
     await browser.close()
+
+
+async def opus_call(stand: Stand, browser: Browser, leg: Leg) -> None:
+    humming = asyncio.ensure_future(stand.party.hum(leg, 1300))
+    try:
+        assert await tone_at(stand.party) == 700
+        assert await browser.hears() == 1300
+    finally:
+        humming.cancel()
+        await browser.close()
+
+
+async def test_a_browser_that_offers_opus_alone(stand: Stand) -> None:
+    browser = Browser(700, "opus")
+    offer = await browser.offer()
+    opus = asked(offer.media[0])
+    assert opus is not None
+    leg = await stand.edge.open(terms_of(offer))
+    leg.code(opus)
+    phone = Negotiation(1, HOST)
+    heard = phone.receive_offer(bytes(plain_of(offer, leg.plain, opus)), stand.party.end.rtp)
+    assert heard.codec == 8
+    leg.carry(stand.party.end)
+    answer = SessionDescription.parse(phone.answer())
+    await browser.take(browser_of(answer, leg.ours, mid_of(offer), lambda audio: alone(audio, opus)[0]))
+    await opus_call(stand, browser, leg)
+
+
+async def test_a_browser_that_answers_with_opus_alone(stand: Stand) -> None:
+    browser = Browser(700, "opus")
+    leg = await stand.edge.open()
+    phone = Negotiation(1, HOST)
+    offered: list[Opus] = []
+
+    def told(audio: MediaDescription) -> MediaDescription:
+        made, opus = added(audio)
+        offered.append(opus)
+        return made
+
+    offer = SessionDescription.parse(phone.offer(stand.party.end.rtp))
+    leg.carry(stand.party.end)
+    answer = await browser.answer(browser_of(offer, leg.ours, spoken=told))
+    leg.start(terms_of(answer))
+    opus = answered(answer.media[0], offered[0])
+    leg.code(opus)
+    assert phone.receive_answer(bytes(plain_of(answer, leg.plain, opus))).codec == 8
+    await opus_call(stand, browser, leg)
 
 
 async def pair(stand: Stand, other: Party) -> tuple[Leg, Leg]:
