@@ -34,7 +34,7 @@ IO = {
     "gateway.bindings.store", "gateway.bindings.pool", "gateway.bindings.purge", "gateway.bindings.seeding",
     "gateway.bindings.store_axb", "gateway.bindings.store_ax", "gateway.bindings.store_axe",
     "gateway.bindings.store_axyb", "gateway.bindings.lists", "gateway.bindings.relations",
-    "gateway.calls.history",
+    "gateway.calls.history", "gateway.calls.looking",
     "gateway.calls.switchboard", "gateway.calls.journal", "gateway.calls.journal_rows", "gateway.calls.media_pool",
     "gateway.api", "gateway.admin", "gateway.console", "gateway.cli_token", "gateway.lab", "gateway.messages.forwarder",
     "gateway.migrations",

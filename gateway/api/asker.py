@@ -12,15 +12,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal, cast
 
 import structlog
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.api.auth import signature_headers
 from gateway.api.callbacks import CallbackClient, Outcome
-from gateway.api.events import JSON_TYPE, encoded
+from gateway.api.events import encoded
+from gateway.api.pushes import asking_address, push_headers
 from gateway.api.sms import block_body, read_block_answer
 from gateway.api.x_mode import bad, callin_body, read_answer
 from gateway.bindings.models import Application
@@ -65,7 +64,7 @@ class Asker:
         """The customer's verdict. Never raises but when cancelled."""
         try:
             application = await self._store.application(question.application)
-            if application is None or not (application.callin_url or application.status_url):
+            if application is None or not asking_address(application):
                 return bad(question), Note(None, 0.0)
             began = time.monotonic()
             outcome, answer = await self._post(application, question)
@@ -101,13 +100,11 @@ class Asker:
 
     async def _post(self, application: Application, question: Question) -> tuple[Outcome, bytes]:
         body = encoded(callin_body(question, _iso(question.at)))
-        return await self._send(application, application.callin_url or application.status_url, body, _row(question))
+        return await self._send(application, asking_address(application), body, _row(question))
 
     async def _send(self, application: Application, url: str, body: bytes, event: str) -> tuple[Outcome, bytes]:
         now = datetime.fromtimestamp(self._clock(), UTC)
-        form = cast(Literal["WSSE", "AKSK", "both"], application.signature)
-        headers = {"Content-Type": JSON_TYPE, "X-Event-Id": event}
-        headers |= dict(signature_headers(form, application.key, application.secret, secrets.token_hex(16), now))
+        headers = push_headers(application, event, secrets.token_hex(16), now)
         return await self._client.ask(url, body, headers, private=application.private_callbacks, seconds=self._seconds)
 
     async def write_down(self, question: Question, note: Note) -> None:

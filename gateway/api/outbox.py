@@ -22,20 +22,19 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Literal, cast
+from typing import Any
 
 import structlog
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.api.attempts import AttemptLog
-from gateway.api.auth import signature_headers
 from gateway.api.breaker import Breakers
 from gateway.api.callbacks import CallbackClient, Outcome
 from gateway.api.due import due_calls, overdue_rows, put_off, waiting_applications
-from gateway.api.events import JSON_TYPE, MERGE_LIMIT, CdrFacts, encoded, event_body, fee_body
+from gateway.api.events import MERGE_LIMIT, CdrFacts, encoded, fee_body
 from gateway.api.leases import Leases
-from gateway.api.sms import notify_body
+from gateway.api.pushes import address, push_body, push_headers
 from gateway.bindings.models import Application
 from gateway.bindings.store import BindingStore
 from gateway.database import reading
@@ -70,12 +69,6 @@ class _Batch:
 
     rows: list[Row[Any]]
     done: asyncio.Future[set[str]]
-
-
-def _address(application: Application, kind: str) -> str:
-    if kind == "numStatus":
-        return application.number_status_url or application.status_url
-    return {"fee": application.fee_url, "sms": application.sms_url}.get(kind, application.status_url)
 
 
 class Delivery:
@@ -227,14 +220,13 @@ class Delivery:
 
     async def _deliver(self, application: Application | None, row: Row[Any]) -> bool:
         """Send one row; True: it is done with."""
-        url = "" if application is None else _address(application, row.kind)
+        url = "" if application is None else address(application, row.kind)
         if application is None or not url:
             return self._notes.put(row, None)
         if row.kind == "fee":
             return await self._join_batch(application, url, row)
         try:
-            payload = json.loads(row.payload)
-            body = encoded(notify_body(payload) if row.kind == "sms" else event_body(payload))
+            body = push_body(row.kind, json.loads(row.payload))
         except (ValueError, LookupError, TypeError):
             return self._give_up(row)
         outcome, seconds = await self._post(application, url, body, row)
@@ -287,10 +279,8 @@ class Delivery:
         async with self._slots[application.key]:
             if not breaker.allows(self._clock()) or not self._leases.covers(application.key):
                 return None, 0.0
-            headers = {"Content-Type": JSON_TYPE, "X-Event-Id": row.id}
             now = datetime.fromtimestamp(self._clock(), UTC)
-            form = cast(Literal["WSSE", "AKSK", "both"], application.signature)
-            headers |= dict(signature_headers(form, application.key, application.secret, secrets.token_hex(16), now))
+            headers = push_headers(application, row.id, secrets.token_hex(16), now)
             breaker.begin()
             began = time.monotonic()
             try:

@@ -55,7 +55,7 @@ async def allocate_y(
                 if found is not None:
                     return found
                 y = await _choose(connection, application, ax, b, at, area_code, loose)
-                made = _made(ax, b, y, at, seconds, tone_for_a, user_data)
+                made = replace(_made(ax, b, y, at, seconds, tone_for_a, user_data), id=new_id(connection))
                 await connection.execute(insert(table).values(**binding_values(made)))
                 for on, member in ((ax.x, b), (y, ax.a)):
                     values = {"x": on.e164, "number": member.e164, "binding": made.id}
@@ -74,7 +74,7 @@ def _made(
     changes: dict[str, Any] = {name: getattr(ax, name) for name in ("application", "x", "a", "direction", "sms")}
     return Binding(
         **changes,
-        id=new_id(),
+        id="",
         mode=Mode.AXYB,
         b=b,
         y=y,

@@ -59,7 +59,7 @@ class AxStore:
                 raise TooManyNumbers
             x = wanted.x or await _choose(connection, application, wanted)
             made = Binding(
-                id=new_id(),
+                id=new_id(connection),
                 application=application.key,
                 mode=Mode.AX,
                 x=x,

@@ -49,7 +49,7 @@ class AxbStore:
             if (await connection.execute(pairs)).scalar_one() >= PAIRS_LIMIT:
                 raise NoFreeNumber
             made = Binding(
-                id=new_id(),
+                id=new_id(connection),
                 application=application.key,
                 mode=Mode.AXB,
                 x=x,

@@ -132,7 +132,7 @@ async def _bind(connection: AsyncConnection, application: Application, wanted: N
     await _clear(connection, x, wanted, at)
     extension = wanted.extension or await _free_extension(connection, application, x, limit)
     made = Binding(
-        id=new_id(),
+        id=new_id(connection),
         application=application.key,
         mode=Mode.AXE,
         x=x,

@@ -108,7 +108,7 @@ async def _bind(connection: AsyncConnection, application: Application, wanted: N
     ys = list((await connection.execute(related.distinct())).scalars())
     x = await choose_number(connection, application, wanted, members=members, limit=10**9, at=at, without=ys)
     made = Binding(
-        id=new_id(),
+        id=new_id(connection),
         application=application.key,
         mode=Mode.AXYB,
         x=x,

@@ -15,13 +15,11 @@ from typing import Any, Protocol
 
 import structlog
 
-from gateway.bindings.decisions import Connect, Decision, NeedsRelation, Reject, barred_by
-from gateway.bindings.errors import BindingError
-from gateway.bindings.routing import relation_not_made, route
 from gateway.bindings.store import BindingStore
 from gateway.calls.disk import DiskTrouble
 from gateway.calls.exchange import Exchange
 from gateway.calls.journal import Journal
+from gateway.calls.looking import answered, looked_up, question_of
 from gateway.calls.media_pool import MediaPool
 from gateway.calls.outputs import (
     CallClosed,
@@ -37,7 +35,6 @@ from gateway.calls.outputs import (
 from gateway.calls.phones import Phone
 from gateway.calls.record import CallRecord
 from gateway.calls.surge import Surge
-from gateway.calls.verdict import decided
 from gateway.metrics.calls import count_call, count_media, count_quality
 from gateway.metrics.tally import Tally
 from gateway.numbers import PhoneNumber
@@ -255,7 +252,7 @@ class Switchboard:
     async def _resolve(self, question: Resolve) -> None:
         at, begun = wall(question.at), time.monotonic()
         try:
-            decision = await self._decide(question, at)
+            decision = await looked_up(self._store, question, at)
             self._lookups.observe(time.monotonic() - begun)
         except Exception:
             _log.exception("the binding could not be looked up", call=question.call)
@@ -263,36 +260,12 @@ class Switchboard:
             return
         self._endpoint.execute(self.exchange.routed(question.call, decision, time.monotonic()))
 
-    async def _decide(self, question: Resolve, at: datetime) -> Decision:
-        caller, called, extension = question.caller, question.called, question.extension
-        found = await self._store.find(caller, called, at, extension)
-        decision = route(caller, called, found, at, extension)
-        if isinstance(decision, NeedsRelation):
-            try:
-                await self._store.relate(decision.application, decision.ax, decision.caller, at)
-            except BindingError:
-                return relation_not_made(decision)
-            found = await self._store.find(caller, called, at)
-            again = route(caller, called, found, at)
-            decision = relation_not_made(again) if isinstance(again, NeedsRelation) else again
-        if isinstance(decision, Reject):
-            return decision
-        cause = await self._store.barred(found, caller, decision)
-        return decision if cause is None else barred_by(cause, decision)
-
     async def _consult(self, asked: Consult) -> None:
         """X mode: the customer's server, by way of the web process."""
         at = wall(asked.at).timestamp()
-        caller = asked.caller.e164 if asked.caller else ""
-        verdict = await self._ask(
-            lambda number: Question(number, asked.application, asked.call, caller, asked.called.e164, at)
-        )
+        verdict = await self._ask(lambda number: question_of(asked, number, at))
         try:
-            decision = decided(verdict, asked)
-            if isinstance(decision, Connect):
-                found = await self._store.find(asked.caller, asked.called, wall(asked.at))
-                cause = await self._store.barred(found, asked.caller, decision)
-                decision = decision if cause is None else barred_by(cause, decision)
+            decision = await answered(self._store, asked, verdict, wall(asked.at))
         except Exception:
             _log.exception("the customer's answer could not be carried out", call=asked.call)
             self._endpoint.execute(self.exchange.route_failed(asked.call, time.monotonic()))
