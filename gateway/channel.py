@@ -2,7 +2,7 @@
 
 Web asks (``StopCall``, ``AskStatus``, ``ListCalls``, ``ListBans``, ``LiftBans``, ``ListTrunks``, ``AskMetrics``),
 signalling asks too (``Question``), and each question gets one reply with its ``id``; signalling also nudges (``Nudge``:
-rows wait in the outbox or a recording waits to be rendered).
+rows wait in the outbox, perhaps a recording waits to be rendered).
 When one end's process is gone the other end reads end-of-file, so no process outlives its node.
 """
 
@@ -112,7 +112,9 @@ class Trunks(_Message, frozen=True):
 
 
 class Nudge(_Message, frozen=True):
-    """There may be work: rows in the outbox, recordings to render."""
+    """There may be work: rows in the outbox, and recordings to render unless it says that there are none."""
+
+    recordings: bool = True
 
 
 class SetSwitches(_Message, frozen=True):

@@ -344,9 +344,9 @@ class Node:
         if self._channel is not None:
             self._channel.send(message)
 
-    def _nudge(self) -> None:
+    def _nudge(self, recordings: bool = True) -> None:
         if self._channel is not None:
-            self._channel.send(Nudge())
+            self._channel.send(Nudge(recordings))
 
     # --- stop ---------------------------------------------------------------------------------------------------------
 

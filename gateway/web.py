@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -211,10 +212,11 @@ class Web:
 
     def _hear(self, message: Message) -> None:
         match message:
-            case Nudge():
+            case Nudge(recordings):
                 self.begin.set()
                 self.delivery.wake()
-                self.keeper.wake()
+                if recordings:
+                    self.keeper.wake()
             case Question():
                 task = asyncio.get_running_loop().create_task(self._answer(message))
                 self._answering.add(task)
@@ -268,6 +270,9 @@ class Web:
         stalls = asyncio.create_task(watch_stalls(self.tally, "web"))
         tracing = asyncio.create_task(self.traces.run())
         told = asyncio.create_task(self.finish.wait())
+        # Nothing of what stands now will ever be garbage: the collector need not look at it again, call after call.
+        gc.collect()
+        gc.freeze()
         await asyncio.wait({serving, gone, told}, return_when=asyncio.FIRST_COMPLETED)
         try:
             async with asyncio.timeout(FINISH_SECONDS):

@@ -58,14 +58,15 @@ UNWRITABLE = (IntegrityError, DataError, ValueError, TypeError, KeyError)
 
 
 class Journal:
-    """``node`` marks this node's open calls. ``wall`` turns monotonic seconds into UTC; ``on_written``: new rows."""
+    """``node`` marks this node's open calls. ``wall`` turns monotonic seconds into UTC. ``on_written``: new rows, and
+    whether a recording is among them that can be rendered now."""
 
     def __init__(
         self,
         engine: AsyncEngine,
         node: str,
         wall: Wall,
-        on_written: Callable[[], None] = lambda: None,
+        on_written: Callable[[bool], None] = lambda _recordings: None,
         min_recording: float = 3.0,
     ) -> None:
         self._engine = engine
@@ -211,7 +212,7 @@ class Journal:
             self._empty.set()
         if batch:
             try:
-                self._on_written()
+                self._on_written(any(isinstance(entry, CallClosed) and entry.record.recorded for entry in batch))
             except Exception:
                 _log.exception("nobody could be told of new rows")
 

@@ -31,7 +31,8 @@ _log = structlog.get_logger()
 
 
 class Keeper:
-    """``start`` runs it as tasks, ``wake`` says that there may be work, ``settle`` does all that is due now."""
+    """``start`` runs it as tasks, ``wake`` says that there may be something to render, ``settle`` does all that is due
+    now. What else there is to do comes of the rendering, or by the clock."""
 
     def __init__(
         self,
@@ -67,9 +68,8 @@ class Keeper:
         ]
 
     def wake(self) -> None:
-        """There may be work."""
-        for event in self._wakes:
-            event.set()
+        """There may be something to render."""
+        self._wakes[self._parts.index(self._rendering)].set()
 
     async def settle(self) -> None:
         """Do all that is due now, one part after the other."""

@@ -85,8 +85,8 @@ async def rows(engine: AsyncEngine, table: Any, *order: Any) -> list[Any]:
 
 
 async def test_a_call_in_rows(engine: AsyncEngine, tmp_path: Path) -> None:
-    told: list[None] = []
-    journal = Journal(engine, "n1", wall, lambda: told.append(None))
+    told: list[bool] = []
+    journal = Journal(engine, "n1", wall, told.append)
     await journal.start()
     for output in [*call("s", tmp_path / "s.spool"), "something else"]:
         journal.put(output)
@@ -106,7 +106,7 @@ async def test_a_call_in_rows(engine: AsyncEngine, tmp_path: Path) -> None:
     assert (kept.answered_at, kept.ended_at) == (START + 1, START + 20)
     assert json.loads(kept.notice) == [[START + 1, START + 3], None]
     assert await rows(engine, open_call) == []
-    assert told
+    assert told == [True]
 
 
 async def test_a_recording_not_to_be_kept_is_empty(engine: AsyncEngine, tmp_path: Path) -> None:
@@ -177,8 +177,21 @@ async def test_a_senseless_entry_holds_nothing_up(engine: AsyncEngine, tmp_path:
     assert Counter(row.session for row in await rows(engine, outbox)) == {"s1": 6, "s2": 6}
 
 
+async def test_only_the_end_of_a_recorded_call_is_told_of_as_a_recording(engine: AsyncEngine, tmp_path: Path) -> None:
+    told: list[bool] = []
+    journal = Journal(engine, "n1", wall, told.append)
+    await journal.start()
+    outputs = call("s", tmp_path / "s.spool")
+    for part in (outputs[:-2], outputs[-2:]):
+        for output in part:
+            journal.put(output)
+        await journal.flush()
+    await journal.stop()
+    assert told == [False, True]
+
+
 async def test_a_deaf_neighbour_stops_nothing(engine: AsyncEngine, tmp_path: Path) -> None:
-    def deaf() -> None:
+    def deaf(recordings: bool) -> None:
         raise OSError
 
     journal = Journal(engine, "n1", wall, deaf)
