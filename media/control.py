@@ -25,10 +25,28 @@ class _Message(msgspec.Struct, frozen=True, tag=True):
 # --- commands: signalling -> worker -------------------------------------------------------------------------------
 
 
+class Begin(_Message, frozen=True):
+    """First word to a worker that was started without ports: these are yours (even to odd, inclusive)."""
+
+    low: int
+    high: int
+
+
+class Rest(_Message, frozen=True):
+    """Packets may still come to these even ports, which a worker that died had in use: let them rest."""
+
+    ports: tuple[int, ...]
+
+
 class Open(_Message, frozen=True):
-    """Take two even/odd UDP port pairs (RTP, RTCP) for a new session. Answered by Opened or OpenFailed."""
+    """Take two even/odd UDP port pairs (RTP, RTCP) for a new session. Answered by Opened or OpenFailed.
+
+    ``ports``: these of its own and no others, resting or not: a session goes on where it was when the worker's
+    predecessor died.
+    """
 
     session: str
+    ports: tuple[int, int] | None = None
 
 
 class SrtpKeys(msgspec.Struct, frozen=True):
@@ -120,16 +138,27 @@ class SendDigits(_Message, frozen=True):
 class Record(_Message, frozen=True):
     """Start spooling what both parties send, raw, to the file ``path`` (created, must not exist).
 
-    ``data_key``: 32 bytes that seal it (media.recording.sealed), or none.
+    ``data_key``: 32 bytes that seal it (media.recording.sealed), or none. ``since``: CLOCK_MONOTONIC, when the
+    recording began of which this is a further part; 0.0: it begins now.
     """
 
     session: str
     path: str
     data_key: bytes = b""
+    since: float = 0.0
 
     def __repr__(self) -> str:
         """Without the key."""
         return f"Record({self.session!r}, {self.path!r})"
+
+
+MOST_PARTS = 16
+"""Files of one recording at most; each worker that takes its call over begins another."""
+
+
+def part_path(path: str, part: int) -> str:
+    """The file of part 0, 1, 2 ... of the recording that begins in ``path`` (media.recording.parts)."""
+    return f"{path}.{part}" if part else path
 
 
 class Watch(_Message, frozen=True):
@@ -162,7 +191,14 @@ class AskUsage(_Message, frozen=True):
     """What has the worker counted? Answered by Usage."""
 
 
-Command = Open | Connect | Relay | Play | SendDigits | Stop | Record | Watch | Listen | Close | Drain | AskUsage
+class Ping(_Message, frozen=True):
+    """Does the worker live? Answered by Pong."""
+
+
+Command = (
+    Begin | Rest | Open | Connect | Relay | Play | SendDigits | Stop | Record | Watch | Listen | Close | Drain
+    | AskUsage | Ping
+)  # fmt: skip
 
 
 # --- reports: worker -> signalling --------------------------------------------------------------------------------
@@ -298,6 +334,10 @@ class Closed(_Message, frozen=True):
     error: str = ""
 
 
+class Pong(_Message, frozen=True):
+    """It does."""
+
+
 class Usage(_Message, frozen=True, kw_only=True):
     """What a worker has counted since it began, sessions that stand included; pairs of ports; how late its timers
     fired: counts by bucket of ``STALLS`` and their sum."""
@@ -313,8 +353,9 @@ class Usage(_Message, frozen=True, kw_only=True):
 STALLS = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 Report = (
-    Usage | Ready | Opened | OpenFailed | Heard | Played | Digit | Silent | SpoolFailed | Unheard | Quality | Closed
-)
+    Usage | Pong | Ready | Opened | OpenFailed | Heard | Played | Digit | Silent | SpoolFailed | Unheard | Quality
+    | Closed
+)  # fmt: skip
 
 encode = msgspec.msgpack.Encoder().encode
 decode_command = msgspec.msgpack.Decoder(Command).decode

@@ -7,6 +7,7 @@ and the pair that has rested longest goes first (security.md "RTP sources").
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 
 class PortPool:
@@ -28,6 +29,22 @@ class PortPool:
         port = self._free.popleft()[1]
         self._out.add(port)
         return port
+
+    def claim(self, port: int) -> bool:
+        """Take this one, whether it has rested or not. False when it is out, or none of these."""
+        for place, (_, free) in enumerate(self._free):
+            if free == port:
+                del self._free[place]
+                self._out.add(port)
+                return True
+        return False
+
+    def rest(self, ports: Iterable[int], now: float) -> None:
+        """Let those of ``ports`` that are free rest: somebody had them a moment ago."""
+        wanted = set(ports)
+        resting = [port for _, port in self._free if port in wanted]
+        self._free = deque(row for row in self._free if row[1] not in wanted)
+        self._free.extend((now + self._rest, port) for port in resting)
 
     def give_back(self, port: int, now: float) -> None:
         """The pair of ``port`` is no longer used. ValueError when it was not out."""

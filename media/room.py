@@ -55,8 +55,13 @@ class Room(Watching):
         if isinstance(command, control.Open):
             if command.session in self._sessions:
                 return [Reply(control.OpenFailed(command.session, "exists already"))]
+            if command.ports is not None:
+                return self._open_again(command.session, command.ports, now)
             return self._open(command.session, 1, now)
-        if isinstance(command, control.AskUsage):
+        if isinstance(command, control.Rest):
+            self.ports.rest(command.ports, now)
+            return []
+        if isinstance(command, control.AskUsage | control.Ping | control.Begin):
             return []
         if isinstance(command, control.Drain):
             return [output for name in list(self._sessions) for output in self._close(name, now)]
@@ -78,8 +83,8 @@ class Room(Watching):
                 return self._dial(session.legs[command.leg], command, now)
             case control.Stop(_, side, play):
                 return self._stop(session.legs[side], play, now)
-            case control.Record(_, path, data_key):
-                return self._record(session, path, data_key, now)
+            case control.Record():
+                return self._record(session, command, now)
             case control.Watch(_, seconds):
                 self._begin_watch(session, seconds, now)
                 return []
@@ -97,6 +102,14 @@ class Room(Watching):
                 self.ports.put_back(first)
             return [Reply(control.OpenFailed(name, "no free port"))]
         return [OpenPorts(name, (first, second), attempt)]
+
+    def _open_again(self, name: str, ports: tuple[int, int], now: float) -> list[Output]:
+        taken = [port for port in ports if self.ports.claim(port)]
+        if len(taken) < len(ports):
+            for port in taken:
+                self.ports.give_back(port, now)
+            return [Reply(control.OpenFailed(name, "the ports are not free"))]
+        return [OpenPorts(name, ports, ATTEMPTS)]
 
     def ports_opened(self, opened: OpenPorts, error: str, now: float) -> list[Output]:
         """What came of OpenPorts; ``error`` "" when both pairs are bound."""
@@ -120,10 +133,11 @@ class Room(Watching):
     def _new_sender(self) -> Sender:
         return Sender(self._random_bits(32), self._random_bits(16), self._random_bits(32))
 
-    def _record(self, session: Session, path: str, data_key: bytes, now: float) -> list[Output]:
+    def _record(self, session: Session, told: control.Record, now: float) -> list[Output]:
         if session.spool is None:
-            header = {"session": session.name, "started": now, "wall": self._wall()}
-            session.spool = self._open_spool(path, header, data_key)
+            since = told.since or now
+            header = {"session": session.name, "started": since, "wall": self._wall() - (now - since)}
+            session.spool = self._open_spool(told.path, header, told.data_key)
             session.taped_from = sum(leg.receiver.received for leg in session.legs)
             for leg in session.legs:
                 leg.tape = session.spool.append

@@ -2,6 +2,8 @@
 
     python -m media.worker --control-fd N --ports 20000-29999 --host 127.0.0.1 --rest 30
 
+Without --ports it is a spare, which has done all that takes long in starting: it waits for Begin.
+
 The path of a packet is ``recv`` -> ``Leg.receive`` -> ``send``, flat in ``Worker.run``: a socket is connected to its
 party once the latch has locked on the address that we send to, so the kernel drops what comes from elsewhere. A new
 Connect undoes that. The loop wakes once in a millisecond at most and then takes all that has come: under load a packet
@@ -222,7 +224,10 @@ class Worker:
 
     def _hear(self, _: float) -> None:
         self._flush_reports()
-        while self._running:
+        # A handful at a time: many calls that come over at once must not keep the others' packets waiting.
+        for _ in range(_HANDFUL):
+            if not self._running:
+                return
             try:
                 data = self._control.recv(65536)
             except BlockingIOError:
@@ -233,6 +238,8 @@ class Worker:
             self._execute(self._room.command(command, time.monotonic()))
             if isinstance(command, control.AskUsage):
                 self._report(self._usage(time.monotonic()))
+            if isinstance(command, control.Ping):
+                self._report(control.Pong())
             if isinstance(command, control.Drain):
                 self._running = False
 
@@ -342,11 +349,21 @@ class Worker:
             bound.close()
 
 
+def _told(end: socket.socket) -> tuple[int, int] | None:
+    """Wait for the ports; None: it was for nothing."""
+    try:
+        data = end.recv(65536)
+    except OSError:
+        return None
+    command = control.decode_command(data) if data else None
+    return (command.low, command.high) if isinstance(command, control.Begin) else None
+
+
 def main() -> None:
     """Entry point of the process."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--control-fd", type=int, required=True)
-    parser.add_argument("--ports", required=True)
+    parser.add_argument("--ports")
     parser.add_argument("--host", required=True)
     parser.add_argument("--rest", type=float, required=True)
     parser.add_argument("--dscp", type=int, default=46)
@@ -355,8 +372,12 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    low, high = (int(part) for part in arguments.ports.split("-"))
     end = socket.socket(fileno=arguments.control_fd)
+    gc.collect()
+    found = tuple(int(part) for part in arguments.ports.split("-")) if arguments.ports else _told(end)
+    if found is None:
+        return
+    low, high = found
     worker = Worker(end, arguments.host, PortPool(low, high, arguments.rest), arguments.dscp)
     gc.freeze()
     worker.run()

@@ -40,7 +40,8 @@ IO = {
     "gateway.messages.forwarder",
     "gateway.migrations",
     "media.worker", "media.webrtc", "media.edge", "media.wire", "gateway.browsers.line",
-    "media.recording.spool", "media.recording.render", "media.recording.store", "media.recording.multipart",
+    "media.recording.spool", "media.recording.parts", "media.recording.render", "media.recording.store",
+    "media.recording.multipart",
     "media.sounds",
 }  # fmt: skip
 IMPURE = {

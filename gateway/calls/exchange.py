@@ -234,7 +234,7 @@ class Exchange:
         """A media worker says something. Its Ready is ``worker_ready``."""
         if isinstance(report, control.Ready):
             return self.worker_ready(worker, report.sessions, now)
-        if isinstance(report, control.Usage):
+        if isinstance(report, control.Usage | control.Pong):
             return []
         call = self._calls.get(report.session)
         if call is None or call.media.worker != worker:

@@ -45,6 +45,7 @@ from gateway.calls.payloads import event_payload, fee_payload, open_payload, rec
 from gateway.calls.record import CallRecord
 from gateway.database import writing
 from gateway.schema import cdr, open_call, outbox, recording
+from media.control import MOST_PARTS, part_path
 
 _log = structlog.get_logger()
 Wall = Callable[[float], datetime]
@@ -295,7 +296,8 @@ def _parts(batch: list[Entry]) -> Iterator[list[Entry]]:
 
 def _written_at(spool: str | None) -> float:
     """When a media worker last wrote to a spool file: then the call was up. 0 when there is none."""
-    try:
-        return 0.0 if spool is None else os.stat(spool).st_mtime
-    except OSError:
-        return 0.0
+    latest = 0.0
+    for part in range(MOST_PARTS if spool else 0):
+        with contextlib.suppress(OSError):
+            latest = max(latest, os.stat(part_path(spool or "", part)).st_mtime)
+    return latest

@@ -176,8 +176,9 @@ class Switchboard:
             refused=report.refused,
         )
 
-    def worker_gone(self, worker: int) -> None:
+    def worker_gone(self, worker: int, why: str) -> None:
         """A media worker ended: its calls end too."""
+        self._tally.add("maskline_media_worker_lost_total", why)
         self._endpoint.execute(self.exchange.worker_gone(worker, time.monotonic()))
 
     def stop_call(self, application: str, session: str) -> bool:

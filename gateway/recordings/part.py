@@ -21,6 +21,7 @@ from gateway.database import reading, writing
 from gateway.schema import application, recording
 from media.recording.forms import Form
 from media.recording.multipart import note_of
+from media.recording.parts import remove_parts
 from media.recording.store import RecordingStore
 
 _log = structlog.get_logger()
@@ -91,8 +92,9 @@ class Part:
 
     async def clear(self, row: Row[Any]) -> None:
         """Remove what lies on this disk, then say so: a crash in between finds the row and removes it again."""
-        for path in (note_of(finished(row)), finished(row), Path(row.spool)):
+        for path in (note_of(finished(row)), finished(row)):
             await asyncio.to_thread(path.unlink, missing_ok=True)
+        await asyncio.to_thread(remove_parts, row.spool)
         await self.set(row, spool="")
 
 

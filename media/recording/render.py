@@ -20,8 +20,9 @@ import numpy as np
 
 from media.recording import wav
 from media.recording.forms import Form, to_flac
+from media.recording.parts import read_parts
 from media.recording.sealed import SALT_BYTES, Sealer
-from media.recording.spool import ENDED, SpoolError, read_spool, wait_written
+from media.recording.spool import ENDED, SpoolError
 from media.recording.timeline import place
 from media.recording.wav import RATE
 
@@ -45,14 +46,13 @@ def render(
     spool: str | Path, out: str | Path, form: Form = "wav", data_key: bytes = b"", *, ended: float | None = None,
     max_seconds: float = LONGEST,
 ) -> Rendered:  # fmt: skip
-    """Make ``out`` from a spool, replacing it if it exists; with ``data_key`` both are sealed.
+    """Make ``out`` from a spool (all its parts), replacing it if it exists; with ``data_key`` both are sealed.
 
     Both channels last from the header's ``started`` to ``ended`` (monotonic seconds of the same boot); when None, to
     the end that the spool notes; when it notes none, as after a crash, to the last packet. Waits while the spool is
     still written, for 10 s at most. Raises SpoolError after that and when the header is of no use; OSError.
     """
-    wait_written(spool)
-    header, records = read_spool(spool, data_key)
+    header, records = read_parts(spool, data_key)
     started = header.get("started")
     if isinstance(started, bool) or not isinstance(started, int | float) or not math.isfinite(started):
         raise SpoolError(f"{spool} doesn't say when it started")

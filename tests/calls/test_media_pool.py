@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gateway.calls import media_pool
 from gateway.calls.media_pool import MediaPool
 from gateway.lab.node import free_media_ports
 from media import control
@@ -21,7 +22,7 @@ class Bench:
 
     def __init__(self, workers: int) -> None:
         self.reports: list[tuple[int, control.Report]] = []
-        self.gone: list[int] = []
+        self.gone: list[tuple[int, str]] = []
         self._more = asyncio.Event()
         self.pool = MediaPool(
             host=HOST,
@@ -29,7 +30,7 @@ class Bench:
             workers=workers,
             rest=1,
             on_report=lambda index, report: self._note(self.reports, (index, report)),
-            on_gone=lambda index: self._note(self.gone, index),
+            on_gone=lambda index, why: self._note(self.gone, (index, why)),
         )
 
     def _note(self, where: list[Any], what: Any) -> None:
@@ -59,7 +60,7 @@ async def test_a_worker_that_dies_is_replaced_also_when_the_first_try_fails(monk
         monkeypatch.setattr(asyncio, "create_subprocess_exec", scarce)
         os.kill(bench.pool.process_ids[0], signal.SIGKILL)
         await bench.until(3, control.Ready)
-        assert bench.gone == [0]
+        assert bench.gone == [(0, "ended")]
         assert refusals == []
         bench.pool.send(0, control.Open("s"))
         await bench.until(1, control.Opened)
@@ -77,3 +78,38 @@ async def test_stop_ends_every_worker_and_says_nothing_of_it() -> None:
     assert bench.pool.process_ids == []
     assert bench.gone == []
     bench.pool.send(0, control.Open("s"))
+
+
+async def test_a_worker_that_hangs_is_ended_and_the_others_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(media_pool, "SPARE_AFTER", 0.0)
+    spawn, started = asyncio.create_subprocess_exec, asyncio.Queue[int]()
+
+    async def noted(*arguments: Any, **more: Any) -> Any:
+        process = await spawn(*arguments, **more)
+        started.put_nowait(process.pid)
+        return process
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", noted)
+    bench = Bench(workers=2)
+    await bench.pool.start()
+    try:
+        await bench.until(2, control.Ready)
+        _, stopped, spare = [await started.get() for _ in range(3)]
+        os.kill(stopped, signal.SIGSTOP)
+        await bench.until(3, control.Ready)
+        assert bench.gone == [(1, "hung")]
+        assert bench.pool.process_ids[1] == spare, "the spare has taken its place"
+        assert bench.reports[-1] == (1, control.Ready(2)), "with its ports"
+        with pytest.raises(ProcessLookupError):
+            os.kill(stopped, 0)
+        bench.pool.send(1, control.Open("s"))
+        await bench.until(1, control.Opened)
+    finally:
+        await bench.pool.stop()
+    assert bench.pool.process_ids == []
+
+
+def test_only_a_process_that_would_run_if_it_could_is_given_time() -> None:
+    assert media_pool._runnable(os.getpid())
+    assert not media_pool._runnable(os.getppid()), "it sleeps"
+    assert not media_pool._runnable(2**22 + 1), "it is gone"

@@ -65,3 +65,22 @@ def test_resting_pairs_are_counted_until_they_may_be_taken() -> None:
     pool.give_back(first, 1.0)
     pool.give_back(second, 5.0)
     assert [pool.resting(now) for now in (6.0, 31.0, 35.0)] == [2, 1, 0]
+
+
+def test_a_certain_pair_is_taken_even_while_it_rests() -> None:
+    pool = PortPool(20000, 20007, 30.0)
+    first = pool.take(0.0)
+    assert first == 20000
+    pool.give_back(first, 0.0)
+    assert pool.claim(20000)
+    assert not pool.claim(20000), "it is out"
+    assert not pool.claim(30000), "it is none of these"
+    assert pool.out == 1
+
+
+def test_what_a_predecessor_had_rests() -> None:
+    pool = PortPool(20000, 20007, 30.0)
+    pool.rest((20000, 20004, 40000), 0.0)
+    assert [pool.take(1.0) for _ in range(3)] == [20002, 20006, None]
+    assert pool.resting(1.0) == 2
+    assert pool.take(30.0) == 20000

@@ -317,3 +317,25 @@ def test_an_old_hold_stops_tones_and_reports_too() -> None:
     bench.do(control.Connect(session="s", leg=CALLER, host=A[0], port=A[1]))
     assert len([packet for _, packet in bench.run(0.1) if packet.port == bench.ports[CALLER]]) == 1
     assert any(isinstance(report, control.Played) and report.completed for report in bench.reports)
+
+
+def test_a_session_goes_on_at_the_ports_of_a_worker_that_died() -> None:
+    bench = Bench()
+    bench.do(control.Rest((20000, 20002)))
+    bench.do(control.Open("other"))
+    assert bench.reports[-1] == control.Opened("other", 20004, 20006), "what the dead one had rests"
+    bench.do(control.Open("s", (20002, 20000)))
+    assert bench.reports[-1] == control.Opened("s", 20002, 20000)
+    for ports in ((20004, 20000), (20002, 30000)):
+        bench.do(control.Open("late", ports))
+        assert bench.reports[-1] == control.OpenFailed("late", "the ports are not free")
+    assert bench.room.ports.out == 4
+
+
+def test_ports_that_must_be_these_are_tried_once() -> None:
+    bench = Bench()
+    (wanted,) = bench.room.command(control.Open("s", (20000, 20002)), bench.now)
+    assert isinstance(wanted, OpenPorts)
+    failed = bench.room.ports_opened(wanted, "Address already in use", bench.now)
+    assert failed == [Reply(control.OpenFailed("s", "Address already in use"))]
+    assert bench.room.ports.out == 0
