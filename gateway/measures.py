@@ -20,6 +20,7 @@ from gateway.metrics.tally import Row, Tally, gauge, words
 from gateway.sip.endpoint import Endpoint
 from gateway.sip.gate import Gate
 from gateway.sip.hop import Hop
+from gateway.sip.pressure import dropped
 from gateway.sip.user_agent import UserAgent
 from gateway.tracing.store import Traced
 from gateway.tracing.tap import Hep, Tap
@@ -32,7 +33,7 @@ def watch_parts(tally: Tally, exchange: Exchange, agent: UserAgent, endpoint: En
     tally.source("maskline_calls_limit", gauge(lambda: exchange.capacity))
     tally.source("maskline_ready", gauge(lambda: exchange.ready))
     tally.source("maskline_calls_refused_total", lambda: words(_but(exchange.counters, "faults")))
-    tally.source("maskline_shed_total", lambda: {("overload",): agent.reception.overload.shed})
+    tally.source("maskline_shed_total", lambda: _shed(endpoint))
     tally.source("maskline_tasks", gauge(lambda: len(asyncio.all_tasks())))
     tally.source("maskline_journal_backlog", gauge(lambda: journal.backlog))
     tally.source("maskline_sip_faults_total", gauge(lambda: endpoint.faults + exchange.counters["faults"]))
@@ -42,6 +43,13 @@ def watch_parts(tally: Tally, exchange: Exchange, agent: UserAgent, endpoint: En
     tally.source("maskline_trunk_registered", lambda: exchange.upkeep.registered)
     tally.source("maskline_trunk_calls_out", lambda: {(name,): count for name, count in exchange.trunks.calls.items()})
     tally.source("maskline_sip_large_total", lambda: words(agent.counters, "large "))
+
+
+def _shed(endpoint: Endpoint) -> dict[tuple[str, ...], float]:
+    """Calls that were refused in overload, and messages that there was no room for."""
+    overload = endpoint.overload
+    lost = sum(map(dropped, endpoint.transport.datagram_sockets))
+    return {("overload",): overload.shed, ("no room",): lost + overload.dropped}
 
 
 def make_tap(

@@ -69,7 +69,6 @@ from gateway.phones.desk import PhoneDesk
 from gateway.questions import Question, TextQuestion, TextVerdict, Verdict
 from gateway.sip.endpoint import Endpoint
 from gateway.sip.gate import Ban, Gate
-from gateway.sip.pressure import watch_pressure
 from gateway.sip.resolver import Resolver
 from gateway.sip.user_agent import UserAgent, UserAgentSettings
 from gateway.standing import StandingBan
@@ -135,7 +134,7 @@ class Node:
             product=config.sip.product,
             udp_limit=config.sip.udp_limit,
         )
-        agent = self._agent = UserAgent(known, token)
+        agent = UserAgent(known, token)
         self._exchange = Exchange(exchange_settings(config), agent, token)
         texts = Forwarder(self._store, self._ask_text, lambda payload: self._journal.put(TextClosed(payload)))
         self._gate = Gate(gate_settings(config), self._exchange.admits, self._exchange.trunk_name)
@@ -150,6 +149,7 @@ class Node:
             self._board.carry_out,
             self._gate,
             self._tap,
+            self._board.waiting,
             tls=self._tls,
             origins=config.sip.origins,
             keep_alive_seconds=config.sip.keep_alive_seconds,
@@ -206,13 +206,6 @@ class Node:
             self._watch(watch_stalls(self._tally, "signalling"))
             self._watch(self._tap.tidy())
             self._watch(self._history.run())
-            self._watch(
-                watch_pressure(
-                    self._agent.reception.overload,
-                    lambda: self._endpoint.transport.datagram_sockets,
-                    self._board.waiting,
-                )
-            )
             self._nudge()
             greet(self._config, self._endpoint.bound, self._path, phones=self._desk is not None)
             await self._stopping.wait()

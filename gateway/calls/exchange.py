@@ -194,6 +194,10 @@ class Exchange:
             return list(refuse(data, source, 403, "TLS Only"))
         return self._settle(self._plant.agent.receive_message(data, source, now), now)
 
+    def refuse_new(self, data: bytes, source: Hop, now: float) -> list[ExchangeOutput]:
+        """A new call or text for which there is no time: 503."""
+        return self._settle(self._plant.agent.refuse_new(data, source, now), now)
+
     def receive_malformed(self, data: bytes, source: Hop, now: float) -> list[ExchangeOutput]:
         """A stream's bytes that can't be framed."""
         return self._settle(self._plant.agent.receive_malformed(data, source, now), now)

@@ -88,8 +88,8 @@ METRICS = (
     _counter("maskline_recordings_cut_total", "reason", "Recordings that end before their call, the disk being: full, "
              "read_only, slow, other.", "MasklineRecordingsCut"),
     _gauge("maskline_database_up", "", "1: the web process reaches the database.", "MasklineNoDatabase"),
-    _counter("maskline_shed_total", "reason", "Messages over a rate of [defence], calls turned away in overload.",
-             "MasklineShedding"),
+    _counter("maskline_shed_total", "reason", "Messages over a rate of [defence], or without room; calls refused in "
+             "overload.", "MasklineShedding"),
     _counter("maskline_bans_total", "reason", "Sources that were banned for a time.", "MasklineBans"),
     _gauge("maskline_tasks", "", "asyncio tasks of the signalling process."),
     _gauge("maskline_banned", "", "Sources that are banned now."),

@@ -16,6 +16,7 @@ import structlog
 from gateway.sip.gate import Gate
 from gateway.sip.hop import Hop
 from gateway.sip.outputs import KeepAlive, Offence
+from gateway.sip.overload import Overload
 from gateway.sip.transaction import Transmit
 from gateway.sip.transport import Transport
 
@@ -23,6 +24,7 @@ _log = structlog.get_logger()
 LOG_EVERY = 60.0
 FAULT_PAUSE = 0.1
 PING = b"\r\n\r\n"
+HELD_SECONDS = 0.005
 WEB = ("ws", "wss")
 
 
@@ -38,6 +40,9 @@ class Core(Protocol):
 
     def receive_message(self, data: bytes, source: Hop, now: float) -> Sequence[Any]:
         """A message."""
+
+    def refuse_new(self, data: bytes, source: Hop, now: float) -> Sequence[Any]:
+        """A message that begins something, and has waited too long."""
 
     def receive_malformed(self, data: bytes, source: Hop, now: float) -> Sequence[Any]:
         """Bytes of a stream that can't be framed."""
@@ -70,7 +75,10 @@ class Crossing(Protocol):
 
 
 class Endpoint:
-    """``on_outputs`` gets what isn't ``Transmit``. Start with ``await start(listen)``; ``bound`` names the sockets."""
+    """``on_outputs`` gets what isn't ``Transmit``. Start with ``await start(listen)``; ``bound`` names the sockets.
+
+    ``waiting`` says how many look-ups are under way, for ``overload``.
+    """
 
     def __init__(
         self,
@@ -78,9 +86,13 @@ class Endpoint:
         on_outputs: Callable[[list[Any]], None],
         gate: Gate,
         watch: Watch | None = None,
+        waiting: Callable[[], int] = lambda: 0,
         **limits: Any,
     ) -> None:
         self._core = core
+        self._waiting = waiting
+        self.overload = Overload()
+        self._turning: asyncio.Handle | None = None
         self._watch = watch
         self._on_outputs = on_outputs
         self.crossing: Crossing | None = None
@@ -136,22 +148,55 @@ class Endpoint:
         self._stopped = True
         if self._timer is not None:
             self._timer.cancel()
+        if self._turning is not None:
+            self._turning.cancel()
         await self.transport.stop()
 
     def arrived(self, data: bytes, source: Hop) -> None:
         """A message is there for the core."""
+        overload = self.overload
+        if overload.waits(data):
+            overload.put(data, source, time.monotonic())
+            if self._turning is None:
+                self._turning = asyncio.get_running_loop().call_soon(self._turn)
+            return
+        overload.done += 1
         self._guarded(self._receive, data, source)
 
     def _hear(self, data: bytes, source: Hop) -> None:
         if self.crossing is not None and source.transport in WEB:
             self.crossing.receive(data, source)
         else:
-            self._guarded(self._receive, data, source)
+            self.arrived(data, source)
 
     def _receive(self, data: bytes, source: Hop, now: float) -> Sequence[Any]:
         if self._watch is not None:
             self._watch.received(data, source)
         return self._core.receive_message(data, source, now)
+
+    def _refuse(self, data: bytes, source: Hop, now: float) -> Sequence[Any]:
+        if self._watch is not None:
+            self._watch.received(data, source)
+        return self._core.refuse_new(data, source, now)
+
+    def _turn(self) -> None:
+        """What was read in this turn and belongs to calls is done: now what is new."""
+        overload, now = self.overload, time.monotonic()
+        turn = overload.turn(now, self._waiting())
+        for one in turn.refused:
+            self._guarded(self._refuse, one.data, one.source)
+        for one in turn.taken:
+            self._guarded(self._receive, one.data, one.source)
+        turned = overload.turned(now)
+        if turned is not None:
+            _log.warning("new calls are shed" if turned else "new calls are taken again", shed=overload.shed)
+        loop = asyncio.get_running_loop()
+        if not overload:
+            self._turning = None
+        elif turn.taken or turn.refused:
+            self._turning = loop.call_soon(self._turn)
+        else:
+            self._turning = loop.call_later(HELD_SECONDS, self._turn)
 
     def _guarded(self, act: Callable[..., Sequence[Any]], *arguments: Any) -> None:
         try:

@@ -1,85 +1,132 @@
 """Sheds new calls when the process falls behind, so that the standing ones don't notice (RFC 6357, pains.md P26).
 
-Ten times a second it is told how it goes (pressure.py):
+What belongs to a call is done as it is read. A new call waits until that is done: one is let in a turn of the loop, so
+each is given as much time as the calls before it take. One that has waited too long gets 503 with Retry-After, without
+state, for a thirtieth of what a call costs. Nothing is estimated: as long as there is time for a call one is taken, so
+goodput stays what the processor can do however many are offered, and it is over as soon as the load is.
 
-    queued    how full the fullest UDP socket is: what has come and was not read
-    dropped   the kernel had to throw datagrams away
-    late      by how many seconds a timer missed its time
-    waiting   look-ups and notes that the database has not answered
+    a turn of the loop                                     at its end
+    -----------------------------------------------------  ---------------------------------------------------
+    a response, a request within a dialog, OPTIONS ...     (done at once)
+    INVITE, MESSAGE without To tag                         one, unless there was more to do than a turn reads
+                                                           (BUSY) or the database is behind (BEHIND)
+    CANCEL while such wait                                 in its place, so that it comes behind its INVITE
+    what has waited longer than PATIENCE                   503
 
-            over: any is high, for START_SECONDS        under: all low                      between
-    ------  ------------------------------------------  ----------------------------------  -------
-    share   x FALL, then HOLD_SECONDS for the queue     x FAST up to 0.6 of where it was    as it is
-            to answer                                   over, then x RISE, to 1.0
-
-``share`` of the new calls are let in, evenly: of three calls at a share of 1/3 it is always the third. The others get
-503 with Retry-After, without state, for 0.07 ms, a thirtieth of a call. What belongs to a call is never shed.
-How busy the processor is says nothing: others may use it, and shedding would not help.
+PATIENCE is longer than what the scheduler may take from us at a time, and shorter than T1, so nobody sends anything
+again. An INVITE that was refused is refused when it comes again all the same: its 503 may have crossed it, and a call
+that its caller holds for refused must not ring.
 """
 
 from __future__ import annotations
 
-FALL = 0.75
-RISE = 1.03
-FAST = 1.25
-HOLD_SECONDS = 0.2
-LEAST = 0.04
-START_SECONDS = 0.2
-QUEUED_HIGH, QUEUED_LOW = 0.15, 0.05
-LATE_HIGH, LATE_LOW = 0.2, 0.1
-WAITING_HIGH, WAITING_LOW = 400, 100
-_WEIGHT = 0.5
+import re
+from collections import deque
+from dataclasses import dataclass
+
+from gateway.sip.hop import Hop
+
+PATIENCE = 0.3
+BUSY = 16
+"""uvloop reads 32 datagrams a turn at most: so many that belong to calls mean that more are there."""
+BEHIND = 400
+AT_ONCE = 64
+MOST = 2000
+REMEMBERED = 4096
+QUIET_SECONDS = 5.0
+_NEW = (b"INVITE ", b"MESSAGE ")
+_CANCEL = b"CANCEL "
+_WITHIN = re.compile(rb"\r\n(?:to|t)[ \t]*:[^\r\n]*;[ \t]*tag[ \t]*=", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message that waits, and since when."""
+
+    data: bytes
+    source: Hop
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What comes next: ``taken`` in this order, and those that are refused."""
+
+    taken: list[Arrival]
+    refused: list[Arrival]
 
 
 class Overload:
-    """``share``: how much of the new calls is let in. ``shed`` counts the others."""
+    """``shed`` counts the refused, ``dropped`` what there was no room for."""
 
-    __slots__ = ("_credit", "_fell_at", "_knee", "_late", "_over_since", "_queued", "share", "shed")
+    __slots__ = ("_known", "_queue", "_shed_at", "done", "dropped", "shed", "shedding")
 
     def __init__(self) -> None:
-        self.share = 1.0
         self.shed = 0
-        self._queued = 0.0
-        self._late = 0.0
-        self._credit = 1.0
-        self._knee = 1.0
-        """The share at which it was too much."""
-        self._fell_at = 0.0
-        self._over_since: float | None = None
+        self.dropped = 0
+        self.shedding = False
+        self.done = 0
+        """Messages of calls since the last turn: whoever does them counts them."""
+        self._queue: deque[Arrival] = deque()
+        self._known: dict[int, None] = {}
+        """What was refused lately."""
+        self._shed_at = 0.0
 
-    @property
-    def shedding(self) -> bool:
-        """Whether any call is shed."""
-        return self.share < 1.0
+    def __len__(self) -> int:
+        return len(self._queue)
 
-    def observe(self, queued: float, dropped: bool, late: float, waiting: int, now: float) -> bool | None:
-        """Take in how it goes. True when shedding begins with it, False when it ends, None otherwise."""
-        before = self.shedding
-        self._queued += _WEIGHT * (queued - self._queued)
-        self._late += _WEIGHT * (late - self._late)
-        over = self._queued >= QUEUED_HIGH or self._late >= LATE_HIGH or waiting >= WAITING_HIGH
-        if over or dropped:
-            if self._over_since is None:
-                self._over_since = now
-                self._knee = self.share
-            if (before or now - self._over_since >= START_SECONDS) and now - self._fell_at >= HOLD_SECONDS - 0.01:
-                self._fell_at = now
-                self.share = max(LEAST, self.share * FALL)
+    def waits(self, data: bytes) -> bool:
+        """Whether a message has to wait for a turn."""
+        if data.startswith(_NEW):
+            return _WITHIN.search(data) is None
+        return bool(self._queue) and data.startswith(_CANCEL)
+
+    def put(self, data: bytes, source: Hop, now: float) -> None:
+        """Let a message wait."""
+        if len(self._queue) < MOST:
+            self._queue.append(Arrival(data, source, now))
         else:
-            self._over_since = None
-            if before and self._queued < QUEUED_LOW and self._late < LATE_LOW and waiting < WAITING_LOW:
-                self.share *= FAST if self.share < 0.6 * self._knee else RISE
-                if self.share > 0.99:
-                    self.share = self._credit = 1.0
-        return None if self.shedding == before else self.shedding
+            self.dropped += 1
 
-    def admits(self) -> bool:
-        """Whether the next new call is let in."""
-        if self.share >= 1.0:
-            return True
-        self._credit += self.share
-        if self._credit >= 1.0:
-            self._credit -= 1.0
-            return True
-        self.shed += 1
-        return False
+    def turn(self, now: float, waiting: int) -> Turn:
+        """What follows at the end of a turn. ``waiting``: what the database has not answered."""
+        queue = self._queue
+        room = 0 if self.done >= BUSY or waiting >= BEHIND else 1
+        self.done = 0
+        turn = Turn([], [])
+        taken, refused = turn.taken, turn.refused
+        oldest = now - PATIENCE
+        while queue and len(refused) < AT_ONCE:
+            one = queue[0]
+            if one.data.startswith(_CANCEL):
+                taken.append(one)
+            elif (one.at < oldest and (not room or len(queue) > 1)) or (self._known and hash(one.data) in self._known):
+                refused.append(one)
+            elif room:
+                room -= 1
+                taken.append(one)
+            else:
+                break
+            queue.popleft()
+        self._remember(refused, now)
+        return turn
+
+    def turned(self, now: float) -> bool | None:
+        """True when shedding has begun since the last time, False when it has ended, None otherwise."""
+        shedding = self.shed > 0 and now - self._shed_at < QUIET_SECONDS
+        if shedding is self.shedding:
+            return None
+        self.shedding = shedding
+        return shedding
+
+    def clear(self) -> None:
+        """Forget what waits."""
+        self._queue.clear()
+
+    def _remember(self, refused: list[Arrival], now: float) -> None:
+        for one in refused:
+            self._known[hash(one.data)] = None
+            self.shed += 1
+            self._shed_at = now
+        while len(self._known) > REMEMBERED:
+            del self._known[next(iter(self._known))]

@@ -5,8 +5,8 @@
 A door takes requests outside of any dialog. Who wants a method puts his into ``doors``; one without a door gets the row
 of ``methods``. What starts nothing is answered without state (RFC 3261 §8.2.7), so a stranger's messages cost no
 memory. Where ``unknown`` says that a source is nobody's it is not even answered: all that it finds are doors that ask
-who is there (authenticator.py). While the node drains (``accepting`` False), the methods of ``NEW`` get 503; so do some
-new calls under load (overload.py).
+who is there (authenticator.py). While the node drains (``accepting`` False), the methods of ``NEW`` get 503; so does
+under load what has waited too long (``refuse_new``, overload.py).
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from gateway.sip.invite_server import ServerSession
 from gateway.sip.message import Malformed, Request
 from gateway.sip.methods import ALLOW, Refusal, refused_outside
 from gateway.sip.outputs import Incoming, Offence, Output
-from gateway.sip.overload import Overload
 from gateway.sip.policy import SUPPORTED
 from gateway.sip.screening import SDP, screen
 from gateway.sip.server_transaction import ServerTransaction
@@ -39,7 +38,7 @@ Door = Callable[[Request, Hop, float], list[Output]]
 class Reception:
     """``counters`` is the user agent's."""
 
-    __slots__ = ("_layer", "_sessions", "_wire", "accepting", "counters", "doors", "overload", "unknown")
+    __slots__ = ("_layer", "_sessions", "_wire", "accepting", "counters", "doors", "unknown")
 
     def __init__(self, wire: Wire, sessions: Sessions, counters: Counter[str]) -> None:
         self._wire = wire
@@ -47,7 +46,6 @@ class Reception:
         self._sessions = sessions
         self.counters = counters
         self.accepting = True
-        self.overload = Overload()
         self.unknown: Callable[[Hop, float], bool] = _nobody
         self.doors: dict[str, Door] = {"INVITE": self._receive_invite, "OPTIONS": self._receive_options}
 
@@ -57,10 +55,7 @@ class Reception:
         if request.version != "SIP/2.0":
             # Its Via may be of another version too, so nothing else of it is looked at.
             return [] if method == "ACK" else self.answer(request, source, now, (505, None, []))
-        try:
-            request.note_source(source.host, source.port)
-        except ParseError as error:
-            raise Malformed(error.field, error.detail, request) from None
+        _note(request, source)
         refusal = screen(request, self.doors)
         if method == "ACK":
             return [] if refusal else self._receive_ack(request, now)
@@ -79,6 +74,13 @@ class Reception:
         return (
             self.answer(request, source, now, refused_outside(method)) if door is None else door(request, source, now)
         )
+
+    def refuse_new(self, request: Request, source: Hop, now: float) -> list[Output]:
+        """503 for what has waited too long, unless it is known. Raises Malformed."""
+        _note(request, source)
+        if self._layer.find_server(request) is not None:
+            return self.receive(request, source, now)
+        return self.answer(request, source, now, (503, None, [RETRY_AFTER]))
 
     def answer(self, request: Request, source: Hop, now: float, refusal: Refusal) -> list[Output]:
         """Answer at once and without state."""
@@ -112,8 +114,6 @@ class Reception:
     def _receive_invite(self, request: Request, source: Hop, now: float) -> list[Output]:
         if self._layer.is_merged(request):
             return self.answer(request, source, now, (482, None, []))
-        if not self.overload.admits():
-            return self.answer(request, source, now, (503, None, [RETRY_AFTER]))
         transaction = self._layer.accept(request, reply_hop(request, source))
         assert isinstance(transaction, ServerTransaction)
         session = ServerSession(self._wire.token(), self._wire, transaction, source)
@@ -144,6 +144,13 @@ class Reception:
         if session is not None:
             outputs += self._sessions.settle(session, session.receive_cancel(transaction, now))
         return outputs
+
+
+def _note(request: Request, source: Hop) -> None:
+    try:
+        request.note_source(source.host, source.port)
+    except ParseError as error:
+        raise Malformed(error.field, error.detail, request) from None
 
 
 def _nobody(source: Hop, now: float) -> bool:

@@ -143,6 +143,17 @@ class UserAgent:
             self.counters[f"dropped {error.field}"] += 1
             return [Offence(source, MALFORMED)]
 
+    def refuse_new(self, data: bytes, source: Hop, now: float) -> list[Output]:
+        """A message that begins something and has waited too long (overload.py). Never raises."""
+        try:
+            message = parse_message(data)
+            return self.reception.refuse_new(message, source, now) if isinstance(message, Request) else []
+        except Malformed as error:
+            return self.reception.answer_malformed(error, source, now)
+        except ParseError as error:
+            self.counters[f"dropped {error.field}"] += 1
+            return [Offence(source, MALFORMED)]
+
     def receive_malformed(self, data: bytes, source: Hop, now: float) -> list[Output]:
         """A stream's bytes that can't be framed: answer 400 where possible; the transport closes."""
         try:

@@ -67,6 +67,10 @@ class Desk:
         except ParseError:
             return [Moved()]
 
+    def refuse_new(self, data: bytes, source: Hop, now: float) -> list[Move]:
+        """There is always time for the few."""
+        return self.receive_message(data, source, now)
+
     def _response(self, response: Response, now: float) -> list[Move]:
         if not screen_response(response):
             return []

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import os
 import re
 import shutil
 import sys
@@ -103,6 +104,14 @@ class Stage:
         repeated = int(last["Retransmissions(C)"])
         return Rate(calls, spent["signalling"], spent["media"], spent["web"], number - successful, repeated)
 
+    async def delivered(self, seconds: float = 60.0) -> None:
+        """Wait until the customer has got what there is for him."""
+        async with asyncio.timeout(seconds):
+            fees = -1
+            while fees != self._counter.fees:
+                fees = self._counter.fees
+                await self._counter.until(fees + 1, 2.0)
+
     @property
     def port(self) -> int:
         """Where the node takes SIP."""
@@ -118,10 +127,10 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(sipp: str, *callees_too: str) -> AsyncIterator[Stage]:
+async def stage(sipp: str, *callees_too: str, cores: tuple[set[int], set[int]] | None = None) -> AsyncIterator[Stage]:
     """A node, the callees' SIPp, a customer whose server takes everything, and one binding.
 
-    ``callees_too``: further options of the callees' SIPp.
+    ``callees_too``: further options of the callees' SIPp. ``cores``: those of the node, and of all else from here on.
     """
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="maskline-bench-")))
@@ -144,7 +153,11 @@ async def stage(sipp: str, *callees_too: str) -> AsyncIterator[Stage]:
         )
         node = Node(plan)
         stack.push_async_callback(node.stop)
+        if cores is not None:
+            os.sched_setaffinity(0, cores[0])
         await node.start(30)
+        if cores is not None:
+            os.sched_setaffinity(0, cores[1])
         http = await stack.enter_async_context(aiohttp.ClientSession())
         await CustomerClient(http, plan.base_url, KEY, SECRET).bind(
             {"callerNum": A, "calleeNum": B, "relationNum": X, "recordFlag": "false"}

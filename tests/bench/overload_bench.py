@@ -2,20 +2,26 @@
 
     python -m tests.bench.overload_bench [SECONDS]
 
-SIPp -> a whole node -> SIPp as in call_bench, at rising rates until goodput (calls a second that are answered) rises no
-more, then at three times the best of them. All the while STANDING calls are up: phones of ours that send a packet each
-20 ms, which the callees' SIPp sends back. Lost is what is missing at the phones, and what the node's worker missed.
-Callers, callees, the customer's server and the phones share the node's cores.
+SIPp -> a whole node -> SIPp as in call_bench, at rising rates until goodput (calls a second that are answered and end
+well) rises no more, then at three times the best of them. All the while STANDING calls are up: phones of ours that send
+a packet each 20 ms, which the callees' SIPp sends back. Lost is what is missing at the phones, and what the node's
+worker missed.
+
+All processes of the node run on one core, callers, callees, the customer's server and the phones on the others, so that
+the load does not take the node's time. Counted is from one second after the first call to the last one: SIPp's own
+statistics, second by second; ``offered`` is what it did offer. Before the next rate the node's work is done: every
+message of the customer delivered.
 """
 
 from __future__ import annotations
 
 import asyncio
+import csv
+import os
 import re
 import shutil
 import sys
 import tempfile
-import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -29,11 +35,11 @@ from gateway.lab.rtp import check_stream
 from gateway.lab.script import Script
 from gateway.lab.sockets import PhoneLine
 from gateway.sip.hop import Hop
-from tests.bench.call_bench import HOST, A, Stage, X, _last_row, stage
+from tests.bench.call_bench import HOST, A, Stage, X, stage
 
-RATES = (100, 200, 300, 400, 600)
+RATES = (50, 100, 150, 200, 250, 300, 400, 500, 600)
 STANDING = 6
-TALK = 0.5
+WARM = 1.0
 CALLER = Path(__file__).with_name("sipp") / "caller_shed.xml"
 
 
@@ -41,7 +47,7 @@ CALLER = Path(__file__).with_name("sipp") / "caller_shed.xml"
 class Load:
     """``offered`` and ``good`` calls a second, the part that got 503, that failed otherwise, and packets lost."""
 
-    offered: int
+    offered: float
     good: float
     shed: float
     failed: float
@@ -100,21 +106,63 @@ def _phone(number: int):  # type: ignore[no-untyped-def]
 
 async def load(sipp: str, node: Stage, standing: Standing, calls: int, seconds: float) -> Load:
     """Offer ``calls`` a second."""
-    number, began = round(calls * seconds), time.monotonic()
+    number = round(calls * (seconds + WARM))
     with tempfile.TemporaryDirectory() as folder:
         caller = await asyncio.create_subprocess_exec(
             sipp, "-sf", str(CALLER), "-i", HOST, "-p", str(free_tcp_and_udp_port(HOST)), "-s", X,
-            "-r", str(calls), "-m", str(number), "-l", "20000", "-nostdin", "-timeout", f"{int(seconds) + 5}s",
-            "-trace_stat", "-stf", f"{folder}/stat.csv", f"{HOST}:{node.port}",
+            "-r", str(calls), "-m", str(number), "-l", "20000", "-nostdin", "-timeout", f"{int(seconds + WARM) + 5}s",
+            "-trace_stat", "-stf", f"{folder}/stat.csv", "-fd", "1", f"{HOST}:{node.port}",
             stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
         await caller.wait()
-        last = _last_row(Path(folder, "stat.csv"))
-    shed, done = int(last["GenericCounter1(C)"]), int(last["SuccessfulCall(C)"])
+        rows = _rows(Path(folder, "stat.csv"))
+    first = next(row for row in rows if row.at >= WARM)
+    last = next((row for row in reversed(rows) if row.at <= seconds + WARM + 0.2), rows[-1])
+    took = last.at - first.at
+    end = rows[-1]
     lost, packets = await standing.lost()
-    # What is answered behind the last call's time counts for nothing more than that.
-    took = max(seconds, time.monotonic() - began - TALK)
-    return Load(calls, (done - shed) / took, shed / number, (number - done) / number, lost, packets)
+    await node.delivered()
+    return Load(
+        offered=(last.made - first.made) / took,
+        good=(last.good - first.good) / took,
+        shed=end.shed / number,
+        failed=(number - end.good - end.shed) / number,
+        lost=lost,
+        packets=packets,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Seconds since SIPp's start, and since then: calls made, calls that went well, calls shed."""
+
+    at: float
+    made: int
+    good: int
+    shed: int
+
+
+def _rows(path: Path) -> list[Row]:
+    with path.open(encoding="ascii") as file:
+        rows = list(csv.DictReader(file, delimiter=";"))
+    began = _clock(rows[0]["StartTime"])
+    found = []
+    for row in rows:
+        at = _clock(row["CurrentTime"]) - began
+        shed = int(row["GenericCounter1(C)"])
+        found.append(Row(at, int(row["TotalCallCreated"]), int(row["SuccessfulCall(C)"]) - shed, shed))
+    return found
+
+
+def _clock(text: str) -> float:
+    """SIPp's ``date<TAB>time<TAB>seconds since 1970``."""
+    return float(text.rpartition("\t")[2])
+
+
+def split_cores() -> tuple[set[int], set[int]] | None:
+    """One core for the node, the others for all else; None where there is but one."""
+    first, *others = sorted(os.sched_getaffinity(0))
+    return ({first}, set(others)) if others else None
 
 
 async def measure(sipp: str, seconds: float) -> None:
@@ -123,10 +171,10 @@ async def measure(sipp: str, seconds: float) -> None:
 
     def show(one: Load) -> None:
         parts = f"{one.good:>10.0f}{one.shed:>8.1%}{one.failed:>8.1%}"
-        print(f"{one.offered:<12}{parts}{one.lost:>10}{one.packets:>8}", flush=True)
+        print(f"{one.offered:<12.0f}{parts}{one.lost:>10}{one.packets:>8}", flush=True)
 
     async with AsyncExitStack() as stack:
-        node = await stack.enter_async_context(stage(sipp, "-rtp_echo"))
+        node = await stack.enter_async_context(stage(sipp, "-rtp_echo", cores=split_cores()))
         http = await stack.enter_async_context(aiohttp.ClientSession())
         standing = Standing(node, http)
         await standing.up(stack)
@@ -134,10 +182,9 @@ async def measure(sipp: str, seconds: float) -> None:
         for calls in RATES:
             one = await load(sipp, node, standing, calls, seconds)
             show(one)
-            if best is not None and one.good < 1.05 * best.good:
-                best = max(best, one, key=lambda load: load.good)
+            best = one if best is None else max(best, one, key=lambda load: load.good)
+            if one.good < 0.9 * one.offered:
                 break
-            best = one
         assert best is not None
         three = await load(sipp, node, standing, round(3 * best.good), 2 * seconds)
         show(three)

@@ -15,11 +15,13 @@ from gateway.sip.endpoint import Core, Endpoint
 from gateway.sip.gate import Gate, GateSettings
 from gateway.sip.hop import Hop
 from gateway.sip.outputs import Accepted, Confirmed, Incoming, KeepAlive, Progress
+from gateway.sip.overload import BEHIND
 from gateway.sip.tls import Tls
 from gateway.sip.user_agent import UserAgent, UserAgentSettings
 from tests.sip.pki import Authority
 
 HOST = "127.0.0.1"
+FROM = Hop("udp", HOST, 5060)
 
 
 class Scripted:
@@ -49,6 +51,9 @@ class Scripted:
             raise ZeroDivisionError
         return ["something"]
 
+    def refuse_new(self, data: bytes, source: Hop, now: float) -> Sequence[Any]:
+        return [("refused", data)]
+
     def receive_malformed(self, data: bytes, source: Hop, now: float) -> Sequence[Any]:
         raise ZeroDivisionError
 
@@ -71,9 +76,10 @@ async def start() -> AsyncIterator[Start]:
         on_outputs: Callable[[list[Any]], None] = lambda outputs: None,
         listen: Sequence[Hop] = (Hop("udp", HOST, 0),),
         tls: Tls | None = None,
+        waiting: Callable[[], int] = lambda: 0,
     ) -> Endpoint:
         gate = Gate(GateSettings(), lambda host: True, lambda host: None)
-        made.append(Endpoint(core, on_outputs, gate, tls=tls))
+        made.append(Endpoint(core, on_outputs, gate, None, waiting, tls=tls))
         await made[-1].start(listen)
         return made[-1]
 
@@ -220,3 +226,35 @@ async def test_a_sign_of_life_is_no_message(start: Start) -> None:
     us.transport.send(b"OPTIONS sip:x SIP/2.0\r\n\r\n", there.bound[0])
     await asyncio.wait_for(core.fired.wait(), 5)
     assert core.messages == 1
+
+
+async def test_what_is_new_waits_for_the_database_and_is_refused_in_the_end(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.sip.overload.PATIENCE", 0.0)
+    core, outputs, told = Scripted(), list[Any](), asyncio.Event()
+
+    def on_outputs(some: list[Any]) -> None:
+        outputs.extend(some)
+        told.set()
+
+    one = await start(core, on_outputs, waiting=lambda: BEHIND)
+    invite = b"INVITE sip:x SIP/2.0\r\nTo: <sip:x>\r\n\r\n"
+    one.arrived(invite, FROM)
+    one.arrived(b"ACK sip:x SIP/2.0\r\nTo: <sip:x>;tag=1\r\n\r\n", FROM)
+    assert (core.messages, outputs) == (1, ["something"])
+    told.clear()
+    async with asyncio.timeout(10):
+        await told.wait()
+    assert outputs == ["something", ("refused", invite)]
+    assert one.overload.shed == 1
+
+
+async def test_what_is_new_is_taken_at_the_end_of_the_turn(start: Start) -> None:
+    core, done = Scripted(), asyncio.Event()
+    one = await start(core, lambda outputs: done.set())
+    one.arrived(b"INVITE sip:x SIP/2.0\r\nTo: <sip:x>\r\n\r\n", FROM)
+    assert core.messages == 0
+    async with asyncio.timeout(10):
+        await done.wait()
+    assert (core.messages, len(one.overload), one.overload.shed) == (1, 0, 0)

@@ -155,20 +155,35 @@ def test_what_is_malformed_is_an_offence_of_its_source(data: bytes) -> None:
         assert [output for output in outputs if isinstance(output, Offence)] == [Offence(TWO, "malformed")]
 
 
+INVITE = (
+    b"INVITE sip:b@gw SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKnew\r\nMax-Forwards: 70\r\n"
+    b"From: <sip:a@x>;tag=9\r\nTo: <sip:b@gw>\r\nCall-ID: new\r\nCSeq: 1 INVITE\r\nContact: <sip:a@x>\r\n\r\n"
+)
+
+
 def test_under_load_new_calls_are_shed_without_state_and_the_standing_one_goes_on() -> None:
     pair = Pair()
     pair.dial()
     pair.run(1.0)
     server = pair.agents[1]
-    server.reception.overload.share = 0.0
-    invite = (
-        b"INVITE sip:b@gw SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKnew\r\nMax-Forwards: 70\r\n"
-        b"From: <sip:a@x>;tag=9\r\nTo: <sip:b@gw>\r\nCall-ID: new\r\nCSeq: 1 INVITE\r\nContact: <sip:a@x>\r\n\r\n"
-    )
     sessions = server.sessions
-    server.reception.overload._credit = 0.0
-    (shed,) = server.receive_message(invite, ONE, pair.now)
+    (shed,) = server.refuse_new(INVITE, ONE, pair.now)
     assert isinstance(shed, Transmit)
     assert shed.data.startswith(b"SIP/2.0 503 ")
     assert b"\r\nRetry-After: " in shed.data
-    assert (server.sessions, server.reception.overload.shed) == (sessions, 1)
+    assert (server.sessions, server.counters["answered 503"]) == (sessions, 1)
+
+
+def test_what_was_taken_is_not_shed_when_it_comes_again() -> None:
+    server, now = Pair().agents[1], 0.0
+    first, *_ = server.receive_message(INVITE, ONE, now)
+    assert server.refuse_new(INVITE, ONE, now) == [first]
+    assert server.counters["answered 503"] == 0
+
+
+def test_what_is_malformed_is_told_so_under_load_too() -> None:
+    server = Pair().agents[1]
+    told, _ = server.refuse_new(INVITE.replace(b"branch=", b"="), ONE, 0.0)
+    assert isinstance(told, Transmit)
+    assert told.data.startswith(b"SIP/2.0 400 ")
+    assert server.refuse_new(b"INVITE", ONE, 0.0) == [Offence(ONE, "malformed")]
