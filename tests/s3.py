@@ -12,17 +12,15 @@ from moto.server import ThreadedMotoServer
 from media.recording.s3 import S3Access
 
 BUCKET = "rec"
-KEYS = {"access_key": "AKIDTEST", "secret_key": "not a secret"}
+KEYS = {"access_key": "AKID:TEST", "secret_key": "no-secret"}
 
 
-class S3:
-    """``up`` starts it, with an empty bucket."""
+class Served:
+    """Any S3 server on loopback, and a client of it that is not ours."""
 
-    def __init__(self) -> None:
-        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-        self._server.start()
-        self.host, self.port = self._server.get_host_and_port()
-        self.endpoint = f"http://{self.host}:{self.port}"
+    def __init__(self, host: str, port: int) -> None:
+        self.host, self.port = host, port
+        self.endpoint = f"http://{host}:{port}"
         self.client: Any = boto3.client(
             "s3", endpoint_url=self.endpoint, region_name="us-east-1",
             aws_access_key_id=KEYS["access_key"], aws_secret_access_key=KEYS["secret_key"],
@@ -35,10 +33,20 @@ class S3:
         with contextlib.suppress(self.client.exceptions.NoSuchBucket):
             for name in self.names():
                 self.client.delete_object(Bucket=BUCKET, Key=name)
-        self.client.create_bucket(Bucket=BUCKET)
+        with contextlib.suppress(self.client.exceptions.BucketAlreadyOwnedByYou):
+            self.client.create_bucket(Bucket=BUCKET)
 
     def names(self) -> list[str]:
         return [one["Key"] for one in self.client.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
+
+
+class S3(Served):
+    """moto's."""
+
+    def __init__(self) -> None:
+        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        self._server.start()
+        super().__init__(*self._server.get_host_and_port())
 
     def stop(self) -> None:
         self._server.stop()
@@ -48,7 +56,7 @@ class Line:
     """A TCP line to the server. ``cut_after``: bytes of requests, in all, after which every connection breaks;
     ``hold_after``: after which nothing more gets through; ``falsify``: what is replaced in answers."""
 
-    def __init__(self, s3: S3) -> None:
+    def __init__(self, s3: Served) -> None:
         self._s3 = s3
         self.cut_after: int | None = None
         self.hold_after: int | None = None

@@ -125,7 +125,7 @@ async def test_an_address_of_the_store_gives_the_recording(tmp_path: Path, store
     address = await store.link("a.wav", 60)
     assert address is not None
     assert "X-Amz-Expires=60" in address
-    assert "not a secret" not in address
+    assert KEYS["secret_key"] not in address
 
     def get() -> bytes:
         with urllib.request.urlopen(address) as answer:
