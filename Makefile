@@ -6,7 +6,7 @@ SECONDS ?= 1800
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test run lint interop bench soak clean help compiled test-compiled
+.PHONY: demo test run docs lint interop bench soak clean help compiled test-compiled
 
 help:            ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## */\t/' | expand -t 12
@@ -15,7 +15,7 @@ $(STAMP): pyproject.toml
 	@echo "setting up $(VENV) (once; takes a minute)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Maskline needs Python 3.11 or later: make PYTHON=python3.11 $(MAKECMDGOALS)")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || (echo "no venv module: apt-get install python3-venv"; exit 1)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --editable '.[dev,postgres,webrtc]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --editable '.[dev,docs,postgres,webrtc]'
 	@touch $(STAMP)
 
 demo: $(STAMP)   ## place a masked call on loopback and watch it
@@ -23,6 +23,9 @@ demo: $(STAMP)   ## place a masked call on loopback and watch it
 
 run: $(STAMP)    ## a node from configs/dev.toml in the foreground
 	@$(BIN)/maskline serve --config configs/dev.toml
+
+docs: $(STAMP)   ## the documentation as a site, in build/site/index.html
+	@$(BIN)/python -m sphinx -W --keep-going -q -b html -d build/doctrees docs build/site
 
 test: $(STAMP)   ## all tests but the real phone programs
 	@$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "not interop"
