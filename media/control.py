@@ -70,6 +70,7 @@ class Connect(_Message, frozen=True, kw_only=True):
     prefixes from which the source may come (a trunk's media networks), any port. ``codec``: RTP payload type we send
     and expect, 8 (PCMA) or 0 (PCMU). ``events``: payload type with which the party wants telephone-event/8000, or None;
     ``events_in``: the one it sends them with, None when it is the same.
+    ``payload``, ``payload_in``: likewise of the codec, None when its number is its own.
     ``ptime``: milliseconds of each packet that we send to it (10..120), whatever the other leg's party sends.
     ``sends``/``receives``: the party's direction (hold: False). ``learn``: the leg is behind NAT: accept the first
     source from ``learn_from`` once, until the next Connect. ``rtcp_mux``: our RTCP goes to the RTP port, from ours.
@@ -92,6 +93,8 @@ class Connect(_Message, frozen=True, kw_only=True):
     events_in: int | None = None
     rtcp_mux: bool = False
     srtp: SrtpKeys | None = None
+    payload: int | None = None
+    payload_in: int | None = None
 
 
 class Relay(_Message, frozen=True):

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
-from media.control import Connect, LegStats, SrtpKeys
+from media.control import Connect, LegStats
 from media.dialling import Dialler
 from media.dtmf import Detector
 from media.g711 import ALAW_TO_ULAW, PCMA, PCMU, ULAW_TO_ALAW
@@ -25,6 +25,7 @@ from media.latch import Latch, Source
 from media.player import Player
 from media.quality import Gauge
 from media.receiver import LEAP, Receiver
+from media.renumbering import Renumbering
 from media.repacking import Repacker
 from media.rtp import HEADER, RATE, payload_of
 from media.sender import Sender
@@ -107,8 +108,8 @@ class Leg:
         self.rtcp_mux = False
         self.muxed = b""
         """RTCP that came to the RTP port (RFC 5761), to be read."""
-        self.guard: Guard | None = None
-        """Opens and seals what is SRTP on the wire."""
+        self.guard: Guard | Renumbering | None = None
+        """Opens and seals what is otherwise on the wire: SRTP, or the codec under another number."""
         self.stranger: Source | None = None
         """Whom the latch has refused last."""
         self.refused = 0
@@ -121,7 +122,7 @@ class Leg:
         self.latch = Latch(told.host, told.port, told.networks, told.learn_from if told.learn else "")
         self.target = target = self.latch.target
         self.rtcp_mux = told.rtcp_mux
-        self._secure(told.srtp)
+        self._secure(told)
         self.rtcp_target = (target[0], told.rtcp_port or told.port + 1) if target is not None else None
         self.codec = self.sender.codec = told.codec
         self.events = -1 if told.events is None else told.events
@@ -135,13 +136,16 @@ class Leg:
         self.straight = -1
         self._turn()
 
-    def _secure(self, keys: SrtpKeys | None) -> None:
-        if keys is None:
-            self.guard = None
-        elif self.guard is None:
-            self.guard = Guard(keys)
+    def _secure(self, told: Connect) -> None:
+        guard = self.guard.guard if isinstance(self.guard, Renumbering) else self.guard
+        if told.srtp is None:
+            guard = None
+        elif guard is None:
+            guard = Guard(told.srtp)
         else:
-            self.guard.renew(keys)
+            guard.renew(told.srtp)
+        plain = told.payload is None and told.payload_in is None
+        self.guard = guard if plain else Renumbering(told, guard)
 
     def listen(self, digits: bool) -> None:
         """Hear digits in this party's sound, or no longer."""

@@ -72,6 +72,8 @@ class Leg:
             learn_from=self.source if self.trunk.nat else "",
             rtcp_mux=terms.rtcp_mux,
             srtp=_keys(terms.srtp),
+            payload=terms.payload,
+            payload_in=terms.payload_in,
         )
 
 

@@ -23,13 +23,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from gateway.errors import PeerError
+from gateway.sdp.codecs import audio_line, codec_of, events_of, mismatch
 from gateway.sdp.crypto import SUITES, Crypto, Key, Srtp, cryptos
 from gateway.sdp.description import Attribute, Connection, MediaDescription, Origin, SessionDescription
 
 PLAIN, PROTECTED = "RTP/AVP", "RTP/SAVP"
 DEFAULT_EVENTS = 101
 DEFAULT_PTIME = 20
-_NAMES = {0: "PCMU", 8: "PCMA"}
 
 
 class NotAcceptable(PeerError):
@@ -49,10 +49,11 @@ class AudioTerms:
     """What the peer says of itself: where it wants its audio, in which form, and what it does.
 
     ``host`` is an IP literal (the unspecified address on an old hold), ``rtcp_port`` 0 when there is none. ``codec`` is
-    0 (PCMU) or 8 (PCMA). ``events`` is the payload type it wants telephone-events with, ``events_in`` the one it sends
-    them with. ``ptime`` (10..60 ms, a multiple of 10) is the packet length it wants. ``sends``, ``receives``: its own
-    direction as agreed; ``receives`` False is a hold. ``rtcp_mux``: it wants RTCP on the RTP port (RFC 5761); ``srtp``:
-    what both protect their media with (crypto.py).
+    0 (PCMU) or 8 (PCMA); ``payload`` is the payload type that it wants it with, ``payload_in`` the one that it sends it
+    with, None where that is the codec's own. ``events`` is the payload type it wants telephone-events with,
+    ``events_in`` the one it sends them with. ``ptime`` (10..60 ms, a multiple of 10) is the packet length it wants.
+    ``sends``, ``receives``: its own direction as agreed; ``receives`` False is a hold. ``rtcp_mux``: it wants RTCP on
+    the RTP port (RFC 5761); ``srtp``: what both protect their media with (crypto.py).
     """
 
     host: str
@@ -66,6 +67,8 @@ class AudioTerms:
     events_in: int | None = None
     rtcp_mux: bool = False
     srtp: Srtp | None = None
+    payload: int | None = None
+    payload_in: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,8 @@ class Negotiation:
         self._lines: tuple[MediaDescription, ...] = ()
         self._line = 0
         self._events = DEFAULT_EVENTS
+        self._numbers: dict[int, int] = {}
+        """The payload types of codecs whose number isn't their own."""
         self._offered: _Offered | None = None
         self._offered_directions = (True, True)
 
@@ -119,7 +124,9 @@ class Negotiation:
         if self.terms is not None:
             agreed = self.terms.codec
             codecs = (agreed, *(codec for codec in codecs if codec != agreed))
-        audio = _audio_line(port, codecs, self._events, self._ptime or DEFAULT_PTIME, _direction(sends, receives))
+        audio = audio_line(
+            port, codecs, self._numbers, self._events, self._ptime or DEFAULT_PTIME, _direction(sends, receives)
+        )
         audio = replace(audio, protocol=self._protocol, attributes=(*self._cryptos(), *audio.attributes))
         lines = list(self._lines) or [audio]
         lines[self._line] = audio
@@ -166,7 +173,9 @@ class Negotiation:
         # Sent again as an offer, to refresh the session, it may not be widened by its answer either.
         self._offered_directions = sends and terms.receives, receives and terms.sends
         direction = _direction(*self._offered_directions)
-        audio = _audio_line(offered.port, (terms.codec,), terms.events, self._ptime or terms.ptime, direction)
+        numbers = {} if terms.payload is None else {terms.codec: terms.payload}
+        ptime = self._ptime or terms.ptime
+        audio = audio_line(offered.port, (terms.codec,), numbers, terms.events, ptime, direction)
         self._protocol = offered.description.media[offered.line].protocol.upper()
         extra: list[Attribute] = [("rtcp-mux", None)] if terms.rtcp_mux else []
         if terms.srtp is not None:
@@ -175,6 +184,7 @@ class Negotiation:
         lines = [_refused(media) for media in offered.description.media]
         lines[offered.line] = audio
         self._line, self._lines, self.terms = offered.line, tuple(lines), terms
+        self._numbers = numbers
         self._events = terms.events if terms.events is not None else self._events
         return self._write(tuple(lines))
 
@@ -207,13 +217,18 @@ class Negotiation:
         if connection.family != self._connection.family:
             raise NotAcceptable("the address is of another IP version", 301)
         direction = description.direction_of(media)
-        events = _events_of(media)
+        agreed = codec_of(media, self._codecs)
+        if agreed is None:
+            raise NotAcceptable(mismatch(media, self._codecs), 305)
+        codec, number = agreed
+        payload = None if number == codec else number
+        events = events_of(media)
         events_in = our_events if our_events is not None and events is not None else events
         return AudioTerms(
             host=connection.address,
             port=media.port,
             rtcp_port=_rtcp_port(media),
-            codec=self._codec_of(media),
+            codec=codec,
             events=events,
             ptime=_ptime_of(description, media),
             sends=may_send and direction in ("sendrecv", "sendonly"),
@@ -221,6 +236,8 @@ class Negotiation:
             events_in=events_in,
             rtcp_mux=our_events is None and any(name == "rtcp-mux" for name, _ in media.attributes),
             srtp=srtp,
+            payload=payload,
+            payload_in=payload if our_events is None else self._numbers.get(codec),
         )
 
     def _protection(self, media: MediaDescription, *, answered: bool) -> Srtp | None:
@@ -251,18 +268,6 @@ class Negotiation:
             assert self._key_of is not None
             yield "crypto", str(Crypto(tag, suite, Key(self._key_of(suite))))
 
-    def _codec_of(self, media: MediaDescription) -> int:
-        """The first codec of theirs that we take: the offerer's order counts (RFC 3264 §6.1)."""
-        for payload_type in media.payload_types:
-            if payload_type in self._codecs:
-                encoding = media.encoding(payload_type)
-                if encoding is not None and (encoding.name, encoding.clock) == (_NAMES[payload_type].lower(), 8000):
-                    return payload_type
-        names = (media.encoding(payload_type) for payload_type in media.payload_types)
-        offered = " ".join(sorted({encoding.name for encoding in names if encoding})) or "nothing known"
-        ours = " ".join(_NAMES[codec] for codec in self._codecs)
-        raise NotAcceptable(f"offered {offered[:80]}, we accept {ours}", 305)
-
 
 def _direction(sends: bool, receives: bool) -> str:
     if sends:
@@ -270,29 +275,8 @@ def _direction(sends: bool, receives: bool) -> str:
     return "recvonly" if receives else "inactive"
 
 
-def _audio_line(port: int, codecs: tuple[int, ...], events: int | None, ptime: int, direction: str) -> MediaDescription:
-    attributes: list[Attribute] = [("rtpmap", f"{codec} {_NAMES[codec]}/8000") for codec in codecs]
-    formats = [str(codec) for codec in codecs]
-    if events is not None:
-        formats.append(str(events))
-        attributes += [("rtpmap", f"{events} telephone-event/8000"), ("fmtp", f"{events} 0-15")]
-    attributes += [("ptime", str(ptime)), (direction, None)]
-    return MediaDescription(
-        media="audio", port=port, protocol="RTP/AVP", formats=tuple(formats), attributes=tuple(attributes)
-    )
-
-
 def _refused(media: MediaDescription) -> MediaDescription:
     return MediaDescription(media=media.media, port=0, protocol=media.protocol, formats=media.formats)
-
-
-def _events_of(media: MediaDescription) -> int | None:
-    """The payload type of telephone-event with our clock: wideband offers list a second one with 16000."""
-    for payload_type in media.payload_types:
-        encoding = media.encoding(payload_type)
-        if encoding is not None and encoding.name == "telephone-event" and encoding.clock == 8000:
-            return payload_type
-    return None
 
 
 def _rtcp_port(media: MediaDescription) -> int:

@@ -63,6 +63,29 @@ def test_an_answer_takes_the_offerers_event_number_and_keeps_it(leg: Negotiation
     assert f"a=rtpmap:{events} telephone-event/8000" in leg.reoffer(20000).decode()
 
 
+DYNAMIC = ("m=audio 4000 RTP/AVP 9 98 97 101", "a=rtpmap:97 PCMU/8000", "a=rtpmap:98 pcma/8000/1")
+
+
+def test_a_codec_under_a_dynamic_number_keeps_it(leg: Negotiation) -> None:
+    terms = leg.receive_offer(sdp(*DYNAMIC), 20000)
+    assert (terms.codec, terms.payload, terms.payload_in) == (8, 98, 98)
+    answer = leg.answer().decode()
+    assert "m=audio 20000 RTP/AVP 98\r\na=rtpmap:98 PCMA/8000\r\n" in answer
+    offer = leg.reoffer(20000).decode()
+    assert "RTP/AVP 98 0 101\r\na=rtpmap:98 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\n" in offer
+    terms = leg.receive_answer(sdp("m=audio 4000 RTP/AVP 98", "a=rtpmap:98 PCMA/8000"))
+    assert (terms.codec, terms.payload, terms.payload_in) == (8, 98, 98)
+    terms = leg.receive_offer(sdp("m=audio 4000 RTP/AVP 8"), 20000)
+    assert (terms.codec, terms.payload, terms.payload_in) == (8, None, None)
+    assert "RTP/AVP 8\r\n" in leg.answer().decode()
+
+
+def test_each_side_may_have_its_own_number_of_a_codec(leg: Negotiation) -> None:
+    leg.offer(20000)
+    terms = leg.receive_answer(sdp("m=audio 4000 RTP/AVP 97", "a=rtpmap:97 PCMA/8000"))
+    assert (terms.codec, terms.payload, terms.payload_in) == (8, 97, None)
+
+
 def test_of_two_event_clocks_the_narrowband_one_counts(leg: Negotiation) -> None:
     offer = sdp(
         "m=audio 4000 RTP/AVP 104 8 105 100",
@@ -235,6 +258,9 @@ REFUSED = {
     "encrypted": sdp("m=audio 4000 RTP/SAVP 8"),
     "disabled": sdp("m=audio 0 RTP/AVP 8"),
     "codec": sdp("m=audio 4000 RTP/AVP 18 9"),
+    "wideband under a dynamic number": sdp("m=audio 4000 RTP/AVP 96", "a=rtpmap:96 PCMA/16000"),
+    "stereo": sdp("m=audio 4000 RTP/AVP 96", "a=rtpmap:96 PCMA/8000/2"),
+    "a number of RTCP": sdp("m=audio 4000 RTP/AVP 72", "a=rtpmap:72 PCMA/8000"),
     "another meaning of 8": sdp("m=audio 4000 RTP/AVP 8", "a=rtpmap:8 G726-32/8000"),
     "host name": sdp("m=audio 4000 RTP/AVP 8", "c=IN IP4 media.example"),
     "another family": sdp("m=audio 4000 RTP/AVP 8", host="2001:db8::9"),
