@@ -211,6 +211,11 @@ def _identity(trunk: Trunk) -> IdentityPolicy:
     )
 
 
+def record_domain(config: Config) -> str:
+    """Where recordings are fetched from, as a CDR says it."""
+    return (config.web.public_url or f"{config.web.listen[0]}:{config.web.listen[1]}")[:128]
+
+
 def seed_of(config: Config) -> tuple[list[Application], list[Number]]:
     """Applications and X numbers that the configuration gives."""
     applications = [application_of(entry) for entry in config.application]

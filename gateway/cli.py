@@ -1,4 +1,4 @@
-"""The command line ``maskline``: serve, demo, explain, ledger, phone, token, vault, version."""
+"""The command line ``maskline``: serve, demo, explain, lab, ledger, phone, token, vault, version."""
 
 from __future__ import annotations
 
@@ -14,7 +14,17 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from gateway import cli_doctor, cli_ledger, cli_phone, cli_recordings, cli_token, cli_trace, cli_trunk_test, cli_vault
+from gateway import (
+    cli_doctor,
+    cli_lab,
+    cli_ledger,
+    cli_phone,
+    cli_recordings,
+    cli_token,
+    cli_trace,
+    cli_trunk_test,
+    cli_vault,
+)
 from gateway.config.reading import open_config
 from gateway.numbers import NumberError, PhoneNumber
 
@@ -24,6 +34,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(cli_lab.app, name="lab")
 app.add_typer(cli_ledger.app, name="ledger")
 app.add_typer(cli_phone.app, name="phone")
 app.add_typer(cli_recordings.app, name="recordings")

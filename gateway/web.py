@@ -35,7 +35,7 @@ from gateway.api.guard import WebLimits
 from gateway.api.ledger import Ledger
 from gateway.api.outbox import Delivery, DeliverySettings
 from gateway.api.server import web_server
-from gateway.assembly import exchange_settings, phone_server, proof_of, recording_store
+from gateway.assembly import exchange_settings, phone_server, proof_of, record_domain, recording_store
 from gateway.bindings.purge import keep_purged
 from gateway.bindings.store import BindingStore
 from gateway.certificate import keep_renewed
@@ -98,7 +98,7 @@ class Web:
             self.client,
             DeliverySettings(
                 host_name=config.node.name,
-                record_domain=(config.web.public_url or f"{config.web.listen[0]}:{config.web.listen[1]}")[:128],
+                record_domain=record_domain(config),
                 retry_minutes=config.events.retry_minutes,
                 merge_seconds=config.events.merge_seconds,
                 timeout_seconds=config.events.timeout_seconds,

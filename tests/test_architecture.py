@@ -15,7 +15,8 @@ PACKAGES = ("gateway", "media")
 # The rim: files that may touch the world.
 IO = {
     "gateway.cli_recordings",
-    "gateway.__main__", "gateway.cli", "gateway.cli_ledger", "gateway.assembly", "gateway.config", "gateway.service",
+    "gateway.__main__", "gateway.cli", "gateway.cli_lab",
+    "gateway.cli_ledger", "gateway.assembly", "gateway.config", "gateway.service",
     "gateway.start", "gateway.explaining",
     "gateway.vault.columns", "gateway.vault.keys", "gateway.vault.guard", "gateway.resealing", "gateway.cli_vault",
     "gateway.cli_database", "gateway.selecting",

@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.api.callbacks import CallbackClient, Outcome
+from gateway.api.callbacks import Client, Outcome
 from gateway.api.events import encoded
 from gateway.api.pushes import asking_address, push_headers
 from gateway.api.sms import block_body, read_block_answer
@@ -41,17 +41,19 @@ class Note:
 
 
 class Asker:
-    """``tone_exists(application, name)``; ``clock`` gives epoch seconds; ``seconds``: for the whole answer."""
+    """``tone_exists(application, name)``; ``clock`` gives epoch seconds; ``seconds``: for the whole answer; ``nonce()``
+    fresh text."""
 
     def __init__(
         self,
         engine: AsyncEngine,
         store: BindingStore,
-        client: CallbackClient,
+        client: Client,
         tone_exists: Callable[[str, str], bool],
         *,
         seconds: float,
         clock: Callable[[], float],
+        nonce: Callable[[], str] = secrets.token_hex,
     ) -> None:
         self._engine = engine
         self._store = store
@@ -59,6 +61,7 @@ class Asker:
         self._tone_exists = tone_exists
         self._seconds = seconds
         self._clock = clock
+        self._nonce = nonce
 
     async def ask(self, question: Question) -> tuple[Verdict, Note]:
         """The customer's verdict. Never raises but when cancelled."""
@@ -104,7 +107,7 @@ class Asker:
 
     async def _send(self, application: Application, url: str, body: bytes, event: str) -> tuple[Outcome, bytes]:
         now = datetime.fromtimestamp(self._clock(), UTC)
-        headers = push_headers(application, event, secrets.token_hex(16), now)
+        headers = push_headers(application, event, self._nonce(), now)
         return await self._client.ask(url, body, headers, private=application.private_callbacks, seconds=self._seconds)
 
     async def write_down(self, question: Question, note: Note) -> None:

@@ -11,6 +11,7 @@ import asyncio
 import socket
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -83,6 +84,18 @@ async def _first(content: aiohttp.StreamReader, limit: int) -> bytes:
         parts.append(part)
         size += len(part)
     return b"".join(parts)
+
+
+class Client(Protocol):
+    """What pushes and questions go by: the one below, or what stands in for a customer's server (gateway.scenarios)."""
+
+    async def post(self, url: str, body: bytes, headers: dict[str, str], *, private: bool) -> Outcome:
+        """POST and wait for the status."""
+
+    async def ask(
+        self, url: str, body: bytes, headers: dict[str, str], *, private: bool, seconds: float | None = None
+    ) -> tuple[Outcome, bytes]:
+        """POST and wait for the answer."""
 
 
 class CallbackClient:

@@ -46,7 +46,7 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
     try:
         config = Config.model_validate(tree)
     except ValidationError as error:
-        raise ConfigError(faults + _readable(error)) from None
+        raise ConfigError(faults + readable(error)) from None
     faults += contradictions(config)
     if faults:
         raise ConfigError(faults)
@@ -78,7 +78,7 @@ def _value(text: str) -> Any:
         return text
 
 
-def _readable(error: ValidationError) -> list[tuple[str, str]]:
+def readable(error: ValidationError) -> list[tuple[str, str]]:
     """pydantic's faults as (path, text), less those that only follow from a fault further down."""
     rows = [(_path(row["loc"]), row["type"], row["msg"].removeprefix("Value error, ")) for row in error.errors()]
     texts = {"extra_forbidden": "is no key of the configuration", "missing": "is required"}

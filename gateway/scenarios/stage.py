@@ -76,7 +76,7 @@ def _tone(path: str) -> bytes:
 
 
 class Stage:
-    """``link``/``link_of``: see Network. ``now`` is monotonic seconds from ``BEGIN`` on, which is ``START``."""
+    """``link``/``link_of``: see Network. ``now`` is monotonic seconds from ``BEGIN`` on, which is ``start``."""
 
     def __init__(
         self,
@@ -87,7 +87,9 @@ class Stage:
         link_of: Callable[[Hop, Hop], Link | None] = lambda source, target: None,
         workers: int = 1,
         ports: int = PORTS,
+        start: datetime = START,
     ) -> None:
+        self.start_at = start
         self.now = BEGIN
         self.network = Network(seed, link, link_of=link_of)
         self.outputs: list[object] = []
@@ -122,6 +124,10 @@ class Stage:
     def received(self, data: bytes, source: Hop, target: Hop) -> bool:
         """Whether something before the phones at ``target`` has dealt with a message."""
         return False
+
+    def due_besides(self) -> float | None:
+        """When something is due that is none of the stage's own; whoever drives the stage does it."""
+        return None
 
     def leaving(self, phone: Phone, data: bytes) -> bytes:
         """What a phone says, as its carrier passes it on."""
@@ -163,13 +169,13 @@ class Stage:
 
     def wall(self, now: float) -> datetime:
         """The UTC time of a moment."""
-        return START + timedelta(seconds=now - BEGIN)
+        return self.start_at + timedelta(seconds=now - BEGIN)
 
     # --- time ---------------------------------------------------------------------------------------------------------
 
     def advance(self, end: float) -> bool:
         """Go on to what is due next and do it; False: nothing is before ``end``, which it is now."""
-        deadlines = [self.network.deadline, self.exchange.deadline]
+        deadlines = [self.network.deadline, self.exchange.deadline, self.due_besides()]
         deadlines += [room.deadline for room in self.rooms.values()]
         deadlines += [phone.deadline for phone in self.phones]
         due = min((at for at in deadlines if at is not None), default=end)

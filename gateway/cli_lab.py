@@ -1,0 +1,44 @@
+"""``maskline lab``: scenarios of masked calls for a customer's CI."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Play scenarios of calls against your server, in virtual time or on a real node.",
+                  no_args_is_help=True)  # fmt: skip
+Webhook = Annotated[str, typer.Option(help="Your server: events, CDRs and questions go there as from production.")]
+
+
+@app.command()
+def run(
+    scenarios: Annotated[
+        list[Path] | None, typer.Argument(help="Scenario files or folders; default: those that ship.")
+    ] = None,
+    webhook: Webhook = "",
+    junit: Annotated[Path | None, typer.Option(help="Write a JUnit report to this file.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Instead of the seed of the files.")] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Ladder and checks of what passed, too.")] = False,
+) -> None:
+    """Play scenarios: 0 when all came out as they say, 1 when one did not, 2 when a file is wrong."""
+    from gateway import log  # all this takes a second to import
+    from gateway.scenarios.running import Options
+    from gateway.scenarios.running import run as run_all
+
+    log.configure()
+    options = Options(webhook=webhook, junit=junit, seed=seed, verbose=verbose)
+    raise typer.Exit(run_all(scenarios or [], options))
+
+
+@app.command()
+def examples(folder: Annotated[Path, typer.Argument(help="Where to put them.")]) -> None:
+    """Copy the scenarios that ship into a folder, to begin with."""
+    from gateway.scenarios.running import EXAMPLES
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in sorted(EXAMPLES.glob("*.toml")):
+        shutil.copyfile(file, folder / file.name)
+        print(folder / file.name)

@@ -1,0 +1,265 @@
+"""[IO] A scenario in virtual time: the node's call core, its database and REST API, a carrier of scripted phones.
+
+    file -> configuration -> settings of the exchange       the same code as at the start of a node (gateway.assembly)
+    [[request]] -> Desk -> the API's application -> SQLite
+    [[call]] -> phones <-> Network <-> Exchange, Room       (stage)
+    Resolve, Consult -> the database, the customer's server (calls.looking, api.asker)
+    Publish, CallClosed -> payloads -> Pushing -> the customer's server
+
+Time stands still while the database or the customer's server is asked, so what comes out depends on the seed, and on
+what that server answers, alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import secrets
+from collections import deque
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from gateway.api.asker import Asker
+from gateway.api.callbacks import Client
+from gateway.api.events import CdrFacts
+from gateway.assembly import exchange_settings, record_domain, seed_of
+from gateway.calls.looking import answered, looked_up, question_of
+from gateway.calls.outputs import CallClosed, Consult, Publish, Resolve, Talked
+from gateway.calls.payloads import event_payload, fee_payload
+from gateway.config.tree import Config
+from gateway.lab.network import Link
+from gateway.lab.phone import Phase, Phone
+from gateway.numbers import PhoneNumber
+from gateway.scenarios.desk import Desk, Tables
+from gateway.scenarios.form import CallForm, RequestForm, Way
+from gateway.scenarios.judging import judge
+from gateway.scenarios.played import Played, PlayedCall
+from gateway.scenarios.pushing import Answering, Noting, Pushing
+from gateway.scenarios.scenario import Places, Scenario
+from gateway.scenarios.stage import BEGIN, CALLEE, CALLER, GATEWAY, Stage
+from gateway.sip.hop import Hop
+from gateway.sip.message import Request, parse_message
+
+LOOKUP = 0.004
+LONGEST = 12 * 3600.0
+"""A server that never takes anything is given up after ten hours."""
+NOBODY = "http://customer.example/events"
+Job = Callable[[], Awaitable[None]]
+
+
+def places(folder: Path, webhook: str) -> Places:
+    """Addresses that are on no network."""
+    return Places(str(GATEWAY), GATEWAY.host, str(CALLEE), "192.0.2.0/24", folder, webhook or NOBODY)
+
+
+def _link(way: Way) -> Link:
+    return Link(way.delay, way.jitter, way.loss, way.duplicate)
+
+
+async def play_virtual(
+    scenario: Scenario, tables: Tables, *, webhook: str = "", client: Client | None = None, seed: int | None = None
+) -> Played:
+    """Play a scenario and judge it. ``webhook``: where ``client`` pushes to."""
+    folder = tables.new_folder()
+    config = Config.model_validate(scenario.tree(places(folder, webhook)))
+    await tables.copy(folder / "maskline.db")
+    node = VirtualNode(scenario, config, scenario.form.seed if seed is None else seed, client)
+    played = await node.play()
+    played.checks = judge(played)
+    return played
+
+
+class VirtualNode(Stage):
+    """Plays one scenario. ``client`` None: the scenario's own answers; else signatures bear the present time."""
+
+    def __init__(self, scenario: Scenario, config: Config, seed: int, client: Client | None) -> None:
+        form = scenario.form
+        ways = {CALLER.host: _link(form.network.caller), CALLEE.host: _link(form.network.callee)}
+        super().__init__(
+            dataclasses.replace(exchange_settings(config), wall=self.wall),
+            seed=seed,
+            link_of=lambda source, target: ways.get(source.host) or ways.get(target.host),
+            ports=64,
+            start=form.start if form.start.tzinfo else form.start.replace(tzinfo=UTC),
+        )
+        self.played = Played(scenario, BEGIN)
+        self._jobs: deque[Job] = deque()
+        self._waiting = 0
+        self._desk = Desk(config, lambda: self.wall(self.now), self._random.getrandbits, self._stop_call)
+        (application,), _ = seed_of(config)
+        live = client is not None
+        self._present = _now if live else lambda: self.wall(self.now)
+        nonce = partial(secrets.token_hex, 16) if live else lambda: f"{self._random.getrandbits(128):032x}"
+        answers = [json.dumps(form.named(answer)).encode() for answer in form.answer]
+        client = client or Answering(answers)
+        self._pushing = Pushing(
+            application,
+            CdrFacts(
+                application.account,
+                config.node.name,
+                record_domain(config),
+                {str(mode): text for mode, text in config.events.service_types.items()},
+            ),
+            client,
+            [60 * minutes for minutes in config.events.retry_minutes],
+            config.events.merge_seconds,
+            self._present,
+            nonce,
+            self.played.pushes,
+        )
+        self._asker = Asker(
+            self._desk.engine,
+            self._desk.store,
+            Noting(client, self.played.pushes.append, lambda: self.now),
+            self._desk.tone_exists,
+            seconds=config.events.question_seconds,
+            clock=lambda: self._present().timestamp(),
+            nonce=nonce,
+        )
+
+    async def play(self) -> Played:
+        """From the first request or call until all is over and told."""
+        form = self.played.scenario.form
+        await self._desk.seed()
+        try:
+            self.take(self.exchange.start(self.now))
+            for request in form.request:
+                self._at(request.at, partial(self._request, request))
+            for call in form.call:
+                self._at(call.at, partial(self._dial, call))
+            while not self._over() and self.advance(BEGIN + LONGEST):
+                await self._work()
+            self.played.seconds = self.now - BEGIN
+        finally:
+            await self._desk.close()
+        for made in self.played.calls:
+            made.reached = None if made.callee is None else dialled(made.callee)
+        self.played.sort_events()
+        return self.played
+
+    def _at(self, seconds: float, job: Job) -> None:
+        """Do something with the world outside at a moment."""
+        self._waiting += 1
+        self.after(seconds, lambda: self._jobs.append(job))
+
+    async def _work(self) -> None:
+        while self._jobs:
+            await self._jobs.popleft()()
+            self._waiting -= 1
+        due = self._pushing.deadline
+        if due is not None and due <= self.now:
+            await self._pushing.handle_timeout(self.now)
+
+    def _over(self) -> bool:
+        if self._waiting or self.exchange.active or self._pushing.deadline is not None:
+            return False
+        return all(phone.phase in (Phase.IDLE, Phase.OVER) for phone in self.phones)
+
+    def due_besides(self) -> float | None:
+        return self._pushing.deadline
+
+    # --- requests and calls -------------------------------------------------------------------------------------------
+
+    async def _request(self, form: RequestForm) -> None:
+        scenario = self.played.scenario
+        body = filled(scenario.form.named(form.body), self.played)
+        reply = await self._desk.request(form, scenario.key, scenario.secret, body)
+        self.played.replies.append(reply)
+
+    async def _stop_call(self, application: str, session: str) -> bool:
+        found, outputs = self.exchange.stop_call(session, self.now, application=application)
+        self.take(outputs)
+        return found
+
+    async def _dial(self, form: CallForm) -> None:
+        phone = self.phone(CALLER, form.caller.script())
+        self.played.calls.append(new_call(form, phone, self.played.scenario))
+        uri, caller = addresses(form, self.played.scenario, GATEWAY.host)
+        self.do(phone, phone.dial(GATEWAY, uri, self.now, caller=caller))
+
+    def called(self, target: Hop, call_id: str) -> Phone | None:
+        """A phone for a new INVITE: its call's script says how it behaves."""
+        found = self.exchange.call_of(call_id)
+        call = next((one for one in self.played.calls if found is not None and one.session == found[0]), None)
+        if call is None:
+            return None
+        call.callee = self.phone(CALLEE, call.form.callee.script())
+        return call.callee
+
+    # --- what the exchange wants --------------------------------------------------------------------------------------
+
+    def resolve(self, question: Resolve) -> None:
+        for call in self.played.calls:
+            if not call.session and self.exchange.call_of(call_id_of(call.caller)) == (question.call, 0):
+                call.session = question.call
+        self._at(LOOKUP, partial(self._resolve, question))
+
+    async def _resolve(self, question: Resolve) -> None:
+        decision = await looked_up(self._desk.store, question, self.wall(question.at))
+        self.take(self.exchange.routed(question.call, decision, self.now))
+
+    def consult(self, asked: Consult) -> None:
+        self._at(LOOKUP, partial(self._consult, asked))
+
+    async def _consult(self, asked: Consult) -> None:
+        at = self.wall(asked.at)
+        verdict, _ = await self._asker.ask(question_of(asked, 1, at.timestamp()))
+        decision = await answered(self._desk.store, asked, verdict, at)
+        self.take(self.exchange.routed(asked.call, decision, self.now))
+
+    def take(self, outputs: Any) -> None:
+        """What is told and noted, besides."""
+        seen = len(self.outputs)
+        super().take(outputs)
+        for output in self.outputs[seen:]:
+            match output:
+                case Publish(_, event) if event.application:
+                    self._pushing.put(event_payload(event, self.wall), self.now)
+                case CallClosed(_, record):
+                    if record.application:
+                        self._pushing.put(fee_payload(record, self.wall), self.now)
+                case Talked(_, decision, caller, called, at):
+                    self._at(0.0, partial(self._desk.store.note_talked, decision, caller, called, self.wall(at)))
+
+
+def new_call(form: CallForm, phone: Phone, scenario: Scenario) -> PlayedCall:
+    """A call that begins."""
+    number = None if form.from_ == "withheld" else scenario.form.number(form.from_)
+    return PlayedCall(form, phone, number)
+
+
+def addresses(form: CallForm, scenario: Scenario, host: str) -> tuple[str, str]:
+    """The Request-URI and the From of a call."""
+    uri = f"sip:{scenario.form.number(form.to).e164}@{host}"
+    if form.from_ == "withheld":
+        return uri, '"Anonymous" <sip:anonymous@anonymous.invalid>'
+    return uri, f"<sip:{scenario.form.number(form.from_).e164}@carrier.example>"
+
+
+def filled(body: dict[str, Any], played: Played) -> dict[str, Any]:
+    """A request's body with ``@session`` and ``@subscription`` replaced by the newest ones."""
+    session = next((call.session for call in reversed(played.calls) if call.session), "")
+    named = [reply["subscriptionId"] for reply in played.replies if "subscriptionId" in reply]
+    known = {"@session": session, "@subscription": named[-1] if named else ""}
+    return {key: known.get(value, value) if isinstance(value, str) else value for key, value in body.items()}
+
+
+def call_id_of(phone: Phone) -> str:
+    """The Call-ID of a phone that has dialled; "" before."""
+    return parse_message(phone.traces[0].data).call_id if phone.traces else ""
+
+
+def dialled(phone: Phone) -> PhoneNumber | None:
+    """The number of the INVITE that reached a phone."""
+    for trace in phone.traces:
+        message = parse_message(trace.data)
+        if not trace.sent and isinstance(message, Request) and message.method == "INVITE":
+            return PhoneNumber.parse(message.uri_text.partition(":")[2].partition("@")[0].partition(";")[0])
+    return None
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
