@@ -24,7 +24,7 @@ from av.packet import Packet
 from numpy.lib.stride_tricks import sliding_window_view
 
 from media.browser import Opus
-from media.g711 import ALAW_LEVELS, PCMA, SILENCE, to_alaw
+from media.g711 import ALAW_LEVELS, PCMA, PCMU, SILENCE, ULAW_TO_ALAW, to_alaw
 from media.rtcp import RECEIVER_REPORT, SENDER_REPORT
 from media.rtp import HEADER, RATE, payload_of, signed32
 
@@ -65,10 +65,20 @@ class Transcoder:
             body = _event(payload, RATE, opus.clock)
             kind = opus.plain
         else:
-            return None if opus.sends else packet
+            return self._as_offered(packet, kind, payload)
         if not body:
             return None
         return HEADER.pack(0x80, second & 0x80 | kind, seq, self._stamps.down(stamp), ssrc) + body
+
+    def _as_offered(self, packet: bytes, kind: int, payload: bytes) -> bytes | None:
+        """What we have offered may come, whatever was answered (RFC 3264 §5.1): Chromium answers with Opus alone and
+        sends what stood first in our offer."""
+        if not self.opus.sends or kind in (PCMA, self.opus.plain):
+            return packet
+        if kind != PCMU:
+            return None
+        _, second, seq, stamp, ssrc = HEADER.unpack_from(packet)
+        return HEADER.pack(0x80, second & 0x80 | PCMA, seq, stamp, ssrc) + payload.translate(ULAW_TO_ALAW)
 
     def outward(self, packet: bytes) -> bytes | None:
         opus = self.opus

@@ -85,11 +85,13 @@ class Stand:
                 web_port=free_tcp_and_udp_port(HOST),
                 media_ports=free_media_ports(HOST, pairs),
                 overrides={f"MASKLINE_{name}": value for name, value in overrides.items()},
+                scheme="https" if "WEB__CERTIFICATE" in overrides else "http",
             )
         )
         self.stack.push_async_callback(self.node.stop)
         await self.node.start(30)
-        http = await self.stack.enter_async_context(aiohttp.ClientSession())
+        trusting = aiohttp.TCPConnector(ssl=self.node.plan.scheme != "https")
+        http = await self.stack.enter_async_context(aiohttp.ClientSession(connector=trusting))
         self.customer = CustomerClient(http, self.node.plan.base_url, KEY, SECRET)
         await self.customer.bind(
             {"callerNum": A.e164, "calleeNum": B.e164, "relationNum": X.e164, "recordFlag": "true"}

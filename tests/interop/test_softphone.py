@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import wave
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-import numpy as np
 import pytest
 from playwright.async_api import Page, async_playwright
 
 from gateway.lab.node import free_media_ports
 from gateway.numbers import PhoneNumber
-from tests.interop.conftest import program
+from tests.interop.chromium import hears, launch, microphone
 from tests.interop.stand import (
     A_VOICE,
     ANSWERED_CALL,
@@ -32,38 +30,23 @@ from tests.interop.stand import (
     assert_recorded,
 )
 from tests.interop.test_registered import MD5, OPEN
+from tests.sip.pki import Authority
 
 pytestmark = pytest.mark.interop
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync", "--use-fake-ui-for-media-stream",
-         "--use-fake-device-for-media-stream", "--autoplay-policy=no-user-gesture-required"]  # fmt: skip
 PATIENCE = 20_000
-HEARS = """async (hertz) => {
-  const context = new AudioContext(), analyser = context.createAnalyser();
-  analyser.fftSize = 8192;
-  context.createMediaStreamSource(document.querySelector("audio").srcObject).connect(analyser);
-  const bins = new Float32Array(analyser.frequencyBinCount), width = context.sampleRate / analyser.fftSize;
-  let left = 25;
-  try {
-    for (;;) {
-      await new Promise((resolve) => setTimeout(resolve, 100));
-      analyser.getFloatFrequencyData(bins);
-      const loudest = bins.indexOf(Math.max(...bins));
-      if (bins[loudest] > -50 && Math.abs(loudest * width - hertz) < 30 && !(left -= 1)) return;
-    }
-  } finally { context.close(); }
-}"""
 
 
-def microphone(path: Path, hertz: int) -> Path:
-    """Ten seconds of a tone, which Chromium plays round and round."""
-    samples = (9000 * np.sin(2 * np.pi * hertz * np.arange(480_000) / 48_000)).astype("<i2")
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(48_000)
-        file.writeframes(samples.tobytes())
-    return path
+async def web_stand(stand: Stands, folder: Path, way: str, more: dict[str, str]) -> tuple[Stand, list[str]]:
+    """A node for browsers that listens on ``ws`` or ``wss``, with its certificates; of wss its API is HTTPS too."""
+    pair = Authority(folder / "pki").sign("gateway", HOST)
+    secured = {"SIP__CERTIFICATE": pair.certificate, "SIP__KEY": pair.key, "WEB__CERTIFICATE": pair.certificate,
+               "WEB__KEY": pair.key}  # fmt: skip
+    low, high = free_media_ports(HOST, 24)  # the node takes the first 16 pairs
+    here = await stand(
+        **OPEN, SIP__LISTEN=f'["udp:{HOST}:<sip>", "{way}:{HOST}:<tls>"]', SIP__ORIGINS='["*"]', **more,
+        **(secured if way == "wss" else {}), WEBRTC__ENABLED="true", WEBRTC__PORTS=f"{low + 32}-{high}",
+    )  # fmt: skip
+    return here, [pair.certificate] if way == "wss" else []
 
 
 class PagePhone:
@@ -83,8 +66,9 @@ class PagePhone:
             """async (number) => (await (await import("/console/js/api.js")).v1.post("/phones", {number}))""",
             number.e164,
         )
-        assert f"ws {here.tls_port}" in sheet["ways"]
-        await self.page.get_by_label("SIP server").fill(f"ws://{HOST}:{here.tls_port}")
+        way = "wss" if here.node.plan.scheme == "https" else "ws"
+        assert f"{way} {here.tls_port}" in sheet["ways"]
+        await self.page.get_by_label("SIP server").fill(f"{way}://{HOST}:{here.tls_port}")
         await self.page.locator('input[name="user"]').fill(sheet["user"])
         await self.page.locator('input[name="password"]').fill(sheet["password"])
         await self.page.get_by_label("headset").check()
@@ -105,8 +89,7 @@ class PagePhone:
         await self.page.get_by_role("button", name="answer").click()
 
     async def hears(self, hertz: int) -> None:
-        async with asyncio.timeout(PATIENCE / 1000):
-            await self.page.evaluate(HEARS, hertz)
+        await hears(self.page, hertz)
 
     async def hangs_up(self) -> None:
         await self.page.get_by_role("button", name="hang up").click()
@@ -119,12 +102,8 @@ class PagePhone:
 async def phones(
     request: pytest.FixtureRequest, stand: Stands, tmp_path: Path
 ) -> AsyncIterator[tuple[Stand, PagePhone, PagePhone]]:
-    path = program("chromium", "chromium")
-    low, high = free_media_ports(HOST, 24)  # the node takes the first 16 pairs
-    here = await stand(
-        **OPEN, SIP__LISTEN=f'["udp:{HOST}:<sip>", "ws:{HOST}:<tls>"]', SIP__ORIGINS='["*"]',
-        **getattr(request, "param", {}), WEBRTC__ENABLED="true", WEBRTC__PORTS=f"{low + 32}-{high}",
-    )  # fmt: skip
+    wanted = dict(getattr(request, "param", {}))
+    here, certificates = await web_stand(stand, tmp_path, wanted.pop("way", "ws"), wanted)
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "gateway", "token", "create", "me", "--config", str(here.folder / "demo.toml"),
         stdout=asyncio.subprocess.PIPE,
@@ -134,9 +113,7 @@ async def phones(
         made = []
         for name, number, hertz in (("caller", A, A_VOICE), ("callee", B, B_VOICE)):
             sound = microphone(tmp_path / f"{name}.wav", hertz)
-            running = await playwright.chromium.launch(
-                executable_path=path, args=[*FLAGS, f"--use-file-for-fake-audio-capture={sound}"]
-            )
+            running = await launch(playwright, sound, *certificates)
             stack.push_async_callback(running.close)
             phone = PagePhone(await (await running.new_context(locale="en-GB")).new_page())
             await phone.sign_in(here, token, number)
@@ -165,9 +142,10 @@ async def test_two_pages_call_each_other_through_x(phones: tuple[Stand, PagePhon
         assert_recorded(await here.recording_of(fee.fields))
 
 
-@pytest.mark.parametrize("phones", [MD5], indirect=True, ids=["MD5"])
+@pytest.mark.parametrize("phones", [{**MD5, "way": "wss"}], indirect=True, ids=["MD5, https and wss"])
 async def test_a_call_that_is_refused_and_one_that_is_given_up(phones: tuple[Stand, PagePhone, PagePhone]) -> None:
     _, caller, callee = phones
+    assert await caller.page.evaluate("[isSecureContext, location.protocol]") == [True, "https:"]
     await caller.dial(X)
     await callee.reaches("offered")
     await callee.hangs_up()

@@ -131,6 +131,15 @@ def test_a_browser_that_takes_a_law_but_sends_opus() -> None:
     assert coder.reports_inward(sender_report(jitter=60)) == sender_report(stamp=8000, jitter=60)
 
 
+def test_what_we_offered_may_come_though_opus_alone_was_answered() -> None:
+    coder, packet = Transcoder(OPUS), spoken(700)[0]
+    assert coder.inward(packet) is packet
+    event = HEADER.pack(0x80, 0x80 | 101, 9, 8000, 5) + bytes((5, 0x8A, 3, 0x20))
+    assert coder.inward(event) is event
+    mu_law = HEADER.pack(0x80, 0x80, 2, 320, 7) + b"\xff" * 160
+    assert coder.inward(mu_law) == HEADER.pack(0x80, 0x88, 2, 320, 7) + b"\xd5" * 160
+
+
 def sender_report(stamp: int = 48000, jitter: int = 600) -> bytes:
     head = REPORT.pack(0x81, 200, 12, 3, 1, 2, stamp, 50, 8000)
     return head + struct.pack(">IIIIII", 4, 5, 6, jitter, 7, 8) + struct.pack(">BBHI", 0x81, 203, 1, 3)
