@@ -42,6 +42,8 @@ def watch_parts(tally: Tally, exchange: Exchange, agent: UserAgent, endpoint: En
     tally.source("maskline_trunk_peers", lambda: exchange.trunks.peer_states)
     tally.source("maskline_trunk_registered", lambda: exchange.upkeep.registered)
     tally.source("maskline_trunk_calls_out", lambda: {(name,): count for name, count in exchange.trunks.calls.items()})
+    tally.source("maskline_phones", lambda: exchange.registered)
+    tally.source("maskline_surges_total", gauge(lambda: exchange.usual.surges))
     tally.source("maskline_sip_large_total", lambda: words(agent.counters, "large "))
 
 

@@ -1,17 +1,17 @@
 """Who may place calls, and how many: known before a call takes any memory.
 
 A source address belongs to the first trunk whose ``allow`` holds it; any other is not answered at all (pains.md P34).
-Calls in progress and new calls per second are limited for the node and for each trunk; what exceeds a limit is
-answered 503 with Retry-After and leaves no record, since nobody has asked yet whose X it was.
+Calls in progress (channels.py) and new calls per second are limited for the node and for each trunk; what exceeds a
+limit is answered 503 with Retry-After and leaves no record, since nobody has asked yet whose X it was.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
+from gateway.calls.channels import Channels
 from gateway.calls.settings import ExchangeSettings, TrunkSettings
 from gateway.sip.hop import Hop
 
@@ -52,7 +52,8 @@ class Refusal:
 class Admission:
     """The limits of a node and of its trunks."""
 
-    def __init__(self, settings: ExchangeSettings) -> None:
+    def __init__(self, settings: ExchangeSettings, channels: Channels) -> None:
+        self._channels = channels
         self._trunks = settings.trunks
         self._any_secure = any(trunk.secure for trunk in settings.trunks)
         self._max_calls = settings.max_calls
@@ -60,17 +61,16 @@ class Admission:
         self._phones = None if settings.phones is None else settings.phones.trunk
         limited = settings.trunks if self._phones is None else (*settings.trunks, self._phones)
         self._rates = {trunk.name: _bucket(trunk.calls_per_second) for trunk in limited}
-        self._calls: Counter[str] = Counter()
         self._sources: dict[str, TrunkSettings | None] = {}
 
     @property
     def calls(self) -> int:
         """Calls admitted and not yet released."""
-        return self._calls.total()
+        return self._channels.inward.total()
 
     def calls_of(self, trunk: str) -> int:
         """Those that came by a trunk."""
-        return self._calls[trunk]
+        return self._channels.inward[trunk]
 
     def trunk_of(self, host: str) -> TrunkSettings | None:
         """The trunk that an IP literal belongs to."""
@@ -95,7 +95,7 @@ class Admission:
         """Count a new call of ``trunk``, or say why not."""
         if self._max_calls is not None and self.calls >= self._max_calls:
             return Refusal("node calls", 5)
-        if trunk.max_calls is not None and self._calls[trunk.name] >= trunk.max_calls:
+        if not self._channels.lets_in(trunk):
             return Refusal("trunk calls", 5)
         buckets = {"node rate": self._node_rate, "trunk rate": self._rates[trunk.name]}
         for limit, bucket in buckets.items():
@@ -104,12 +104,12 @@ class Admission:
         for bucket in buckets.values():
             if bucket is not None:
                 bucket.take()
-        self._calls[trunk.name] += 1
+        self._channels.inward[trunk.name] += 1
         return None
 
     def release(self, trunk: TrunkSettings) -> None:
         """A call of ``trunk`` is over."""
-        self._calls[trunk.name] -= 1
+        self._channels.inward[trunk.name] -= 1
 
 
 def _bucket(rate: float | None) -> TokenBucket | None:

@@ -111,7 +111,7 @@ class Exchange:
         self.usual = Usual(settings.surge_factor, settings.surge_floor)
         self._plant = Plant(settings, agent, token, self.trunks, self.usual)
         self.quota = self._plant.quota
-        self._admission = Admission(settings)
+        self._admission = Admission(settings, self.trunks.channels)
         if any(trunk.challenge is not None for trunk in settings.trunks):
             challenge_trunks(settings.trunks, self._admission.trunk_of, agent.reception.doors, token)
         self.upkeep = Upkeep(settings, self.trunks, agent)
@@ -171,6 +171,12 @@ class Exchange:
         record = call.record
         others = (record.caller, record.shown, record.callee)
         return [record.x.e164, *(one.e164 for one in others if one is not None and one != record.x)], bool(others[2])
+
+    @property
+    def registered(self) -> dict[tuple[str, ...], int]:
+        """How many phones are registered, by transport; nothing without phones."""
+        phones = self._plant.phones
+        return {} if phones is None else {(name,): count for name, count in phones.registered.items()}
 
     @property
     def capacity(self) -> int:
@@ -318,10 +324,10 @@ class Exchange:
         return list(self.texts.answer(id, status, now))
 
     def send_text(
-        self, trunk: str, sender: PhoneNumber, receiver: PhoneNumber, body: Body, now: float
+        self, trunk: str, application: str, sender: PhoneNumber, receiver: PhoneNumber, body: Body, now: float
     ) -> tuple[str, list[ExchangeOutput]]:
-        """Send one of the ``texts.bodies``, by the way that leads out of ``trunk``; see TextAnswered."""
-        id, outputs = self.texts.send(trunk, sender, receiver, body, now)
+        """Send one of the ``texts.bodies``, by the way that a call would take; see TextAnswered."""
+        id, outputs = self.texts.send(trunk, application, sender, receiver, body, now)
         return id, list(outputs)
 
     # --- inside -----------------------------------------------------------------------------------------------------

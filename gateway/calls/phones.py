@@ -11,6 +11,7 @@ An address of a trunk is taken for the trunk's, unless a phone has registered fr
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,7 +22,7 @@ from gateway.calls.settings import PhoneSettings, TrunkSettings
 from gateway.calls.ways import Way
 from gateway.numbers import NumberError, PhoneNumber
 from gateway.sip.authenticator import Authenticator
-from gateway.sip.hop import Hop
+from gateway.sip.hop import TRANSPORTS, Hop
 from gateway.sip.locations import Contact
 from gateway.sip.message import Request
 from gateway.sip.outputs import ContactsChanged
@@ -75,6 +76,13 @@ class Phones:
 
     def __len__(self) -> int:
         return len(self._book)
+
+    @property
+    def registered(self) -> Counter[str]:
+        """Contacts by transport; those of none too, since an alert compares with what is there."""
+        found = Counter(dict.fromkeys(TRANSPORTS, 0))
+        found.update(self.registrar.locations.transports())
+        return found
 
     def learn(self, phones: Iterable[Phone]) -> list[ContactsChanged]:
         """These are all phones now. One that is gone, or has another password, is nowhere until it registers again."""

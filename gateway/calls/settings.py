@@ -71,8 +71,8 @@ class RegistrationSettings:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrunkSettings:
     """One carrier's trunk. Calls come from ``allow`` and go to the first of ``peers`` that takes them, numbered by
-    ``rules``; ``ranks`` as those of a route. ``max_calls`` and ``calls_per_second`` limit calls that come from it,
-    those with ``_out`` calls to it.
+    ``rules``; ``ranks`` as those of a route. ``max_calls`` limits its calls in both directions together,
+    ``max_calls_in`` and ``calls_per_second`` those that come from it, those with ``_out`` calls to it.
 
     ``domain`` stands in the URIs written for this trunk (empty: our address in From, the peer's in To).
     ``codecs`` are RTP payload types, preferred first. ``media_networks``: prefixes that RTP may come from besides the
@@ -88,6 +88,7 @@ class TrunkSettings:
     early_media: bool = True
     media_networks: tuple[Network, ...] = ()
     max_calls: int | None = None
+    max_calls_in: int | None = None
     calls_per_second: float | None = None
     max_calls_out: int | None = None
     calls_per_second_out: float | None = None

@@ -23,13 +23,14 @@ class Surge:
 
 
 class Usual:
-    """Counts the calls of each application by the hour (any number that grows by one an hour)."""
+    """Counts the calls of each application by the hour (any number that grows by one an hour). ``surges`` were told."""
 
     def __init__(self, factor: float, floor: int) -> None:
         self._factor = factor
         self._floor = floor
         self._counts: dict[str, dict[int, int]] = {}
         self._told: dict[str, int] = {}
+        self.surges = 0
 
     def count(self, application: str, hour: int) -> Surge | None:
         """A call that was let through."""
@@ -46,6 +47,7 @@ class Usual:
         if usual is None or calls < self._factor * usual:
             return None
         self._told[application] = hour
+        self.surges += 1
         return Surge(application, calls, usual)
 
     def known(self, application: str, counts: Mapping[int, int]) -> None:

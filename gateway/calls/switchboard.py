@@ -207,13 +207,15 @@ class Switchboard:
         """Answer a short message that came in."""
         self._endpoint.execute(self.exchange.answer_text(id, status, time.monotonic()))
 
-    def bodies(self, trunk: str, x: PhoneNumber, receiver: PhoneNumber, text: str, at: datetime) -> list[Body]:
+    def bodies(
+        self, trunk: str, application: str, x: PhoneNumber, receiver: PhoneNumber, text: str, at: datetime
+    ) -> list[Body]:
         """What a text of X comes to in MESSAGEs."""
-        return self.exchange.texts.bodies(trunk, x, receiver, text, at, time.monotonic())
+        return self.exchange.texts.bodies(trunk, application, x, receiver, text, at, time.monotonic())
 
-    def send_text(self, trunk: str, sender: PhoneNumber, receiver: PhoneNumber, body: Body) -> str:
+    def send_text(self, trunk: str, application: str, sender: PhoneNumber, receiver: PhoneNumber, body: Body) -> str:
         """Send one of them; its id, under which it will be answered."""
-        id, outputs = self.exchange.send_text(trunk, sender, receiver, body, time.monotonic())
+        id, outputs = self.exchange.send_text(trunk, application, sender, receiver, body, time.monotonic())
         # Not before the caller waits for the answer.
         asyncio.get_running_loop().call_soon(self._endpoint.execute, outputs)
         return id

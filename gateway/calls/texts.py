@@ -113,27 +113,27 @@ class Texts:
         return outputs
 
     def bodies(
-        self, trunk: str, x: PhoneNumber, receiver: PhoneNumber, text: str, at: datetime, now: float
+        self, trunk: str, application: str, x: PhoneNumber, receiver: PhoneNumber, text: str, at: datetime, now: float
     ) -> list[Body]:
-        """The MESSAGEs of a text of X, as the receiver's phone wants them, or the trunk that leads out of ``trunk``."""
-        as_3gpp = self._way(trunk, receiver, now).trunk.sms_as_3gpp
+        """The MESSAGEs of a text of X, as the receiver's phone wants them, or the trunk that a call would take."""
+        as_3gpp = self._way(trunk, application, receiver, now).trunk.sms_as_3gpp
         return bodies(text, x.e164, as_3gpp=as_3gpp, reference=next(self._references), at=at)
 
     def send(
-        self, trunk: str, sender: PhoneNumber, receiver: PhoneNumber, body: Body, now: float
+        self, trunk: str, application: str, sender: PhoneNumber, receiver: PhoneNumber, body: Body, now: float
     ) -> tuple[str, list[Transmit]]:
         """Send one of them from ``sender`` (an X); what becomes of it is its TextAnswered, by the id."""
-        way = self._way(trunk, receiver, now)
+        way = self._way(trunk, application, receiver, now)
         page = callee_invite(sender, receiver, way.trunk, self._settings.our_host, way.peer)
         return self._agent.pager.send(
             page.target, page.uri, from_=page.from_, to=page.to, headers=page.headers, body=body.octets,
             content_type=body.content_type, account=self._trunks.accounts.get(way.trunk.name), now=now,
         )  # fmt: skip
 
-    def _way(self, trunk: str, receiver: PhoneNumber, now: float) -> Way:
+    def _way(self, trunk: str, application: str, receiver: PhoneNumber, now: float) -> Way:
         """The one phone that he was heard from last, of those that he wants most; else a peer of a trunk."""
         phones = self._phones.ways(receiver, now) if self._phones is not None else []
-        return phones[0] if phones else self._trunks.first(trunk, now)
+        return phones[0] if phones else self._trunks.first(trunk, application, receiver, now)
 
 
 def _read(trunk: TrunkSettings, digits: str) -> PhoneNumber | None:

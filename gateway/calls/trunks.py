@@ -1,7 +1,7 @@
 """The trunks of a node as calls out of it see them: which way is free now, and how many calls each trunk carries.
 
 A call takes its first way that is good; when none is, the first that is only shy or down (a guess that may be wrong is
-no reason to refuse a call); never one that is barred, not registered, or at its outgoing limit: then there is no way,
+no reason to refuse a call); never one that is barred, not registered, or at its limit: then there is no way,
 and the caller gets 503 with Retry-After.
 """
 
@@ -13,9 +13,11 @@ from collections.abc import Callable, Sequence
 
 from gateway.calls.addresses import Addresses
 from gateway.calls.admission import TokenBucket
+from gateway.calls.channels import Channels
 from gateway.calls.peers import Peer
 from gateway.calls.settings import ExchangeSettings, TrunkSettings
 from gateway.calls.ways import Way, Ways
+from gateway.numbers import PhoneNumber
 from gateway.sip.account import Account
 from gateway.sip.grammar import retry_seconds
 from gateway.sip.message import Response
@@ -36,7 +38,8 @@ class Trunks:
             for index, hop in enumerate(trunk.peers)
         }
         self._addresses = {trunk.name: trunk.peers for trunk in settings.trunks if isinstance(trunk.peers, Addresses)}
-        self.calls: Counter[str] = Counter()
+        self.channels = Channels(settings)
+        self.calls = self.channels.outward
         self.accounts = {
             trunk.name: Account(one.user, one.password, one.realm, token, integrity=one.integrity)
             for trunk in settings.trunks
@@ -70,7 +73,7 @@ class Trunks:
         """Count the call on ``trunk`` instead of ``carried``, if the limits of ``trunk`` let it."""
         if trunk.name == carried:
             return True
-        if trunk.max_calls_out is not None and self.calls[trunk.name] >= trunk.max_calls_out:
+        if not self.channels.lets_out(trunk):
             return False
         bucket = self._rates.get(trunk.name)
         if bucket is not None:
@@ -88,14 +91,14 @@ class Trunks:
             if not self.calls[carried]:
                 del self.calls[carried]
 
-    def first(self, came_in: str, now: float) -> Way:
-        """Where a short message goes that answers one which came by ``came_in``."""
+    def first(self, came_in: str, application: str, receiver: PhoneNumber, now: float) -> Way:
+        """Where a short message goes that answers one of an application which came by ``came_in``."""
 
         def against(way: Way) -> int:
             peer = self._peer(way)
             return 2 * (way.trunk.name in self.away or peer.barred(now)) + (not peer.good(now))
 
-        ways = self.ways.of(came_in, "", None)
+        ways = self.ways.of(came_in, application, receiver)
         return min(ways, key=against) if ways else self.ways.nowhere(came_in)
 
     def wait(self, ways: list[Way], now: float) -> int:

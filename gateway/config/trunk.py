@@ -129,6 +129,7 @@ class Trunk(Ranked):
     nat: bool = False
     srtp: Literal["off", "optional", "required"] = "off"
     max_calls: int | None = Field(None, ge=1)
+    max_calls_in: int | None = Field(None, ge=1)
     calls_per_second: float | None = Field(None, gt=0)
     max_calls_out: int | None = Field(None, ge=1)
     calls_per_second_out: float | None = Field(None, gt=0)

@@ -41,10 +41,13 @@ class Sip(Protocol):
     def answer_text(self, id: str, status: int) -> None:
         """Answer a MESSAGE that came in."""
 
-    def bodies(self, trunk: str, x: PhoneNumber, receiver: PhoneNumber, text: str, at: datetime) -> list[Body]:
-        """What a text of X comes to in MESSAGEs, on the way to ``receiver`` that leads out of ``trunk``."""
+    def bodies(
+        self, trunk: str, application: str, x: PhoneNumber, receiver: PhoneNumber, text: str, at: datetime
+    ) -> list[Body]:
+        """What a text of X comes to in MESSAGEs, on the way that a call of ``application`` would take to ``receiver``,
+        had it come by ``trunk``."""
 
-    def send_text(self, trunk: str, sender: PhoneNumber, receiver: PhoneNumber, body: Body) -> str:
+    def send_text(self, trunk: str, application: str, sender: PhoneNumber, receiver: PhoneNumber, body: Body) -> str:
         """Send one of them; its id."""
 
 
@@ -125,7 +128,7 @@ class Forwarder:
         receiver, sent, result = None, 0, SendResult.SENT
         if isinstance(decision, Forward):
             receiver, text = decision.receiver, decision.text
-            sent, result = await self._send_all(sip, trunk, x, receiver, text, at)
+            sent, result = await self._send_all(sip, trunk, application.key, x, receiver, text, at)
         elif isinstance(decision, Discard):
             result = decision.result
         binding = decision.binding
@@ -195,20 +198,22 @@ class Forwarder:
         return self._pieces.take(whose, piece)
 
     async def _send_all(
-        self, sip: Sip, trunk: str, x: PhoneNumber, receiver: PhoneNumber, text: str, at: datetime
+        self, sip: Sip, trunk: str, application: str, x: PhoneNumber, receiver: PhoneNumber, text: str, at: datetime
     ) -> tuple[int, SendResult]:
         """How many parts the receiver's carrier has taken. Behind one that it refuses the rest makes no sense."""
         sent = 0
-        for body in sip.bodies(trunk, x, receiver, text, at):
-            if not await self._send(sip, trunk, x, receiver, body):
+        for body in sip.bodies(trunk, application, x, receiver, text, at):
+            if not await self._send(sip, trunk, application, x, receiver, body):
                 return sent, SendResult.PARTLY_SENT if sent else SendResult.FAILED
             sent += body.parts
         return sent, SendResult.SENT
 
-    async def _send(self, sip: Sip, trunk: str, x: PhoneNumber, receiver: PhoneNumber, body: Body) -> bool:
+    async def _send(
+        self, sip: Sip, trunk: str, application: str, x: PhoneNumber, receiver: PhoneNumber, body: Body
+    ) -> bool:
         """Whether the receiver's carrier has taken it."""
         future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        id = sip.send_text(trunk, x, receiver, body)
+        id = sip.send_text(trunk, application, x, receiver, body)
         self._waiting[id] = future
         try:
             async with asyncio.timeout(ANSWER_SECONDS):

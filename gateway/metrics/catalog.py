@@ -98,6 +98,8 @@ METRICS = (
     _gauge("maskline_trunk_registered", "trunk", "1: we are registered there; only trunks that want it.",
            "MasklineNotRegistered"),
     _gauge("maskline_trunk_calls_out", "trunk", "Standing calls that went out by a trunk."),
+    _gauge("maskline_phones", "transport", "Phones that are registered, every contact counted.", "MasklinePhonesGone"),
+    _counter("maskline_surges_total", "", "Hours with far more calls of an application than usual.", "MasklineSurge"),
     _counter("maskline_hep_packets_total", "result", "Packets for the Homer collector: sent, failed."),
     _gauge("maskline_trace_switches", "", "Traces that are wanted now (maskline trace)."),
     _counter("maskline_trace_messages_total", "result", "Messages of traced calls: kept, dropped."),

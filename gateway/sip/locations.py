@@ -9,6 +9,7 @@ too many              the contact that was refreshed longest ago makes room: a p
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -59,6 +60,10 @@ class Locations:
     def users(self) -> Iterable[str]:
         """Those with contacts."""
         return self._by_user.keys()
+
+    def transports(self) -> Counter[str]:
+        """How many contacts are reached by each transport."""
+        return Counter(one.hop.transport for contacts in self._by_user.values() for one in contacts)
 
     def of(self, user: str, now: float) -> tuple[Contact, ...]:
         """His contacts: the most wanted first, of those the one that was refreshed last."""

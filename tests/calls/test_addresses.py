@@ -16,7 +16,7 @@ from gateway.calls.settings import Rank
 from gateway.sip.hop import Hop
 from gateway.sip.resolver import Resolver
 from gateway.sip.target import Located, Target
-from tests.calls.fakes import TRUNK, Bench, connect
+from tests.calls.fakes import TRUNK, B, Bench, connect
 from tests.name_server import NameServer
 
 HOPS = [Hop("udp", f"192.0.2.{last}", 5060) for last in (20, 30, 40, 50)]
@@ -127,7 +127,7 @@ def test_what_is_known_of_a_peer_stays_with_it_and_goes_with_it() -> None:
 
 def test_a_text_has_nowhere_to_go_yet() -> None:
     bench = named()
-    way = bench.exchange._plant.trunks.first("carrier", bench.now)
+    way = bench.exchange._plant.trunks.first("carrier", "app", B, bench.now)
     assert way.trunk.peers[way.peer] == NOWHERE
 
 

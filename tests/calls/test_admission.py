@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 from ipaddress import ip_network
 
 from gateway.calls.admission import Admission, Refusal, TokenBucket
+from gateway.calls.channels import Channels
 from gateway.calls.settings import ExchangeSettings, ToneFiles
 from tests.calls.fakes import TRUNK
 
-OTHER = replace(TRUNK, name="other", allow=(ip_network("2001:db8::/32"), ip_network("10.0.0.0/8")), max_calls=1)
+OTHER = replace(TRUNK, name="other", allow=(ip_network("2001:db8::/32"), ip_network("10.0.0.0/8")), max_calls_in=1)
 
 
 def admission(**limits: float) -> Admission:
@@ -21,7 +22,7 @@ def admission(**limits: float) -> Admission:
         wall=lambda now: datetime.fromtimestamp(now, UTC),
         **limits,  # type: ignore[arg-type]
     )
-    return Admission(settings)
+    return Admission(settings, Channels(settings))
 
 
 def test_a_source_belongs_to_the_trunk_that_allows_it() -> None:

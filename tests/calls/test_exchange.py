@@ -55,7 +55,7 @@ def test_what_can_not_become_a_call_is_refused_at_the_door(request_uri: str, bod
 
 
 def test_strangers_and_limits() -> None:
-    bench = Bench(trunk=replace(TRUNK, max_calls=1))
+    bench = Bench(trunk=replace(TRUNK, max_calls_in=1))
     assert bench.exchange.admits("192.0.2.1")
     assert not bench.exchange.admits("203.0.113.1")
     bench.dial(source=Hop("udp", "203.0.113.1", 5060), session="stranger")

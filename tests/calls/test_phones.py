@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from gateway.calls.exchange import Exchange
 from gateway.calls.outputs import CallClosed, MediaCommand, Publish, Resolve, TextAnswered, TextReceived
 from gateway.calls.phones import Phone
-from gateway.calls.settings import ExchangeSettings, PhoneSettings, ToneFiles, TrunkSettings
+from gateway.calls.settings import ExchangeSettings, PhoneSettings, RouteSettings, ToneFiles, TrunkSettings
 from gateway.causes import Cause
 from gateway.numbers import PhoneNumber
 from gateway.sip.build import response_to
@@ -47,7 +48,8 @@ class Desk:
         tokens = count()
         agent = UserAgent(UserAgentSettings({"udp": US}), lambda: f"token{next(tokens)}")
         settings = ExchangeSettings(
-            trunks=(TRUNK,), tones=ToneFiles(ringback="ringback.wav"), media_host=US.host, spool="/spool",
+            trunks=more.pop("trunks", (TRUNK,)), tones=ToneFiles(ringback="ringback.wav"),
+            media_host=US.host, spool="/spool",
             wall=lambda now: START + timedelta(seconds=now - 100.0),
             phones=PhoneSettings(trunk=PHONES, realm="gw", key=b"k" * 16), **more,
         )  # fmt: skip
@@ -167,6 +169,16 @@ def test_a_phone_calls_from_anywhere_under_its_own_number(desk: Desk) -> None:
     assert desk.dial().status == 100
     (asked,) = desk.of(Resolve)
     assert (asked.trunk, asked.caller, asked.called) == ("phones", A, X)
+
+
+def test_who_is_registered_is_counted_by_transport(desk: Desk) -> None:
+    desk.register(A, OF_A)
+    desk.register(B, OF_B)
+    desk.register(B, B_TOO)
+    none = {("ws",): 0, ("wss",): 0, ("tls",): 0}
+    assert desk.exchange.registered == {("udp",): 2, ("tcp",): 1, **none}
+    desk.pass_time(700.0)
+    assert desk.exchange.registered == {("udp",): 0, ("tcp",): 0, **none}
 
 
 def test_a_trunk_calls_as_before(desk: Desk) -> None:
@@ -371,8 +383,8 @@ def test_a_phone_writes_and_is_written_to(desk: Desk) -> None:
     assert (text.trunk, text.sender, text.x, text.text) == ("phones", A, X, "hello")
     desk.take(desk.exchange.answer_text(text.id, 202, desk.now))
     desk.register(B, OF_B)
-    (body,) = desk.exchange.texts.bodies("phones", X, B, "hello", START, desk.now)
-    id, outputs = desk.exchange.send_text("phones", X, B, body, desk.now)
+    (body,) = desk.exchange.texts.bodies("phones", "app", X, B, "hello", START, desk.now)
+    id, outputs = desk.exchange.send_text("phones", "app", X, B, body, desk.now)
     desk.take(outputs)
     (page,) = desk.to(OF_B, "MESSAGE")
     assert str(page.from_.uri) == f"sip:{X.e164}@{US.host};user=phone"
@@ -382,9 +394,21 @@ def test_a_phone_writes_and_is_written_to(desk: Desk) -> None:
 
 
 def test_a_text_for_nobody_s_phone_goes_by_the_trunk(desk: Desk) -> None:
-    (body,) = desk.exchange.texts.bodies("phones", X, B, "hello", START, desk.now)
-    desk.take(desk.exchange.send_text("phones", X, B, body, desk.now)[1])
+    (body,) = desk.exchange.texts.bodies("phones", "app", X, B, "hello", START, desk.now)
+    desk.take(desk.exchange.send_text("phones", "app", X, B, body, desk.now)[1])
     assert len(desk.to(TRUNK.peers[0], "MESSAGE")) == 1
+
+
+@pytest.mark.parametrize(("application", "way"), [("app", "other"), ("another", "carrier")])
+def test_a_text_goes_by_the_route_of_a_call(application: str, way: str) -> None:
+    other = replace(TRUNK, name="other", peers=(Hop("udp", "192.0.2.99", 5060),), sms_as_3gpp=True)
+    route = RouteSettings(trunks=("other",), application="app", prefixes=(B.e164[:6],))
+    desk = Desk(trunks=(TRUNK, other), routes=(route,))
+    (body,) = desk.exchange.texts.bodies("carrier", application, X, B, "hello", START, desk.now)
+    desk.take(desk.exchange.send_text("carrier", application, X, B, body, desk.now)[1])
+    pages = {name: desk.to(trunk.peers[0], "MESSAGE") for name, trunk in {"carrier": TRUNK, "other": other}.items()}
+    assert [name for name, found in pages.items() if found] == [way]
+    assert (pages[way][0].content_type == "text/plain") is (way == "carrier")
 
 
 def test_only_carriers_send_3gpp(desk: Desk) -> None:

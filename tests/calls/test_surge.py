@@ -15,6 +15,7 @@ def test_three_times_the_usual_hour_is_told_once() -> None:
         assert calls(usual, hour, 20) == []
     assert calls(usual, 106, 200) == [Surge("app", 60, 20.0)]
     assert calls(usual, 106, 200) == []
+    assert usual.surges == 1
 
 
 def test_hours_without_a_call_are_usual_too() -> None:
