@@ -18,11 +18,16 @@ from gateway.sip.target import NAME
 from gateway.sip.uri import SipUri, parse_uri
 
 
+def is_sips(uri_text: str) -> bool:
+    """Whether a URI is one that is reached by TLS all the way."""
+    return uri_text[:5].lower() == "sips:"
+
+
 class Dialog:
     """One side's view. ``local`` and ``remote`` are the From and To texts of the requests that this side sends."""
 
     __slots__ = ("call_id", "hop", "local", "local_cseq", "local_tag", "pinned", "remote", "remote_cseq", "remote_tag",
-                 "routes", "target")  # fmt: skip
+                 "routes", "sips", "target")  # fmt: skip
 
     def __init__(self, call_id: str, local: str, local_tag: str, remote: str, remote_tag: str, hop: Hop) -> None:
         self.call_id = call_id
@@ -35,6 +40,8 @@ class Dialog:
         self.remote_cseq = -1
         self.routes: list[str] = []
         self.target = ""
+        self.sips = False
+        """Our Contact is a ``sips:`` URI in all that we send (§12.1.1, §12.2.1.1)."""
         self.pinned = False
         """Requests go to ``hop``, whatever the peer's Contact names: a phone behind NAT is where it was heard from."""
 
@@ -53,6 +60,8 @@ class Dialog:
         dialog.remote_cseq = invite.cseq.number
         dialog.routes = _readable_routes(invite)
         dialog.refresh_target(invite)
+        first = dialog.routes[0].partition("<")[2] if dialog.routes else dialog.target
+        dialog.sips = is_sips(invite.uri_text) or is_sips(first)
         return dialog
 
     @classmethod
@@ -69,6 +78,7 @@ class Dialog:
         dialog.local_cseq = invite.cseq.number
         dialog.routes = _readable_routes(response)[::-1]
         dialog.target = invite.uri_text
+        dialog.sips = is_sips(invite.uri_text)
         dialog.refresh_target(response)
         return dialog
 

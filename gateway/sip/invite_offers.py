@@ -20,6 +20,7 @@ One offer at a time. Who else comes meanwhile:
 from __future__ import annotations
 
 from gateway.sip.grammar import retry_seconds
+from gateway.sip.hop import Hop
 from gateway.sip.invite_session import InviteSession, SessionState
 from gateway.sip.message import Request, Response
 from gateway.sip.methods import ALLOW
@@ -151,13 +152,17 @@ class OfferingSession(InviteSession):
         request, hop = self.dialog.request(
             self._method,
             via=self.wire.via,
-            contact=self.wire.contact,
+            contact=self.contact,
             headers=[("Allow", ALLOW), *self.asked()],
             body=self.offer_body,
             content_type=SDP,
         )
         self.offer, outputs = self.wire.layer.send(request, hop, self, now)
         return list(outputs)
+
+    def contact(self, hop: Hop) -> str:
+        """Our Contact within the dialog."""
+        return self.wire.contact(hop, sips=self.dialog is not None and self.dialog.sips)
 
     def asked(self) -> list[tuple[str, str]]:
         """Further lines of a re-INVITE or UPDATE of ours."""

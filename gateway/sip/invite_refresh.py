@@ -101,7 +101,7 @@ class RefreshingSession(OfferingSession):
             return []
         if self.allows_update:
             request, hop = self.dialog.request(
-                "UPDATE", via=self.wire.via, contact=self.wire.contact, headers=[("Allow", ALLOW), *self.asked()]
+                "UPDATE", via=self.wire.via, contact=self.contact, headers=[("Allow", ALLOW), *self.asked()]
             )
             self._update, outputs = self.wire.layer.send(request, hop, self, now)
             return list(outputs)

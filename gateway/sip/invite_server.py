@@ -88,7 +88,7 @@ class ServerSession(RefreshingSession):
         self.timers["1xx"] = now + REPEAT_1XX
         self.sdp = body or self.sdp
         lines = [
-            ("Contact", self.wire.contact(self._invite.hop, self._invite.request.uri_text)),
+            ("Contact", self.wire.contact(self._invite.hop, sips=self.dialog.sips)),
             ("Allow", ALLOW),
             *headers,
         ]

@@ -221,7 +221,7 @@ class InviteSession:
     ) -> list[Output]:
         """Answer 200; ``tracked``: an INVITE's, repeated until its ACK."""
         assert self.dialog is not None
-        headers = [("Contact", self.wire.contact(transaction.hop, transaction.request.uri_text)), ("Allow", ALLOW)]
+        headers = [("Contact", self.wire.contact(transaction.hop, sips=self.dialog.sips)), ("Allow", ALLOW)]
         headers += self.agreed(transaction.request, now)
         response = response_to(
             transaction.request, 200, to_tag=self.dialog.local_tag, headers=headers, body=body, content_type=SDP

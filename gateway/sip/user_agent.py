@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from gateway.errors import ParseError
 from gateway.sip.account import CHALLENGED, Account, repeat
 from gateway.sip.build import request as build_request
+from gateway.sip.dialog import is_sips
 from gateway.sip.hop import Hop
 from gateway.sip.invite_client import ClientSession
 from gateway.sip.invite_refresh import RefreshingSession
@@ -241,7 +242,7 @@ class UserAgent:
             to=to,
             call_id=session.id,
             cseq=1,
-            contact=wire.contact(target, uri_text),
+            contact=wire.contact(target, sips=is_sips(uri_text)),
             headers=[
                 ("Allow", ALLOW),
                 *policy.offered(),

@@ -45,12 +45,13 @@ class Wire:
         alias = ";alias" if hop.transport in ("tcp", "tls") else ""
         return f"SIP/2.0/{hop.transport.upper()} {sent_by};branch={branch or MAGIC + self.token()};rport{alias}"
 
-    def contact(self, hop: Hop, asked: str = "") -> str:
-        """Our Contact towards ``hop``; where a ``sips:`` URI is ``asked`` for, by them or by us, it is one as well
-        (RFC 3261 §8.1.1.8, §12.1.1)."""
-        shown = self._shown(hop)
-        if asked[:5].lower() == "sips:":
+    def contact(self, hop: Hop, *, sips: bool = False) -> str:
+        """Our Contact towards ``hop``; ``sips``: as a ``sips:`` URI, where there is one to be had: what came by another
+        transport than TLS (a proxy may do that) is called back by it."""
+        shown = self._shown(hop) if hop.secure else self._table(hop).get("tls")
+        if sips and shown is not None:
             return f"<sips:{shown.host_text}:{shown.port}{hop.uri_transport if hop.transport == 'wss' else ''}>"
+        shown = self._shown(hop)
         return f"<sip:{shown.host_text}:{shown.port}{hop.uri_transport}>"
 
     def chance(self) -> float:
@@ -58,6 +59,9 @@ class Wire:
         return zlib.crc32(self.token().encode()) / 0xFFFFFFFF
 
     def _shown(self, hop: Hop) -> Hop:
-        table = self._advertised6 if self._advertised6 and ":" in hop.host else self._advertised
+        table = self._table(hop)
         shown = table.get(hop.transport)
         return shown if shown is not None else next(iter(table.values()))
+
+    def _table(self, hop: Hop) -> Mapping[str, Hop]:
+        return self._advertised6 if self._advertised6 and ":" in hop.host else self._advertised

@@ -35,7 +35,10 @@ class Pair:
         """What the wire makes of a message that a side sends."""
         self.messages: list[tuple[float, int, Request | Response]] = []
         numbers = count()
-        self.agents = [UserAgent(UserAgentSettings({"udp": hop}), lambda: f"t{next(numbers)}") for hop in (ONE, TWO)]
+        self.agents = [
+            UserAgent(UserAgentSettings({"udp": hop, "tls": Hop("tls", hop.host, 5061)}), lambda: f"t{next(numbers)}")
+            for hop in (ONE, TWO)
+        ]
         self.seen: list[list[Any]] = [[], []]
         self.sent: list[str] = []
         self.now = 0.0
@@ -100,10 +103,10 @@ class Pair:
     def session(self, side: int) -> str:
         return self.caller if side == 0 else next(o.session for o in self.seen[1] if isinstance(o, Incoming))
 
-    def dial(self, body: bytes = b"offer") -> None:
+    def dial(self, body: bytes = b"offer", uri: str = "sip:b@192.0.2.2") -> None:
         self.caller, outputs = self.agents[0].invite(
             TWO,
-            "sip:b@192.0.2.2",
+            uri,
             from_="<sip:a@192.0.2.1>",
             to="<sip:b@192.0.2.2>",
             body=body,

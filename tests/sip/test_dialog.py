@@ -53,6 +53,27 @@ def test_loose_routes_stay_in_order_for_the_called_and_turn_round_for_the_caller
     assert hop == Hop("udp", "192.0.2.23", 5060)
 
 
+@pytest.mark.parametrize(
+    ("uri", "more", "contact", "sips"),
+    [
+        ("sip:b@192.0.2.1", (), "<sip:a@192.0.2.7>", False),
+        ("SIPS:b@192.0.2.1", (), "<sip:a@192.0.2.7>", True),
+        ("sip:b@192.0.2.1", (), "<sips:a@192.0.2.7>", True),
+        ("sip:b@192.0.2.1", (("Record-Route", "<sips:192.0.2.21;lr>"),), "<sip:a@192.0.2.7>", True),
+        ("sip:b@192.0.2.1", (("Record-Route", "<sip:192.0.2.21;lr>"),), "<sips:a@192.0.2.7>", False),
+    ],
+)
+def test_when_our_contact_must_be_sips(uri: str, more: tuple[tuple[str, str], ...], contact: str, sips: bool) -> None:
+    """RFC 3261 §12.1.1: by the Request-URI, the top Record-Route, or, where there is none, the Contact."""
+    made = request(
+        "INVITE", uri, via="SIP/2.0/TLS 192.0.2.5;branch=z9hG4bK1", from_="<sip:a@x>;tag=a", to="<sip:b@x>",
+        call_id="c", cseq=4, contact=contact, headers=more,
+    )  # fmt: skip
+    assert Dialog.of_server(made, "b", SOURCE).sips is sips
+    ours = Dialog.of_client(made, response_to(made, 200, to_tag="b", headers=[("Contact", contact)]), SOURCE)
+    assert ours.sips is (uri.lower() == "sips:b@192.0.2.1")
+
+
 def test_a_strict_router_gets_its_own_uri_and_the_target_goes_last() -> None:
     made, hop = sent(server(("Record-Route", "<sip:192.0.2.21>, <sip:192.0.2.22;lr>")))
     assert made.uri_text == "sip:192.0.2.21"

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from gateway.sip.dialog import is_sips
 from gateway.sip.endpoint import Core, Endpoint
 from gateway.sip.gate import Gate, GateSettings
 from gateway.sip.hop import Hop
@@ -178,6 +179,8 @@ async def test_two_user_agents_set_up_a_call(start: Start, tmp_path: Path, trans
         (Hop("tls", "192.0.2.9", 5061), "sips:b@x", "<sips:192.0.2.1:5061>", "TLS 192.0.2.1:5061"),
         (Hop("wss", "192.0.2.9", 4000), "sips:b@x", "<sips:192.0.2.1:443;transport=ws>", "WSS 192.0.2.1:443"),
         (Hop("wss", "192.0.2.9", 4000), "sip:b@x", "<sip:192.0.2.1:443;transport=ws>", "WSS 192.0.2.1:443"),
+        (Hop("udp", "192.0.2.9", 5060), "SIPS:b@x", "<sips:192.0.2.1:5061>", "UDP 192.0.2.1:5060"),
+        (Hop("udp", "2001:db8::9", 5060), "sips:b@x", "<sip:[2001:db8::1]:5070>", "UDP [2001:db8::1]:5070"),
         (Hop("udp", "2001:db8::9", 5060), "sip:b@x", "<sip:[2001:db8::1]:5070>", "UDP [2001:db8::1]:5070"),
     ],
 )
@@ -188,7 +191,7 @@ def test_how_we_are_called(hop: Hop, asked: str, contact: str, via: str) -> None
         {"udp": Hop("udp", "2001:db8::1", 5070)},
     )
     wire = UserAgent(settings, lambda: "t").wire
-    assert wire.contact(hop, asked) == contact
+    assert wire.contact(hop, sips=is_sips(asked)) == contact
     assert wire.via(hop).partition(";")[0] == f"SIP/2.0/{via}"
 
 

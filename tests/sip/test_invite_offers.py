@@ -33,6 +33,28 @@ def test_an_offer_by_either_side_is_answered(pair: MakePair, side: int, method: 
     line.do(0, "hang_up")
 
 
+@pytest.mark.parametrize(("scheme", "port"), [("sip", 5060), ("sips", 5061)])
+def test_every_contact_of_a_dialog_is_of_its_scheme(scheme: str, port: int) -> None:
+    """RFC 3261 §8.1.1.8, §12.1.1, §12.2.1.1."""
+    line = Pair()
+    line.dial(uri=f"{scheme}:b@192.0.2.2")
+    line.ring()
+    line.do(1, "accept", b"answer")
+    line.run(0.1)
+    for side, method in ((0, "UPDATE"), (1, "INVITE")):
+        line.offer(side, b"offer", method)
+        line.run(0.1)
+        line.do(1 - side, "answer_offer", b"fine")
+        line.run(0.1)
+    said = [
+        (side, message.headers.get("Contact")) for _, side, message in line.messages if "Contact" in message.headers
+    ]
+    assert len(said) == 7
+    assert set(said) == {(0, f"<{scheme}:192.0.2.1:{port}>"), (1, f"<{scheme}:192.0.2.2:{port}>")}
+    line.do(0, "hang_up")
+    line.run(0.1)
+
+
 @pytest.mark.parametrize("method", ["UPDATE", "INVITE"])
 def test_a_refused_offer_changes_nothing(pair: MakePair, method: str) -> None:
     line = talking(pair)
