@@ -12,7 +12,6 @@ socket pair. A web process that ends is replaced; so is a media worker (media_po
 from __future__ import annotations
 
 import asyncio
-import gc
 import secrets
 import signal
 import socket
@@ -60,6 +59,7 @@ from gateway.channel import (
     Trunks,
 )
 from gateway.config.tree import Config, media_listen, webrtc_addresses
+from gateway.garbage import look_seldom
 from gateway.greeting import greet
 from gateway.measures import make_tap, node_rows, watch_gate, watch_parts
 from gateway.messages.forwarder import Forwarder
@@ -236,9 +236,7 @@ class Node:
         with needed("media.workers"):
             await self._pool.start()
         self._board.start()
-        # Nothing of what stands now will ever be garbage: the collector need not look at it again in a call.
-        gc.collect()
-        gc.freeze()
+        look_seldom()
 
     async def _keep_web(self, listening: socket.socket) -> None:
         """Run the web process, and run it again when it ends before the node does: the later, the more often."""

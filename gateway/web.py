@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import os
 import signal
 import socket
@@ -45,6 +44,7 @@ from gateway.config.tree import Config
 from gateway.console.app import console_home, create_console
 from gateway.database import open_engine
 from gateway.explaining import explain
+from gateway.garbage import look_seldom
 from gateway.metrics.backlog import Backlog
 from gateway.metrics.door import metrics_page
 from gateway.metrics.stalls import watch_stalls
@@ -270,9 +270,7 @@ class Web:
         stalls = asyncio.create_task(watch_stalls(self.tally, "web"))
         tracing = asyncio.create_task(self.traces.run())
         told = asyncio.create_task(self.finish.wait())
-        # Nothing of what stands now will ever be garbage: the collector need not look at it again, call after call.
-        gc.collect()
-        gc.freeze()
+        look_seldom()
         await asyncio.wait({serving, gone, told}, return_when=asyncio.FIRST_COMPLETED)
         try:
             async with asyncio.timeout(FINISH_SECONDS):
