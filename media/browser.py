@@ -89,6 +89,12 @@ class CodeLeg(_Message, frozen=True):
     opus: Opus | None
 
 
+class WatchLeg(_Message, frozen=True):
+    """Nothing else would tell of its end: LegGone when nothing has been heard of the browser for so long."""
+
+    seconds: float
+
+
 class CloseLeg(_Message, frozen=True):
     """It is over; not answered, and no harm when it is unknown."""
 
@@ -110,7 +116,7 @@ class LegGone(_Message, frozen=True):
     """The browser can't be reached, or not any more. The leg wants to be closed."""
 
 
-Command = OpenLeg | StartLeg | CarryLeg | CodeLeg | CloseLeg
+Command = OpenLeg | StartLeg | CarryLeg | CodeLeg | WatchLeg | CloseLeg
 Report = LegOpened | LegFailed | LegGone
 
 encode = msgspec.msgpack.Encoder().encode

@@ -20,6 +20,7 @@ from media.browser import (
     OpenLeg,
     Report,
     StartLeg,
+    WatchLeg,
     decode_command,
     encode,
 )
@@ -77,6 +78,8 @@ class EdgeProcess:
                 leg.carry(worker)
             case CodeLeg(_, opus) if leg is not None:
                 leg.code(opus)
+            case WatchLeg(_, seconds) if leg is not None:
+                leg.watch(seconds)
             case CloseLeg() if leg is not None:
                 del self._legs[command.leg], self._numbers[leg]
                 # Saying goodbye takes a moment, and nobody waits for it.

@@ -4,6 +4,7 @@
     Leg.start(theirs)      the browser's answer to our offer: ICE, then DTLS, then audio
     Leg.carry(worker)      the worker's end is known, or has changed
     Leg.code(opus)         Opus is what the browser speaks: converted (opus.py)
+    Leg.watch(seconds)     its socket is closed: it is gone when nothing is heard of it for so long
     Leg.close()            its port rests
 
 Packets pass as they are, both ways, and RTCP with them: A-law isn't touched, telephone-event stays what it is, sequence
@@ -28,6 +29,7 @@ import pylibsrtp
 from aioice import Candidate, Connection
 from aioice.candidate import candidate_foundation, candidate_priority
 from aioice.ice import StunProtocol
+from aioice.stun import Message
 from aiortc import (
     RTCCertificate,
     RTCDtlsFingerprint,
@@ -54,6 +56,8 @@ class _Ice(Connection):
 
     def __init__(self, addresses: Sequence[str], port: int, controlling: bool) -> None:
         super().__init__(controlling)
+        self.heard = 0.0
+        """When the browser last checked that we are there, which it does every few seconds (RFC 7675)."""
         self._at = [(address, port) for address in addresses]
 
     async def get_component_candidates(
@@ -80,6 +84,11 @@ class _Ice(Connection):
             )
             found.append(protocol.local_candidate)
         return found
+
+    def request_received(self, message: Message, addr: tuple[str, int], protocol: StunProtocol) -> None:
+        """A check of the browser's."""
+        self.heard = time.monotonic()
+        super().request_received(message, addr, protocol)
 
 
 class _Dtls(RTCDtlsTransport):
@@ -114,6 +123,7 @@ class Leg:
         self._begins = answering is not None and answering.setup != "active"
         self._tasks: list[asyncio.Task[None]] = []
         self._started = self._carrying = False
+        self._heard = 0.0
         self.plain = Plain(_LOOPBACK, self._rtp.getsockname()[1], self._rtcp.getsockname()[1])
 
     @property
@@ -160,6 +170,18 @@ class Leg:
         elif self._coder is None or self._coder.opus != opus:
             self._coder = Transcoder(opus)
 
+    def watch(self, seconds: float) -> None:
+        """Nobody else would notice: it is gone once nothing has been heard of it for so long, from now on."""
+        self._tasks.append(asyncio.get_running_loop().create_task(self._watch(seconds)))
+
+    async def _watch(self, seconds: float) -> None:
+        began = time.monotonic()
+        left = seconds
+        while left > 0:
+            await asyncio.sleep(left)
+            left = max(began, self._heard, self._connection.heard) + seconds - time.monotonic()
+        self._on_gone()
+
     async def close(self) -> None:
         """Nothing of it is left, and nothing more is told of it."""
         self._dtls.remove_all_listeners()
@@ -204,6 +226,7 @@ class Leg:
 
     def _inward(self, data: bytes) -> None:
         """What the browser says, to the worker."""
+        self._heard = time.monotonic()
         packet = data if self._coder is None else self._coder.inward(data)
         if packet is not None:
             self._to_worker(packet)

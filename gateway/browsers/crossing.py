@@ -16,20 +16,21 @@ that offers RTP/AVP is none of our business, neither is an INVITE without creden
 stranger takes a port. If the edge can't, the message passes as it is, and the core or the browser
 refuses it (488).
 
-A leg ends with BYE, with the refusal of its call, when its browser is gone, or unanswered after UNANSWERED seconds.
+A leg ends with BYE, with the refusal of its call, or unanswered after UNANSWERED seconds. A browser that is gone ends
+its call (parting.py): its socket is closed and nothing has been heard of it for GONE seconds, not even a check of ICE,
+which comes in silence too; or ICE or DTLS fails, whatever its socket does. One that only lost its socket talks on.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from gateway.browsers.bodies import description_of, with_body, worker_of
+from gateway.browsers.dialog import Dialog, Inward, Outward, Passing, opus_of, parted_of, spoken_to
+from gateway.browsers.parting import is_answer
 from gateway.errors import ParseError
-from gateway.sdp.browser import audio_of, browser_of, is_browser, mid_of, plain_of, terms_of
-from gateway.sdp.description import MediaDescription, SessionDescription
-from gateway.sdp.opus import added, alone, answered, asked
+from gateway.sdp.browser import browser_of, is_browser, mid_of, plain_of, terms_of
+from gateway.sdp.description import SessionDescription
 from gateway.sip.hop import Hop
 from gateway.sip.message import Malformed, Request, Response, parse_message
 from media.browser import (
@@ -41,63 +42,27 @@ from media.browser import (
     LegGone,
     LegOpened,
     OpenLeg,
-    Opus,
     Report,
     Setup,
     StartLeg,
     Terms,
+    WatchLeg,
 )
 
-OFFERS = ("INVITE", "UPDATE")
+__all__ = ["GONE", "UNANSWERED", "Crossing", "Inward", "Output", "Outward"]
 UNANSWERED = 300.0
+GONE = 5.0
 WEB = ("ws", "wss")
 _MOST_WAITING = 64
 _Message = Request | Response
-
-
-@dataclass(frozen=True, slots=True)
-class Inward:
-    """A message for the core."""
-
-    data: bytes
-    hop: Hop
-
-
-@dataclass(frozen=True, slots=True)
-class Outward:
-    """A message for the transport."""
-
-    data: bytes
-    hop: Hop
-
-
-Passing = Inward | Outward
 Output = Inward | Outward | Command
-
-
-@dataclass(slots=True)
-class _Dialog:
-    """``opened``: what the edge said; None while it is being asked. ``role``: ours in DTLS, once that is settled.
-    ``opus``: what the edge converts; ``offered``: what our last offer said of it. ``ours``: we offered first."""
-
-    leg: int
-    since: float
-    theirs: Terms | None
-    opened: LegOpened | None = None
-    mid: str = "0"
-    role: Setup = "actpass"
-    opus: Opus | None = None
-    offered: Opus | None = None
-    ours: bool = False
-    confirmed: bool = False
-    waiting: deque[Passing] = field(default_factory=deque)
 
 
 class Crossing:
     """``receive`` and ``send`` for messages of WebSockets alone; ``report`` for what the edge says."""
 
     def __init__(self) -> None:
-        self._dialogs: dict[str, _Dialog] = {}
+        self._dialogs: dict[str, Dialog] = {}
         self._by_leg: dict[int, str] = {}
         self._last = 0
 
@@ -129,17 +94,30 @@ class Crossing:
             case LegFailed():
                 return [*self._forget(call_id), *dialog.waiting]
             case LegGone():
-                return [*self._forget(call_id), CloseLeg(report.leg), *dialog.waiting]
+                return [*self._forget(call_id), CloseLeg(report.leg), *parted_of(dialog), *dialog.waiting]
+
+    def closed(self, hop: Hop) -> list[Output]:
+        """A WebSocket is gone; its calls may go on all the same."""
+        outputs: list[Output] = []
+        for dialog in self._dialogs.values():
+            if dialog.hop == hop and not dialog.closed:
+                dialog.closed = True
+                outputs.append(WatchLeg(dialog.leg, GONE))
+        return outputs
 
     def edge_gone(self) -> list[Output]:
-        """The edge's process has ended: nothing is left of its legs."""
-        waiting = [passing for dialog in self._dialogs.values() for passing in dialog.waiting]
+        """The edge's process has ended: nothing is left of its legs, so their calls end."""
+        outputs: list[Output] = []
+        for dialog in self._dialogs.values():
+            outputs += [*parted_of(dialog), *dialog.waiting]
         self._dialogs.clear()
         self._by_leg.clear()
-        return list(waiting)
+        return outputs
 
     def _take(self, passing: Passing, now: float) -> list[Output]:
         try:
+            if is_answer(passing.data):
+                return []
             message = parse_message(passing.data)
             dialog = self._dialogs.get(message.call_id)
             if dialog is not None and dialog.opened is None:
@@ -151,17 +129,21 @@ class Crossing:
             # Headers are read when they are asked for; the core says what is wrong with them.
             return [passing]
 
-    def _release(self, dialog: _Dialog, now: float) -> list[Output]:
+    def _release(self, dialog: Dialog, now: float) -> list[Output]:
         outputs: list[Output] = []
         while dialog.waiting:
             outputs += self._take(dialog.waiting.popleft(), now)
         return outputs
 
-    def _pass(self, passing: Passing, message: _Message, dialog: _Dialog | None, now: float) -> list[Output]:
+    def _pass(self, passing: Passing, message: _Message, dialog: Dialog | None, now: float) -> list[Output]:
         description = description_of(message)
         if dialog is None:
             return [passing] if description is None else self._begin(passing, message, description, now)
         outputs: list[Output] = []
+        inward = isinstance(passing, Inward)
+        dialog.parting.note(message, inward=inward)
+        if inward:
+            dialog.hop, dialog.closed = passing.hop, dialog.closed and passing.hop == dialog.hop
         if description is not None:
             try:
                 body = self._exchange(passing, message, dialog, description, outputs)
@@ -190,8 +172,8 @@ class Crossing:
         elif is_browser(description):
             return [passing]
         self._last += 1
-        dialog = self._dialogs[message.call_id] = _Dialog(
-            self._last, now, theirs, mid=mid_of(description) or "0", ours=theirs is None
+        dialog = self._dialogs[message.call_id] = Dialog(
+            self._last, now, theirs, passing.hop, mid=mid_of(description) or "0", ours=theirs is None
         )
         self._by_leg[self._last] = message.call_id
         dialog.waiting.append(passing)
@@ -201,7 +183,7 @@ class Crossing:
         self,
         passing: Passing,
         message: _Message,
-        dialog: _Dialog,
+        dialog: Dialog,
         description: SessionDescription,
         outputs: list[Output],
     ) -> bytes | None:
@@ -216,7 +198,7 @@ class Crossing:
                 dialog.role = "active" if dialog.theirs.setup == "passive" else "passive"
                 outputs.append(StartLeg(dialog.leg, dialog.theirs))
             dialog.mid = mid_of(description) or dialog.mid
-            opus = _opus(message, description, dialog)
+            opus = opus_of(message, description, dialog)
             if opus != dialog.opus:
                 dialog.opus = opus
                 outputs.append(CodeLeg(dialog.leg, opus))
@@ -233,9 +215,9 @@ class Crossing:
             fingerprints=opened.ours.fingerprints,
             setup=setup,
         )
-        return bytes(browser_of(description, ours, dialog.mid, _spoken(message, dialog)))
+        return bytes(browser_of(description, ours, dialog.mid, spoken_to(message, dialog)))
 
-    def _over(self, message: _Message, dialog: _Dialog) -> bool:
+    def _over(self, message: _Message, dialog: Dialog) -> bool:
         if isinstance(message, Request):
             return message.method == "BYE"
         if message.cseq.method != "INVITE" or message.status < 200:
@@ -257,30 +239,3 @@ class Crossing:
         dialog = self._dialogs.pop(call_id)
         del self._by_leg[dialog.leg]
         return []
-
-
-def _opus(message: _Message, description: SessionDescription, dialog: _Dialog) -> Opus | None:
-    """What is to be converted after a browser's offer, or after its answer."""
-    audio = audio_of(description)
-    if audio is None:
-        return None
-    if dialog.offered is None or (isinstance(message, Request) and message.method in OFFERS):
-        return asked(audio)
-    return answered(audio, dialog.offered)
-
-
-def _spoken(message: _Message, dialog: _Dialog) -> Callable[[MediaDescription], MediaDescription]:
-    """Our codecs as a browser is told of them."""
-
-    def spoken(audio: MediaDescription) -> MediaDescription:
-        offer = isinstance(message, Request)
-        told, opus = audio, dialog.opus
-        if opus is not None and opus.sends:
-            told, opus = alone(audio, opus)
-        elif offer and dialog.ours:
-            told, opus = added(audio, dialog.offered)
-        if offer:
-            dialog.offered = opus
-        return told
-
-    return spoken

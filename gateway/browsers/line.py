@@ -159,6 +159,10 @@ class Bridge:
         """To a browser."""
         self._execute(self._crossing.send(data, hop, time.monotonic()))
 
+    def closed(self, hop: Hop) -> None:
+        """A WebSocket is gone."""
+        self._execute(self._crossing.closed(hop))
+
     def _report(self, report: Report) -> None:
         if isinstance(report, LegFailed):
             _log.warning("no leg for a browser", why=report.why)

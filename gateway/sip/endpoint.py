@@ -73,6 +73,9 @@ class Crossing(Protocol):
     def send(self, data: bytes, hop: Hop) -> None:
         """A message is to go to ``hop``."""
 
+    def closed(self, hop: Hop) -> None:
+        """A WebSocket is gone."""
+
 
 class Endpoint:
     """``on_outputs`` gets what isn't ``Transmit``. Start with ``await start(listen)``; ``bound`` names the sockets.
@@ -100,7 +103,7 @@ class Endpoint:
             on_message=self._hear,
             on_malformed=lambda data, source: self._guarded(core.receive_malformed, data, source),
             on_failed=lambda hop: self._guarded(core.transport_failed, hop),
-            on_closed=lambda hop: self._guarded(core.connection_closed, hop),
+            on_closed=self._closed,
             gate=gate,
             **limits,
         )
@@ -168,6 +171,11 @@ class Endpoint:
             self.crossing.receive(data, source)
         else:
             self.arrived(data, source)
+
+    def _closed(self, hop: Hop) -> None:
+        self._guarded(self._core.connection_closed, hop)
+        if self.crossing is not None and hop.transport in WEB:
+            self.crossing.closed(hop)
 
     def _receive(self, data: bytes, source: Hop, now: float) -> Sequence[Any]:
         if self._watch is not None:

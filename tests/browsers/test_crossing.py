@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from gateway.browsers.bodies import with_body
-from gateway.browsers.crossing import UNANSWERED, Crossing, Inward, Outward
+from gateway.browsers.crossing import GONE, UNANSWERED, Crossing, Inward, Outward
 from gateway.sdp.description import SessionDescription
 from gateway.sdp.offer_answer import Negotiation
+from gateway.sip.build import response_to
 from gateway.sip.hop import Hop
 from gateway.sip.message import parse_message
 from media.browser import (
@@ -25,6 +26,7 @@ from media.browser import (
     Plain,
     StartLeg,
     Terms,
+    WatchLeg,
 )
 
 HOP = Hop("ws", "192.0.2.9", 40000)
@@ -270,11 +272,100 @@ def test_a_refused_refresh_ends_nothing(crossing: Crossing) -> None:
     assert crossing.legs == 1
 
 
-def test_a_leg_ends_when_its_browser_is_gone(crossing: Crossing) -> None:
-    called(crossing)
-    assert crossing.report(LegGone(1), 0.0) == [CloseLeg(1)]
-    assert crossing.report(LegGone(1), 0.0) == []
+def contact(data: bytes, user: str) -> bytes:
+    return data.replace(b"Contact: <sip:1@x.invalid>", f"Contact: <sip:{user}>".encode())
+
+
+def first_line(output: Any) -> str:
+    return str(output.data.split(b"\r\n")[0], "ascii")
+
+
+def headers(output: Any, *names: str) -> tuple[str | None, ...]:
+    return tuple(parse_message(output.data).headers.get(name) for name in names)
+
+
+def gone(crossing: Crossing, *, closed: bool) -> list[Any]:
+    """What is said when the edge hears nothing more of the browser, whose socket is closed or not."""
+    if closed:
+        assert crossing.closed(HOP) == [WatchLeg(1, GONE)]
+        assert crossing.closed(HOP) == []
+    close, *said = crossing.report(LegGone(1), 9.0)
+    assert close == CloseLeg(1)
     assert crossing.legs == 0
+    assert crossing.report(LegGone(1), 9.0) == []
+    return said
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_caller_that_is_gone_hangs_up(crossing: Crossing, closed: bool) -> None:
+    calling(crossing)
+    crossing.send(contact(reply(200, OURS), "x@core.example"), HOP, 0.0)
+    crossing.receive(request("INFO", tag=";tag=b").replace(b"CSeq: 1", b"CSeq: 7"), HOP, 0.0)
+    said = gone(crossing, closed=closed)
+    assert isinstance(said[0], Inward)
+    assert first_line(said[0]) == "BYE sip:x@core.example SIP/2.0"
+    assert headers(said[0], "From", "To", "Call-ID", "CSeq") == (
+        "<sip:1@x.example>;tag=a", "<sip:2@x.example>;tag=b", "c1", "8 BYE",
+    )  # fmt: skip
+    if closed:
+        assert len(said) == 1
+        return
+    # The audio is gone, but the page is still there.
+    assert isinstance(said[1], Outward)
+    assert first_line(said[1]) == "BYE sip:1@x.invalid SIP/2.0"
+    assert headers(said[1], "From", "To", "CSeq") == (
+        "<sip:2@x.example>;tag=b", "<sip:1@x.example>;tag=a", "1 BYE",
+    )  # fmt: skip
+    for output, answer in zip(said, (crossing.send, crossing.receive), strict=True):
+        done = bytes(response_to(parse_message(output.data), 200))  # type: ignore[arg-type]
+        assert answer(done, HOP, 9.0) == []
+
+
+def test_a_callee_that_is_gone_hangs_up(crossing: Crossing) -> None:
+    crossing.send(contact(request("INVITE", OURS), "x@core.example"), HOP, 0.0)
+    crossing.report(opened(1, "actpass"), 0.0)
+    crossing.receive(reply(200, ANSWER), HOP, 0.0)
+    (said,) = gone(crossing, closed=True)
+    assert first_line(said) == "BYE sip:x@core.example SIP/2.0"
+    assert headers(said, "From", "To", "CSeq") == ("<sip:2@x.example>;tag=b", "<sip:1@x.example>;tag=a", "1 BYE")
+
+
+def test_a_caller_that_is_gone_before_the_answer_gives_up(crossing: Crossing) -> None:
+    calling(crossing)
+    crossing.send(reply(183, OURS), HOP, 0.0)
+    (said,) = gone(crossing, closed=True)
+    assert first_line(said) == "CANCEL sip:2@x.example SIP/2.0"
+    assert headers(said, "Via", "CSeq") == ("SIP/2.0/WS x.invalid;branch=z9hG4bKa", "1 CANCEL")
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_callee_that_is_gone_while_it_rings(crossing: Crossing, closed: bool) -> None:
+    crossing.send(request("INVITE", OURS), HOP, 0.0)
+    crossing.report(opened(1, "actpass"), 0.0)
+    crossing.receive(reply(180), HOP, 0.0)
+    said = gone(crossing, closed=closed)
+    assert first_line(said[0]) == "SIP/2.0 480 Temporarily Unavailable"
+    assert headers(said[0], "Via", "CSeq") == ("SIP/2.0/WS x.invalid;branch=z9hG4bKa", "1 INVITE")
+    assert [first_line(one) for one in said[1:]] == ([] if closed else ["CANCEL sip:2@x.example SIP/2.0"])
+
+
+def test_a_browser_that_has_a_new_socket_goes_on(crossing: Crossing) -> None:
+    called(crossing)
+    crossing.closed(HOP)
+    new = Hop("ws", "192.0.2.9", 40002)
+    crossing.receive(request("INVITE", BROWSER, tag=";tag=b"), new, 1.0)
+    assert crossing.closed(HOP) == []
+    assert [one.hop for one in gone(crossing, closed=False)] == [new, new]
+
+
+def test_an_edge_that_ends_ends_its_calls(crossing: Crossing) -> None:
+    called(crossing)
+    crossing.send(request("INVITE", OURS, call="c2"), HOP, 0.0)
+    inward, outward, waiting = crossing.edge_gone()
+    assert isinstance(inward, Inward)
+    assert isinstance(outward, Outward)
+    assert {first_line(inward)[:3], first_line(outward)[:3]} == {"BYE"}
+    assert waiting == Outward(request("INVITE", OURS, call="c2"), HOP)
 
 
 def test_calls_that_nobody_answers_are_swept(crossing: Crossing) -> None:

@@ -322,6 +322,21 @@ async def test_a_stranger_with_another_certificate_is_not_let_in(stand: Stand) -
     assert not offering.connected
 
 
+async def test_a_browser_whose_socket_is_closed_is_gone_when_it_is_silent(stand: Stand) -> None:
+    other = Party()
+    first, second = await pair(stand, other)
+    first.watch(1.0)
+    for number in range(60):
+        other.rtp.sendto(HEADER.pack(0x80, 8, number, 160 * number, 1) + bytes(160), (HOST, second.plain.rtp))
+        await stand.party.hear()
+        await asyncio.sleep(0.02)
+    assert stand.gone == []
+    async with asyncio.timeout(PATIENCE):
+        await stand.changed.wait()
+    assert stand.gone == [first]
+    other.close()
+
+
 async def test_ports_are_those_of_the_range_and_are_given_back(stand: Stand) -> None:
     low, high = stand.ports
     legs = [await stand.edge.open() for _ in range(4)]

@@ -1,4 +1,4 @@
-// The page that is a phone. It lives on while other pages are looked at; who reloads the window hangs up.
+// The page that is a phone. It lives on while other pages are looked at; who reloads the window hangs up, and reads so.
 
 import { v1 } from "./api.js";
 import { Agent, token } from "./sip.js";
@@ -48,8 +48,14 @@ function leave() {
   draw();
 }
 
-// As early as may be, since a page that goes sends little; what doesn't get through, silence ends (media.timeout_seconds).
-for (const last of ["beforeunload", "pagehide"]) addEventListener(last, () => { if (phone.call) phone.call.hangUp(); phone.agent?.stop(); });
+// A page that goes says BYE. Where that doesn't get through, the node ends the call itself: its socket closes, and its audio stops.
+addEventListener("pagehide", () => {
+  if (phone.call) { sessionStorage.setItem("maskline.cut", "1"); phone.call.hangUp(); }
+  phone.agent?.stop();
+});
+if (sessionStorage.getItem("maskline.cut")) { sessionStorage.removeItem("maskline.cut"); phone.last = "The call ended as the page was loaded anew"; }
+// One that comes back as it was (from the browser's cache) has no socket any more.
+addEventListener("pageshow", (event) => { if (event.persisted) leave(); });
 
 function signIn() {
   const fields = [["server", "SIP server"], ["user", "number"], ["password", "password", "password"], ["headset", "headset (no echo cancelling)", "tick"]];
@@ -57,15 +63,16 @@ function signIn() {
   const make_one = form([["number", "number"]], "new phone", async (given) => {
     const sheet = await attempt(() => v1.post("/phones", { number: given.number }));
     if (!sheet) return;
-    const way = sheet.ways.find((one) => one.startsWith("wss ")) || sheet.ways.find((one) => one.startsWith("ws "));
-    if (!way) { note(word("The node listens on no WebSocket: sip.listen"), true); return; }
+    // A page on HTTPS may open wss only; on plain HTTP, a certificate that nobody vouches for would stop wss.
+    const way = (secure ? ["wss "] : ["ws ", "wss "]).map((kind) => sheet.ways.find((one) => one.startsWith(kind))).find(Boolean);
+    if (!way) { note(word(secure ? "The node listens on no wss: sip.listen" : "The node listens on no WebSocket: sip.listen"), true); return; }
     const [kind, port] = way.split(" ");
     // The node knows a new phone within a second.
     await new Promise((resolve) => setTimeout(resolve, 1500));
     connect({ server: `${kind}://${location.hostname}:${port}`, user: sheet.user, password: sheet.password, headset: false });
     note(`${sheet.number}: ${sheet.password}`);
   });
-  return make("div", { class: "card" }, mine, make("hr"), make_one);
+  return make("div", { class: "card" }, phone.last ? make("p", { class: "hint", role: "status" }, word(phone.last)) : "", mine, make("hr"), make_one);
 }
 
 function controls() {
