@@ -11,6 +11,7 @@ import asyncio
 import ssl
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 import structlog
 
@@ -61,12 +62,19 @@ class Certificate:
         return tuple((state.st_mtime_ns, state.st_size, state.st_ino) for state in states)
 
 
-async def keep_renewed(certificate: Certificate | None) -> None:
-    """Look for a new certificate now and then; for ever."""
-    while certificate is not None:
+class Renewable(Protocol):
+    """What is made of files that may change."""
+
+    def renew(self) -> bool:
+        """Take the files anew when they have changed; whether they had. OSError and ValueError: all stays as it was."""
+
+
+async def keep_renewed(files: Renewable | None) -> None:
+    """Look for new certificates now and then; for ever."""
+    while files is not None:
         await asyncio.sleep(RENEW_SECONDS)
         try:
-            if certificate.renew():
-                _log.info("the certificate was renewed")
+            if files.renew():
+                _log.info("certificates were renewed")
         except (OSError, ValueError) as error:
-            _log.error("the new certificate can't be used; the old one stays", error=str(error))
+            _log.error("the new certificates can't be used; the old ones stay", error=str(error))

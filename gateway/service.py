@@ -196,7 +196,7 @@ class Node:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._signalled)
         keeping: asyncio.Task[None] | None = None
-        renewing = loop.create_task(keep_renewed(self._tls.certificate))
+        renewing = loop.create_task(keep_renewed(self._tls))
         try:
             listening = self._listening = bind_web(self._config)
             # It imports for seconds, so it begins first; it waits for a word before it touches the database.

@@ -33,7 +33,7 @@ from gateway.calls.journal import Journal
 from gateway.certificate import Certificate
 from gateway.config.tree import Config, media_listen
 from gateway.database import migrate, open_engine
-from gateway.sip.tls import Tls
+from gateway.sip.tls import Tls, Trust
 from gateway.vault.cipher import VaultError
 
 _log = structlog.get_logger()
@@ -107,8 +107,10 @@ def open_tls(config: Config) -> Tls:
     """What SIP over TLS needs; a listener that lacks its certificate is a fault of the configuration."""
     sip = config.sip
     files = {"certificate": sip.certificate, "key": sip.key, "ca": sip.ca, "client_ca": sip.client_ca}
-    with needed("sip.certificate", ValueError, value=", ".join(file for file in files.values() if file)):
-        return Tls(**files)
+    trunks = {trunk.name: Trust(trunk.client_ca, trunk.tls_name) for trunk in config.trunk if trunk.client_ca}
+    named = [*files.values(), *(trust.ca for trust in trunks.values())]
+    with needed("sip.certificate", ValueError, value=", ".join(file for file in named if file)):
+        return Tls(**files, trunks=trunks)
 
 
 def bind_web(config: Config) -> socket.socket:

@@ -23,6 +23,8 @@ def contradictions(config: Config) -> list[tuple[str, str]]:
             faults.append(
                 (f"trunk[{index}].name", "'phones' is what phones are called that register (section [phones])")
             )
+        if config.trunk[index].client_ca and not config.sip.certificate:
+            faults.append((f"trunk[{index}].client_ca", "needs sip.certificate: without it nobody connects by TLS"))
     if config.calls.default_trunk and config.calls.default_trunk not in names:
         faults.append(("calls.default_trunk", f"no [[trunk]] is named {config.calls.default_trunk!r}"))
     for index, route in enumerate(config.route):

@@ -111,8 +111,9 @@ class Registration(Section):
 class Trunk(Ranked):
     """A carrier: whom we call, from where it may call us, and how it writes numbers.
 
-    ``secure``: over TLS only, both ways. ``tls_name``: what the certificates of its tls: peers must be of, where that
-    is not their address. ``profile``: whose keys are taken where they aren't given here (profiles.py).
+    ``secure``: over TLS only, both ways. ``client_ca``: the authorities of the certificate that it must show when it
+    connects to us. ``tls_name``: what its certificate must be of: that of a tls: peer, where that is not its address,
+    and the one that it connects with. ``profile``: whose keys are taken where they aren't given here (profiles.py).
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")
@@ -138,6 +139,7 @@ class Trunk(Ranked):
     p_early_media: bool = False
     sms: Literal["text", "3gpp"] = "text"
     secure: bool = False
+    client_ca: str = ""
     tls_name: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,253}$")
     health: Literal["options", "off"] = "options"
     health_seconds: float = Field(30, ge=1, le=3600)

@@ -154,6 +154,10 @@ class Gate:
             self.counters["stream held back"] += 1
         return wait
 
+    def whose(self, host: str) -> str | None:
+        """The name of the trunk that an address is of."""
+        return self._trunk_of(host)
+
     def knows(self, host: str) -> bool:
         """Whether an address is a trunk's."""
         return self._trunk_of(host) is not None

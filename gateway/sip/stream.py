@@ -90,7 +90,7 @@ class Stream(asyncio.Protocol):
             self._transport.abort()
             return
         if self._hop.secure:
-            self._tls = self._owner.secured(self.outgoing)
+            self._tls = self._owner.secured(self._hop, self.outgoing)
             if self.outgoing is not None:
                 self._put(self._tls.begin())
         self._arm(self._owner.handshake_seconds)

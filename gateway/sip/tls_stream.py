@@ -24,15 +24,18 @@ class TlsError(Exception):
 
 
 class TlsStream:
-    """``name``: whom we connect to; None when we were connected to."""
+    """``name``: whom we connect to. ``accepting``: we were connected to; ``name`` is what the other side's certificate
+    must prove, "" if nothing."""
 
     __slots__ = ("_in", "_name", "_object", "_out", "ended", "established")
 
-    def __init__(self, context: ssl.SSLContext, name: str | None) -> None:
+    def __init__(self, context: ssl.SSLContext, name: str, *, accepting: bool = False) -> None:
         self._in = ssl.MemoryBIO()
         self._out = ssl.MemoryBIO()
         self._name = name
-        self._object = context.wrap_bio(self._in, self._out, server_side=name is None, server_hostname=name)
+        self._object = context.wrap_bio(
+            self._in, self._out, server_side=accepting, server_hostname=None if accepting else name
+        )
         self.established = False
         self.ended = False
 
@@ -91,7 +94,7 @@ class TlsStream:
             return
         except ssl.SSLError as error:
             raise TlsError(_words(error)) from None
-        if self._name is not None and not proves(self._object.getpeercert() or {}, self._name):
+        if self._name and not proves(self._object.getpeercert() or {}, self._name):
             raise TlsError(f"the certificate is not one of {self._name}")
         self.established = True
 

@@ -268,13 +268,14 @@ class Transport:
             _log.warning("a source is banned", source=ban.source, why=ban.why, seconds=round(ban.until - ban.since))
         self.gate.fresh.clear()
 
-    def secured(self, outgoing: Hop | None) -> TlsStream:
-        """TLS for a new connection: ours to a hop, or one that came in."""
+    def secured(self, hop: Hop, outgoing: Hop | None) -> TlsStream:
+        """TLS for a new connection: ours to a hop, or one that came in from ``hop``."""
         assert self.tls is not None
         if outgoing is not None:
             return TlsStream(self.tls.client, outgoing.name or outgoing.host)
-        assert self.tls.server is not None
-        return TlsStream(self.tls.server, None)
+        # A browser that shares an address with a trunk has no certificate to show.
+        trunk = self.gate.whose(hop.host) if hop.transport == "tls" else None
+        return TlsStream(*self.tls.accepting(trunk), accepting=True)
 
     def complain(self, hop: Hop, why: str) -> None:
         """Log why TLS with somebody failed, not more often than once a minute."""

@@ -18,7 +18,7 @@ import uvloop
 from gateway.sip.hop import Hop
 from gateway.sip.resolver import Resolver
 from gateway.sip.stream import QUEUE_LIMIT
-from gateway.sip.tls import Tls
+from gateway.sip.tls import Tls, Trust
 from gateway.sip.transport import Transport
 from tests.name_server import NameServer
 from tests.sip.loopback import BAD, HOST, MESSAGE, Bench, closed
@@ -289,14 +289,77 @@ async def test_a_certificate_is_renewed_under_standing_connections(
     fresh = authority.sign("fresh", "gw.example", "second.example")
     shutil.copy(fresh.certificate, pair.certificate)
     shutil.copy(fresh.key, pair.key)
-    assert secured.certificate is not None
-    assert secured.certificate.renew()
+    assert secured.renew()
+    assert not secured.renew()
     _, new = await dial(one, client(authority))
     named = [{value for _, value in writer.get_extra_info("peercert")["subjectAltName"]} for writer in (old, new)]
     assert named == [{"gw.example", HOST}, {"gw.example", "second.example"}]
     for writer in (old, new):
         writer.write(MESSAGE)
     await bench.until(lambda: len(bench.messages) == 2)
+
+
+def trusting(authority: Authority, pair: Pair, theirs: Authority, name: str = "") -> Tls:
+    """``carrier`` must show a certificate of ``theirs``, anybody else one of ``authority``."""
+    return Tls(
+        certificate=pair.certificate, key=pair.key, client_ca=authority.ca, trunks={"carrier": Trust(theirs.ca, name)}
+    )
+
+
+@pytest.mark.parametrize(
+    ("trunk", "name", "shown", "let_in"),
+    [
+        ("carrier", "", "theirs", True),
+        ("carrier", "", "ours", False),
+        ("carrier", "sbc.example", "theirs", True),
+        ("carrier", "other.example", "theirs", False),
+        (None, "", "ours", True),
+        (None, "", "theirs", False),
+    ],
+)
+async def test_a_trunk_is_who_its_own_authority_says(
+    bench: Bench,
+    authority: Authority,
+    pair: Pair,
+    tmp_path: Path,
+    trunk: str | None,
+    name: str,
+    shown: str,
+    let_in: bool,
+) -> None:
+    other = Authority(tmp_path / "other")
+    two = await bench.start(listen=LISTEN, tls=trusting(authority, pair, other, name), trunk_of=lambda host: trunk)
+    mine = {"theirs": other, "ours": authority}[shown].sign("mine", "sbc.example")
+    one = await bench.start(
+        listen=[Hop("udp", HOST, 0)], tls=Tls(certificate=mine.certificate, key=mine.key, ca=authority.ca)
+    )
+    one.send(MESSAGE, to(two, "gw.example"))
+    await bench.until(lambda: bool(bench.messages) or (two.counters["TLS failed"] == 1 and one.streams == 0))
+    assert bool(bench.messages) is let_in
+
+
+async def test_authorities_are_renewed_and_a_bad_file_changes_nothing(
+    bench: Bench, dial: Dial, authority: Authority, pair: Pair, tmp_path: Path
+) -> None:
+    old, new = Authority(tmp_path / "old"), Authority(tmp_path / "new")
+    secured = trusting(authority, pair, old)
+    one = await bench.start(listen=LISTEN, tls=secured, trunk_of=lambda host: "carrier")
+    mine = {whose: whose.sign("mine", "sbc.example") for whose in (old, new)}
+    _, standing = await dial(one, client(authority, pair=mine[old]))
+    shutil.copy(pair.key, old.ca)
+    with pytest.raises(OSError, match=r"(?i)ssl|pem|certificate"):
+        secured.renew()
+    _, still = await dial(one, client(authority, pair=mine[old]))
+    shutil.copy(new.ca, old.ca)
+    assert secured.renew()
+    _, fresh = await dial(one, client(authority, pair=mine[new]))
+    for writer in (standing, still, fresh):
+        writer.write(MESSAGE)
+    await bench.until(lambda: len(bench.messages) == 3)
+    reader, _ = await dial(one, client(authority, ssl.TLSVersion.TLSv1_3, mine[old]))
+    with suppress(ssl.SSLError, ConnectionError):
+        await closed(reader)
+    assert one.counters["TLS failed"] == 1
 
 
 async def test_without_a_certificate_nothing_listens_and_nothing_is_dialled(bench: Bench) -> None:
