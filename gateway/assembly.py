@@ -62,6 +62,8 @@ def exchange_settings(config: Config) -> ExchangeSettings:
         sip_host=advertised(config),
         recording_required=config.recordings.required,
         notice_first=config.recordings.notice_first,
+        low_percent=config.recordings.low_percent,
+        least_room=config.recordings.least_mb << 20,
         data_key=partial(os.urandom, KEY_BYTES) if config.recordings.encrypt else None,
         spool=str(Path(config.recordings.spool).absolute()),
         wall=wall,

@@ -71,12 +71,14 @@ from gateway.sip.endpoint import Endpoint
 from gateway.sip.gate import Ban, Gate
 from gateway.sip.resolver import Resolver
 from gateway.sip.user_agent import UserAgent, UserAgentSettings
+from gateway.space import volumes, watch_space
 from gateway.standing import StandingBan
 from gateway.start import (
     StartError,
     bind_web,
     check_folders,
     check_media,
+    check_notices,
     needed,
     open_certificate,
     open_database,
@@ -204,6 +206,7 @@ class Node:
             await self._start()
             self._started.set()
             self._watch(watch_stalls(self._tally, "signalling"))
+            self._watch(watch_space(volumes(self._config), self._exchange.disk, self._tally))
             self._watch(self._tap.tidy())
             self._watch(self._history.run())
             self._nudge()
@@ -220,6 +223,7 @@ class Node:
         config = self._config
         await prepare_database(config, self._engine, self._store, self._journal)
         await asyncio.to_thread(check_folders, config)
+        await check_notices(config, self._engine)
         check_media(config)
         open_certificate(config)
         with needed("database.url", Exception):

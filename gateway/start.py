@@ -7,6 +7,7 @@
 | recordings.url | the folder is made, a file is written; an S3 server may be away, recordings wait for it |
 | recordings.proof_key | read, or made                                                                  |
 | recordings.spool | likewise                                                                           |
+| application.notice | where the notice comes first: its file is there and can be played                  |
 | media.listen   | a UDP socket on the address                                                          |
 | web.listen     | the socket itself                                                                    |
 | web.certificate | read, and matched with its key                                                      |
@@ -17,6 +18,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -24,6 +26,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
+from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -32,9 +35,13 @@ from gateway.bindings.store import BindingStore
 from gateway.calls.journal import Journal
 from gateway.certificate import Certificate
 from gateway.config.tree import Config, media_listen
-from gateway.database import migrate, open_engine
+from gateway.database import migrate, open_engine, reading
 from gateway.sip.tls import Tls, Trust
+from gateway.tones.folder import ToneFolder
+from gateway.tones.states import LIVE
+from gateway.tones.tables import tone
 from gateway.vault.cipher import VaultError
+from media.tones import ToneError, parse_tone
 
 _log = structlog.get_logger()
 BACKLOG = 512
@@ -86,6 +93,28 @@ def check_folders(config: Config) -> None:
         proof_of(config)
     with needed("recordings.spool"):
         _try_folder(Path(config.recordings.spool))
+
+
+async def check_notices(config: Config, engine: AsyncEngine) -> None:
+    """Where the notice comes first, nobody is connected without it: better find out now than in each call. One that
+    was approved lies in the database, and comes from there."""
+    folder = ToneFolder(config.tones.folder, config.tones.approved)
+    for index, entry in enumerate(config.application):
+        first = entry.notice_first or config.recordings.notice_first
+        if not (entry.recording and first and entry.notice):
+            continue
+        file = folder.find(entry.key, entry.notice)
+        with needed(f"application[{index}].notice", ToneError, value=entry.notice):
+            if file is not None:
+                parse_tone(await asyncio.to_thread(Path(file).read_bytes))
+            elif not await _approved(engine, entry.key, entry.notice):
+                raise FileNotFoundError("it must be heard first, and is not there")
+
+
+async def _approved(engine: AsyncEngine, application: str, name: str) -> bool:
+    wanted = (tone.c.application.in_((application, "")), tone.c.name == name, tone.c.slot == LIVE)
+    async with reading(engine) as connection:
+        return (await connection.execute(select(tone.c.name).where(*wanted))).first() is not None
 
 
 def check_media(config: Config) -> None:

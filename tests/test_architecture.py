@@ -15,6 +15,7 @@ PACKAGES = ("gateway", "media")
 # The rim: files that may touch the world.
 IO = {
     "gateway.cli_recordings",
+    "gateway.space",
     "gateway.__main__", "gateway.cli", "gateway.cli_lab",
     "gateway.cli_ledger", "gateway.assembly", "gateway.config", "gateway.service",
     "gateway.start", "gateway.explaining",

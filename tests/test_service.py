@@ -22,11 +22,15 @@ from gateway.bindings.models import Application, Mode, Number, NumberStatus
 from gateway.bindings.requests import NewAxb
 from gateway.bindings.store import BindingStore
 from gateway.config.reading import load
-from gateway.database import migrate, open_engine, reading
+from gateway.database import migrate, open_engine, reading, writing
 from gateway.lab.node import Node, NodePlan, free_media_ports, free_tcp_and_udp_port
 from gateway.numbers import PhoneNumber
 from gateway.schema import binding, number
 from gateway.service import run
+from gateway.start import StartError, check_notices
+from gateway.tones.convert import convert
+from gateway.tones.folder import SOUNDS
+from gateway.tones.store import approve, upload
 
 HOST = "127.0.0.1"
 X = "+8617000000001"
@@ -166,6 +170,39 @@ def test_addresses_of_another_machine(tmp_path: Path, capsys: pytest.CaptureFixt
     assert said.startswith(f"media.listen: {elsewhere}: ")
     said = start(path, capsys, SIP__LISTEN=f'["udp:{elsewhere}:5060"]', SIP__ADVERTISED=elsewhere)
     assert said.startswith(f"sip.listen: udp:{elsewhere}:5060: ")
+
+
+async def test_a_notice_that_must_be_heard_first_has_to_be_there(tmp_path: Path) -> None:
+    path = written(plan_in(tmp_path))
+    engine = open_engine(await migrated(tmp_path))
+
+    async def said(name: str, first: bool = True) -> str:
+        names = {"APPLICATION__0__NOTICE": name, "APPLICATION__0__NOTICE_FIRST": str(first).lower(),
+                 "TONES__FOLDER": str(tmp_path)}  # fmt: skip
+        try:
+            await check_notices(load(path, {f"MASKLINE_{key}": value for key, value in names.items()}), engine)
+        except StartError as error:
+            return str(error)
+        return ""
+
+    (tmp_path / "bad.wav").write_bytes(b"a song")
+    assert await said("none.wav") == "application[0].notice: none.wav: it must be heard first, and is not there"
+    assert (await said("bad.wav")).startswith("application[0].notice: bad.wav: ")
+    assert await said("none.wav", first=False) == await said("notice.wav") == ""
+    async with writing(engine) as connection:
+        sound = convert((SOUNDS / "notice.wav").read_bytes())
+        await upload(connection, "app", "none.wav", sound, datetime(2026, 1, 1, tzinfo=UTC))
+    assert await said("none.wav") != "", "nobody has approved it"
+    async with writing(engine) as connection:
+        await approve(connection, "app", "none.wav", datetime(2026, 1, 1, tzinfo=UTC))
+    assert await said("none.wav") == ""
+    await engine.dispose()
+
+
+async def migrated(folder: Path) -> str:
+    url = f"sqlite+aiosqlite:///{folder}/maskline.db"
+    await migrate(url)
+    return url
 
 
 def test_processes_that_can_t_be_had(

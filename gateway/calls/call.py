@@ -18,6 +18,8 @@ Every ending passes through :meth:`Call.end`, which ends both legs, closes the m
     look-up failed or too late          RESOLVING  NO_ROUTE                       503          -
     the binding refuses                 RESOLVING  the binding's                  (tone,) its  -
     the customer says no, or nothing    ASKING     the customer's; NO_BINDING     tone, its    -
+    a recording that must be can't be,  RESOLVING  RECORDING_FAILED,              tone, its    -
+    a notice that must be has no file              NOTICE_FAILED
     no worker, no port, no reply        OPENING    OUT_OF_PORTS                   503          -
     no, wrong digits, no prompt         COLLECTING NO_DIGITS, EXTENSION_UNKNOWN,  tone, its    -
                                                    COLLECT_FAILED
@@ -37,6 +39,7 @@ Every ending passes through :meth:`Call.end`, which ends both legs, closes the m
     media silent, media worker gone     TALKING    NORMAL                         BYE          BYE
     maximum duration                    TALKING    MAX_DURATION                   BYE          BYE
     notice fails while it plays         TALKING    NOTICE_FAILED                  BYE          BYE
+    ... found out at the answer         RINGING    likewise                       500          BYE
     a recording that must be fails      TALKING    RECORDING_FAILED               BYE          BYE
     the customer stops the call         any        STOPPED_BY_CUSTOMER            480 or BYE   CANCEL or BYE
     the node shuts down                 any        NORMAL; NO_ROUTE before the    503 or BYE   CANCEL or BYE

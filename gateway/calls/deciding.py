@@ -9,6 +9,7 @@ from gateway.calls.asking import Asking
 from gateway.calls.barring import barred
 from gateway.calls.collecting import Collecting
 from gateway.calls.opening import Opening
+from gateway.calls.recordable import unrecordable
 from gateway.calls.refusing import Refusing, refusal_tone
 from gateway.calls.ringing import Ringing
 
@@ -55,6 +56,8 @@ def _barred(call: Call, decision: Decision, now: float) -> Decision:
         return decision
     record, quota, settings = call.record, call.plant.quota, call.settings
     cause = barred(settings, record.caller, decision)
+    if cause is None and isinstance(decision, Connect):
+        cause = unrecordable(call, decision, now)
     if cause is None and not call.admitted:
         limits, application = decision.limits, decision.application
         day = "" if limits.minutes_per_day is None else settings.wall(now).astimezone(settings.zone).date().isoformat()

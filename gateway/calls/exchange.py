@@ -17,6 +17,7 @@ from gateway.calls.admission import Admission
 from gateway.calls.arrivals import TurnedAway, arrive
 from gateway.calls.call import Call
 from gateway.calls.challenge import challenge_trunks
+from gateway.calls.disk import DiskTrouble
 from gateway.calls.outputs import (
     CallAnswered,
     CallClosed,
@@ -112,6 +113,7 @@ class Exchange:
         self._plant = Plant(settings, agent, token, self.trunks, self.usual)
         self.quota = self._plant.quota
         self._admission = Admission(settings, self.trunks.channels)
+        self.disk = self._plant.disk = DiskTrouble(settings.low_percent, settings.least_room)
         if any(trunk.challenge is not None for trunk in settings.trunks):
             challenge_trunks(settings.trunks, self._admission.trunk_of, agent.reception.doors, token)
         self.upkeep = Upkeep(settings, self.trunks, agent)

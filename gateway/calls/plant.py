@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gateway.calls.disk import DiskTrouble
 from gateway.calls.leg import Leg
 from gateway.calls.media_session import Workers
 from gateway.calls.phones import Phones
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Plant:
-    """``sessions``: whose leg a SIP session is. ``phones`` None: none can register."""
+    """``sessions``: whose leg a SIP session is. ``phones`` None: none can register. ``disk``: of the recordings."""
 
     settings: ExchangeSettings
     agent: UserAgent
@@ -33,6 +34,7 @@ class Plant:
     phones: Phones | None = None
     workers: Workers = field(default_factory=Workers)
     quota: Quota = field(default_factory=Quota)
+    disk: DiskTrouble = field(default_factory=DiskTrouble)
     sessions: dict[str, tuple[Call, Leg]] = field(default_factory=dict)
 
     def ways(self, came_in: str, application: str, callee: PhoneNumber, now: float) -> list[Way]:

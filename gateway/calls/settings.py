@@ -240,6 +240,9 @@ class ExchangeSettings:
     home: str = "+86"
     recording_required: bool = False
     notice_first: bool = False
+    low_percent: float = 10.0
+    least_room: int = 64 << 20
+    """Of the volumes of recordings: what is warned of, and bytes below which the spool takes none that must be."""
     data_key: Callable[[], bytes] | None = None
     """Gives 32 random bytes to seal a recording with; None: recordings are not sealed."""
     international_in: bool = False

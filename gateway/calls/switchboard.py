@@ -16,7 +16,6 @@ from typing import Any, Protocol
 import structlog
 
 from gateway.bindings.store import BindingStore
-from gateway.calls.disk import DiskTrouble
 from gateway.calls.exchange import Exchange
 from gateway.calls.journal import Journal
 from gateway.calls.looking import answered, looked_up, question_of
@@ -94,7 +93,7 @@ class Switchboard:
         self.idle.set()
         self._left = asyncio.Event()
         self.phone_moved: Callable[[str, tuple[Contact, ...]], None] = _nobody
-        self.disk = DiskTrouble()
+        self.disk = exchange.disk
         self._tasks: set[asyncio.Task[None]] = set()
         self._endpoint: Endpoint
         self._pool: MediaPool

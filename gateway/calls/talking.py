@@ -11,7 +11,7 @@ A notice that is named but has no file means: not recorded, since nobody is reco
 plays ends the call with NOTICE_FAILED. The notice is part of the recording, and one that doesn't end within half a
 minute keeps nobody apart; but where it comes first (``RecordingRules.notice_first``), the recording begins when both
 have heard it to its end, and a notice that doesn't come to its end, ends the call. A recording that fails ends the call
-only where it is required.
+only where it is required; what stands against it beforehand (``recordable``) refuses the call before the answer.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from gateway.calls.leg import Leg, LegState
 from gateway.calls.outputs import CallAnswered, Publish, RecordingStarted, Talked
 from gateway.calls.phase import CallState, Phase
 from gateway.calls.record import recording_name
+from gateway.calls.recordable import must_be_recorded, notice_comes_first, unrecordable
 from gateway.causes import Cause
 from media import control
 
@@ -46,15 +47,18 @@ class Talking(Phase):
         assert isinstance(decision, Connect)
         assert call.callee is not None
         call.callee.state = LegState.UP
+        against = unrecordable(call, decision, now)
+        if against is not None:
+            call.end(against, now)
+            return
         self._connected = False
         self._watching: float | None = None
         self._notice = call.tone(decision.notice)
         self._tones = self._files(decision)
         self._to_notify = {side for side, files in self._tones.items() if files}
         call.plant.quota.talk.answered(call.record.application, now)
-        self._required = decision.record and (decision.recording.required or call.settings.recording_required)
-        first = decision.recording.notice_first or call.settings.notice_first
-        self._notice_first = decision.record and first and self._notice is not None
+        self._required = must_be_recorded(call, decision)
+        self._notice_first = notice_comes_first(call, decision)
         call.change(answered=now)
         call.sip(call.caller.accept(now))
         call.out.append(Publish(call.id, call.event(Answered, now)))
@@ -75,8 +79,6 @@ class Talking(Phase):
         if decision.consumes_temporary or decision.remember_caller:
             record = call.record
             call.out.append(Talked(call.id, decision, record.caller, decision.callee, now))
-        if self._required and not self._notice_first and not call.record.recorded:
-            call.end(Cause.RECORDING_FAILED, now)
 
     def _files(self, decision: Connect) -> dict[int, tuple[str, ...]]:
         """What each side hears first: the callee the customer's own tone, then both the notice."""

@@ -26,6 +26,8 @@ class Recordings(Section):
     variables and the machine's own role are asked. ``links``: whether download addresses are the node's or the store's.
     ``form`` is how they are kept; ``required``: a call that can't be recorded, though it shall be, ends.
     ``proof_key``: the file of the key that signs the days of proof, made if it isn't there.
+    ``low_percent``: of a volume free, below which the log, /readyz and the metrics warn; ``least_mb``: of the spool's
+    free, below which calls that must be recorded are refused.
     ``notice_first``: nobody is recorded, or hears the other, before both have heard the notice to its end.
     """
 
@@ -41,6 +43,8 @@ class Recordings(Section):
     form: Literal["wav", "flac"] = "wav"
     encrypt: bool = False
     required: bool = False
+    low_percent: float = Field(10.0, ge=0, le=90)
+    least_mb: int = Field(64, ge=1, le=1 << 20)
     notice_first: bool = False
     proof_key: str = ""
 

@@ -131,7 +131,8 @@ def _folders(config: Config) -> list[Finding]:
     if config.database.url.startswith("sqlite"):
         file = config.database.url.partition(":///")[2].partition("?")[0]
         folders.append(("database.url", str(Path(file).absolute().parent), storage.GIB))
-    return [storage.folder(key, path, *world.try_folder(Path(path)), need) for key, path, need in folders]
+    warn = config.recordings.low_percent
+    return [storage.folder(key, path, *world.try_folder(Path(path)), need, warn) for key, path, need in folders]
 
 
 def _tones(config: Config) -> Finding:

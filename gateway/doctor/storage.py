@@ -9,18 +9,19 @@ CALL_OCTETS = 3 * 60 * 16_000
 """Raw packets of a call of three minutes, both ways."""
 
 
-def folder(key: str, path: str, trouble: str, free: int, total: int, need: int = GIB) -> Finding:
+def folder(
+    key: str, path: str, trouble: str, free: int, total: int, need: int = GIB, low_percent: float = 10.0
+) -> Finding:
     """``trouble``: why nothing can be written, "" when it can; octets of its disk."""
     check = f"{key} {path}"
     if trouble:
         return failure(check, trouble, "make it, or give it to the user that Maskline runs as")
     if free < need:
         return failure(check, f"{free / GIB:.1f} GiB free", f"{need / GIB:.0f} GiB at least: make room or move it")
-    if total and free < total // 10:
-        return warning(
-            check, f"{free / GIB:.1f} GiB free, less than a tenth", "make room, or keep recordings for less long"
-        )
-    return ok(check, f"can be written, {free / GIB:.1f} GiB free")
+    room = f"{free / GIB:.1f} GiB free of {total / GIB:.1f}"
+    if free < total * low_percent / 100:
+        return warning(check, f"{room}, less than {low_percent:g} %", "make room, or keep recordings for less long")
+    return ok(check, f"can be written, {room}")
 
 
 def spool_need(calls: int) -> int:

@@ -87,6 +87,10 @@ METRICS = (
            "MasklineRecordingsFail"),
     _counter("maskline_recordings_cut_total", "reason", "Recordings that end before their call, the disk being: full, "
              "read_only, slow, other.", "MasklineRecordingsCut"),
+    _gauge("maskline_disk_free_bytes", "volume", "Free for us on the volumes of recordings: spool, recordings (a "
+           "folder's).", "MasklineDiskFull"),
+    _gauge("maskline_disk_bytes", "volume", "Their size; a volume that doesn't answer has neither.",
+           "MasklineDiskLow"),
     _gauge("maskline_database_up", "", "1: the web process reaches the database.", "MasklineNoDatabase"),
     _counter("maskline_shed_total", "reason", "Messages over a rate of [defence], or without room; calls refused in "
              "overload.", "MasklineShedding"),

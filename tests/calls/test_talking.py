@@ -148,15 +148,6 @@ def test_a_disk_that_fails_ends_a_call_that_must_be_recorded() -> None:
     assert bench.closed.record.recorded
 
 
-def test_a_call_that_must_be_recorded_and_can_not_be_ends_at_the_answer() -> None:
-    bench = Bench()
-    bench.talk(**{**MUST, "notice": "missing.wav"})
-    assert bench.cause is Cause.RECORDING_FAILED
-    unrecorded = Bench(recording_required=True)
-    unrecorded.talk()
-    assert unrecorded.exchange.active == 1, "it need not be recorded"
-
-
 def test_a_data_key_goes_to_the_worker_and_the_journal_and_is_printed_nowhere() -> None:
     key = bytes(range(32))
     bench = Bench(data_key=lambda: key)
