@@ -48,7 +48,7 @@ build/peers/bin/b2bua_simple:
 	@$(PYTHON) -m venv build/peers && build/peers/bin/pip install --quiet --disable-pip-version-check 'sippy~=2.5'
 
 bench: $(STAMP) build/peers/bin/b2bua_simple ## processor time a packet beside the peers, and a call; calls a second; also into bench.txt
-	@($(BIN)/python -m tests.bench.relay_bench 6; echo; $(BIN)/python -m tests.bench.call_bench 4; echo; $(BIN)/python -m tests.bench.peers_bench; echo; $(BIN)/python -m tests.bench.parts_bench; echo; $(BIN)/python -m tests.bench.customers_bench 8; echo; $(BIN)/python -m tests.bench.lookup_bench) | tee bench.txt
+	@($(BIN)/python -m tests.bench.relay_bench 6; echo; $(BIN)/python -m tests.bench.latency_bench; echo; $(BIN)/python -m tests.bench.call_bench 4; echo; $(BIN)/python -m tests.bench.peers_bench; echo; $(BIN)/python -m tests.bench.parts_bench; echo; $(BIN)/python -m tests.bench.customers_bench 8; echo; $(BIN)/python -m tests.bench.lookup_bench) | tee bench.txt
 
 soak: $(STAMP)   ## mixed calls for SECONDS=1800; memory, sockets and tasks must stay flat
 	@$(BIN)/python -m tests.bench.soak $(SECONDS)

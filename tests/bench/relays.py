@@ -77,14 +77,17 @@ class NaiveC:
 
 
 class Maskline:
-    """A media worker as the node starts it; ``machine``: the folder of one whose packet path is compiled."""
+    """A media worker as the node starts it; ``machine``: the folder of one whose packet path is compiled.
 
-    def __init__(self, legs: int, spool: str | None, machine: Path | None = None) -> None:
+    ``part``: which 2500 ports are its own, when there are several alike.
+    """
+
+    def __init__(self, legs: int, spool: str | None, machine: Path | None = None, part: int | None = None) -> None:
         self.name = "maskline worker" + (COMPILED if machine else "") + (RECORDING if spool else "")
         self._spool = spool
         self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._ours.settimeout(10)
-        low = 10000 + (2500 if spool else 0) + (10000 if machine else 0)
+        low = 10000 + (2500 if spool else 0) + (10000 if machine else 0) if part is None else 10000 + 2500 * part
         high = low + 2499
         command = [sys.executable, "-m", "media.worker", "--control-fd", str(theirs.fileno()), "--host", HOST]
         self._process = subprocess.Popen(
