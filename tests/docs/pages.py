@@ -31,7 +31,7 @@ How blocks of code in README.md, README.zh-CN.md and docs/ are written (tests/do
                    configs/dev.toml; ports are put in; maskline.toml is that configuration; TOKEN is an
                    operator's token, SESSION and RECORDING are a call that was made ("$SESSION" in the page's commands)
   ```console       the same: "$ command" lines and what they print; "..." is anything, alone on a line any lines
-  ```python        run likewise; with title="name.py" only written, for a later block to run: python3 name.py
+  ```python        run likewise; with title="name.py" it is a file that blocks of any page can use
   ```toml          Maskline's configuration: its keys must exist.  ```json, ```yaml: must parse.
   ```text          drawings, output
   {OWN} somewhere on a page: it gets a copy of the node's database

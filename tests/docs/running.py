@@ -50,7 +50,7 @@ def faults(page: Page, stand: Stand, folder: Path) -> list[str]:
         here = folder / "own"
         here.mkdir()
         more = stand.own(here)
-    script = _script(page, stand, here, folder)
+    script = _script(page, stand, folder)
     file = folder / "page.sh"
     file.write_text("".join(script.lines), encoding="utf-8")
     names = {"SESSION", "RECORDING"} & set(re.findall(r"\b[A-Z]+\b", page.text))
@@ -68,7 +68,7 @@ def faults(page: Page, stand: Stand, folder: Path) -> list[str]:
     return _judged(script, folder)
 
 
-def _script(page: Page, stand: Stand, here: Path, folder: Path) -> Script:
+def _script(page: Page, stand: Stand, folder: Path) -> Script:
     script = Script()
     for number, fence in enumerate(page.fences):
         if not runs(fence):
@@ -76,9 +76,9 @@ def _script(page: Page, stand: Stand, here: Path, folder: Path) -> Script:
         text = stand.put_in(fence.text)
         words = {"fails": "fails" in fence.words, "background": "background" in fence.words}
         if fence.language == "python":
-            file = (here if fence.title else folder) / (fence.title or f"block-{number}.py")
-            file.write_text(text + "\n", encoding="utf-8")
             if not fence.title:
+                file = folder / f"block-{number}.py"
+                file.write_text(text + "\n", encoding="utf-8")
                 script.add(fence.place, f"python3 {file}", text, None, **words)
         elif fence.language == "console":
             for command, prints in _commands(text):

@@ -31,7 +31,7 @@ from gateway.lab.script import Script
 from gateway.lab.sockets import PhoneLine
 from gateway.sip.hop import Hop
 from tests.docs.forked import CLIENT
-from tests.docs.pages import ROOT
+from tests.docs.pages import ROOT, pages
 
 HOST = "127.0.0.1"
 # Numbers that no page binds.
@@ -60,7 +60,7 @@ class Stand:
         self.ports = {
             **{name: str(port) for name, port in ports.items()},
             "5090": str(self._callee.phone.here.port),
-            "8090": self._receiver_url.rpartition(":")[2],
+            "8090": str(free_tcp_and_udp_port(HOST)),  # pages' own servers; the node's is ours: see _lay_out
             "20000-29999": f"{low}-{high}",
             "/etc/maskline": str(self.folder / "etc"),
             "/var/lib/maskline": str(self.folder / "var" / "lib"),
@@ -124,8 +124,15 @@ class Stand:
         for file in (ROOT / "configs").iterdir():
             if file.name != "dev.toml":
                 (configs / file.name).symlink_to(file)
-        (configs / "dev.toml").write_text(self.put_in((ROOT / "configs/dev.toml").read_text(encoding="utf-8")))
+        text = (
+            (ROOT / "configs/dev.toml").read_text(encoding="utf-8").replace("http://127.0.0.1:8090", self._receiver_url)
+        )
+        (configs / "dev.toml").write_text(self.put_in(text))
         (self.folder / "maskline.toml").symlink_to("configs/dev.toml")
+        for fence in (fence for page in pages() for fence in page.fences if fence.title):
+            file = self.folder / fence.title
+            assert not file.exists(), f"{fence.place}: another page has a {fence.title}"
+            file.write_text(self.put_in(fence.text) + "\n", encoding="utf-8")
         programs = self.folder / ".venv" / "bin"
         programs.mkdir(parents=True)
         for name in ("python", "python3"):
