@@ -164,8 +164,9 @@ def test_a_named_python_file_is_run_by_a_later_block() -> None:
     for page in PAGES:
         for number, fence in enumerate(page.fences):
             if fence.title:
-                later = [one.text for one in page.fences[number:] if one.language in ("sh", "console")]
-                assert any(f"python3 {fence.title}" in text for text in later), fence.place
+                uses = f"python3 {fence.title}", f"from {fence.title.removesuffix('.py')} import"
+                later = [one.text for one in page.fences[number + 1 :] if one.language in ("sh", "console", "python")]
+                assert any(use in text for use in uses for text in later), fence.place
 
 
 def test_more_blocks_are_run_than_not() -> None:
