@@ -9,6 +9,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from gateway.bindings.models import Application, Number
+from gateway.browsers.line import EdgeSettings
 from gateway.calls.addresses import Addresses
 from gateway.calls.policy import IdentityPolicy
 from gateway.calls.settings import (
@@ -25,7 +26,7 @@ from gateway.calls.settings import (
 )
 from gateway.calls.switchboard import wall
 from gateway.config.phones import Phones
-from gateway.config.tree import Config, advertised, media_advertised
+from gateway.config.tree import Config, advertised, media_advertised, webrtc_addresses
 from gateway.config.trunk import Account, Challenge, Trunk
 from gateway.entries import application_of
 from gateway.numbers import NumberRules
@@ -98,6 +99,12 @@ def exchange_settings(config: Config) -> ExchangeSettings:
         international_in=calls.international_in,
         international_out=calls.international_out,
     )
+
+
+def edge_settings(config: Config) -> EdgeSettings:
+    """What the edge for browsers is told."""
+    addresses, shown = webrtc_addresses(config)
+    return EdgeSettings(addresses, config.webrtc.ports, config.media.rest_seconds, shown, config.webrtc.stun)
 
 
 def phone_settings(said: Phones) -> PhoneSettings:

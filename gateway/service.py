@@ -28,7 +28,7 @@ import uvloop
 from rich.console import Console
 from rich.markup import escape
 
-from gateway.assembly import advertised_hops, exchange_settings, gate_settings, hep_settings
+from gateway.assembly import advertised_hops, edge_settings, exchange_settings, gate_settings, hep_settings
 from gateway.bindings.store import BindingStore
 from gateway.browsers.line import Bridge
 from gateway.calls.exchange import Exchange
@@ -58,7 +58,7 @@ from gateway.channel import (
     StopCall,
     Trunks,
 )
-from gateway.config.tree import Config, media_listen, webrtc_addresses
+from gateway.config.tree import Config, media_listen
 from gateway.garbage import look_seldom
 from gateway.greeting import greet
 from gateway.measures import make_tap, node_rows, watch_gate, watch_parts
@@ -172,11 +172,7 @@ class Node:
             on_report=self._board.media_report,
             on_gone=self._board.worker_gone,
         )
-        browsers = config.webrtc
-        self._bridge: Bridge | None = None
-        if browsers.enabled:
-            rest = config.media.rest_seconds
-            self._bridge = Bridge(self._endpoint, webrtc_addresses(config), browsers.ports, rest)
+        self._bridge = Bridge(self._endpoint, edge_settings(config)) if config.webrtc.enabled else None
         self._board.attach(self._endpoint, self._pool)
         self._history = History(
             self._engine, self._exchange.quota.talk, self._exchange.usual, ZoneInfo(config.records.time_zone), _now

@@ -7,6 +7,7 @@ import asyncio
 import signal
 import socket
 import traceback
+from typing import Any
 
 from media.browser import (
     CarryLeg,
@@ -24,6 +25,7 @@ from media.browser import (
     decode_command,
     encode,
 )
+from media.candidates import Stun
 from media.webrtc import Edge, Leg
 
 _LIMIT = 65536
@@ -32,10 +34,12 @@ _LIMIT = 65536
 class EdgeProcess:
     """``run`` is its life."""
 
-    def __init__(self, end: socket.socket, addresses: list[str], ports: tuple[int, int], rest: float) -> None:
+    def __init__(
+        self, end: socket.socket, addresses: list[str], ports: tuple[int, int], rest: float, **more: Any
+    ) -> None:
         end.setblocking(False)
         self._end = end
-        self._edge = Edge(addresses, ports, rest, self._gone)
+        self._edge = Edge(addresses, ports, rest, self._gone, **more)
         self._legs: dict[int, Leg] = {}
         self._numbers: dict[Leg, int] = {}
         self._closing: set[asyncio.Task[None]] = set()
@@ -107,12 +111,19 @@ def main() -> None:
     parser.add_argument("--ports", required=True)
     parser.add_argument("--addresses", required=True)
     parser.add_argument("--rest", type=float, required=True)
+    parser.add_argument("--advertised", default="")
+    parser.add_argument("--stun", default="")
     arguments = parser.parse_args()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     low, high = (int(part) for part in arguments.ports.split("-"))
     end = socket.socket(fileno=arguments.control_fd)
-    asyncio.run(EdgeProcess(end, arguments.addresses.split(","), (low, high), arguments.rest).run())
+    process = EdgeProcess(
+        end, arguments.addresses.split(","), (low, high), arguments.rest,
+        advertised=[one for one in arguments.advertised.split(",") if one],
+        stun=Stun(arguments.stun) if arguments.stun else None,
+    )  # fmt: skip
+    asyncio.run(process.run())
 
 
 if __name__ == "__main__":

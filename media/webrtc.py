@@ -26,10 +26,7 @@ import time
 from collections.abc import Callable, Sequence
 
 import pylibsrtp
-from aioice import Candidate, Connection
-from aioice.candidate import candidate_foundation, candidate_priority
-from aioice.ice import StunProtocol
-from aioice.stun import Message
+from aioice import Candidate
 from aiortc import (
     RTCCertificate,
     RTCDtlsFingerprint,
@@ -41,6 +38,7 @@ from aiortc import (
 )
 
 from media.browser import EdgeError, Opus, Plain, Setup, Terms
+from media.candidates import Ice, Stun
 from media.opus import Transcoder
 from media.ports import PortPool
 
@@ -49,46 +47,6 @@ _LOOPBACK = "127.0.0.1"
 _LONGEST = 2048
 _MOST_CANDIDATES = 16
 _TRIES = 4
-
-
-class _Ice(Connection):
-    """One given port at each of the given addresses, where aioice takes any port of every interface."""
-
-    def __init__(self, addresses: Sequence[str], port: int, controlling: bool) -> None:
-        super().__init__(controlling)
-        self.heard = 0.0
-        """When the browser last checked that we are there, which it does every few seconds (RFC 7675)."""
-        self._at = [(address, port) for address in addresses]
-
-    async def get_component_candidates(
-        self,
-        component: int,
-        addresses: list[str],
-        timeout: int = 5,  # noqa: ASYNC109 as in aioice
-    ) -> list[Candidate]:
-        """Host candidates; OSError when a port can't be had."""
-        loop = asyncio.get_running_loop()
-        found = []
-        for rank, (host, port) in enumerate(self._at):
-            _, protocol = await loop.create_datagram_endpoint(lambda: StunProtocol(self), local_addr=(host, port))
-            self._protocols.append(protocol)
-            protocol.local_candidate = Candidate(
-                foundation=candidate_foundation("host", "udp", host),
-                component=component,
-                transport="udp",
-                # The first address is liked best (RFC 8445 §5.1.2.2: each its own local preference).
-                priority=candidate_priority(component, "host", 65535 - rank),
-                host=host,
-                port=port,
-                type="host",
-            )
-            found.append(protocol.local_candidate)
-        return found
-
-    def request_received(self, message: Message, addr: tuple[str, int], protocol: StunProtocol) -> None:
-        """A check of the browser's."""
-        self.heard = time.monotonic()
-        super().request_received(message, addr, protocol)
 
 
 class _Dtls(RTCDtlsTransport):
@@ -109,7 +67,7 @@ class _Dtls(RTCDtlsTransport):
 class Leg:
     """One browser's. ``ours``: our terms; ``plain``: where a worker sends to. Made by Edge.open."""
 
-    def __init__(self, ice: _Ice, answering: Terms | None, on_gone: Callable[[], None]) -> None:
+    def __init__(self, ice: Ice, answering: Terms | None, on_gone: Callable[[], None]) -> None:
         gatherer = RTCIceGatherer(iceServers=[])
         gatherer._connection = ice
         self._connection = ice
@@ -133,7 +91,7 @@ class Leg:
         return Terms(
             ufrag=self._connection.local_username,
             password=self._connection.local_password,
-            candidates=tuple(one.to_sdp() for one in self._connection.local_candidates),
+            candidates=self._connection.told(),
             fingerprints=tuple(
                 f"{one.algorithm} {one.value}"
                 for one in self._dtls.getLocalParameters().fingerprints
@@ -237,7 +195,8 @@ class Leg:
 
 class Edge:
     """``addresses``: where browsers reach us, the best first. ``ports``: the even ones of this range, one for each leg,
-    which then rests for ``rest`` seconds. ``on_gone``: the browser of a leg can't be reached, or not any more."""
+    which then rests for ``rest`` seconds. ``on_gone``: the browser of a leg can't be reached, or not any more.
+    ``advertised``: what browsers are told instead of each address (a NAT that keeps ports); ``stun``: who is asked."""
 
     def __init__(
         self,
@@ -245,8 +204,13 @@ class Edge:
         ports: tuple[int, int],
         rest: float,
         on_gone: Callable[[Leg], None] = lambda leg: None,
+        *,
+        advertised: Sequence[str] = (),
+        stun: Stun | None = None,
     ) -> None:
         self._addresses = addresses
+        self._advertised = advertised or addresses
+        self._stun = stun
         self._ports = PortPool(*ports, rest)
         self._on_gone = on_gone
         self.legs: dict[Leg, int] = {}
@@ -267,14 +231,14 @@ class Edge:
             leg.start(theirs)
         return leg
 
-    async def _bind(self, controlling: bool) -> tuple[int, _Ice]:
+    async def _bind(self, controlling: bool) -> tuple[int, Ice]:
         """A port that nobody else has; the offerer controls (RFC 8445 §6.1.1)."""
         why = "no port is free"
         for _ in range(_TRIES):
             port = self._ports.take(time.monotonic())
             if port is None:
                 break
-            ice = _Ice(self._addresses, port, controlling)
+            ice = Ice(self._addresses, port, controlling, advertised=self._advertised, stun=self._stun)
             try:
                 await ice.gather_candidates()
             except OSError as error:

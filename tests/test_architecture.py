@@ -41,7 +41,7 @@ IO = {
     "gateway.api", "gateway.admin", "gateway.console", "gateway.cli_token", "gateway.lab", "gateway.scenarios",
     "gateway.messages.forwarder",
     "gateway.migrations",
-    "media.worker", "media.webrtc", "media.edge", "media.wire", "gateway.browsers.line",
+    "media.worker", "media.webrtc", "media.candidates", "media.edge", "media.wire", "gateway.browsers.line",
     "media.recording.spool", "media.recording.parts", "media.recording.render", "media.recording.store",
     "media.recording.multipart",
     "media.sounds",

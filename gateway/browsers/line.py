@@ -11,6 +11,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 
 import structlog
@@ -27,18 +28,36 @@ RESPAWN_SECONDS = 1.0
 END_SECONDS = 3.0
 
 
+@dataclass(frozen=True, slots=True)
+class EdgeSettings:
+    """``addresses``: where the edge binds, and what browsers are told unless ``advertised`` says so for each of them.
+    ``ports``: its range; one rests for ``rest`` seconds after a leg. ``stun``: host:port of a server, or ""."""
+
+    addresses: tuple[str, ...]
+    ports: tuple[int, int]
+    rest: float
+    advertised: tuple[str, ...] = ()
+    stun: str = ""
+
+    def arguments(self) -> list[str]:
+        """For the process."""
+        low, high = self.ports
+        return [
+            *("--addresses", ",".join(self.addresses), "--advertised", ",".join(self.advertised)),
+            *("--ports", f"{low}-{high}", "--rest", str(self.rest), "--stun", self.stun),
+        ]
+
+
 class EdgeLine:
     """``on_report`` for each report, ``on_gone`` when the process has ended, which is then replaced."""
 
     def __init__(
         self,
-        addresses: Sequence[str],
-        ports: tuple[int, int],
-        rest: float,
+        settings: EdgeSettings,
         on_report: Callable[[Report], None],
         on_gone: Callable[[], None],
     ) -> None:
-        self._arguments = ["--addresses", ",".join(addresses), "--ports", f"{ports[0]}-{ports[1]}", "--rest", str(rest)]
+        self._arguments = settings.arguments()
         self._on_report = on_report
         self._on_gone = on_gone
         self._process: asyncio.subprocess.Process | None = None
@@ -134,10 +153,10 @@ class EdgeLine:
 class Bridge:
     """Carries out what a Crossing says, between an endpoint and the edge's process."""
 
-    def __init__(self, endpoint: Endpoint, addresses: Sequence[str], ports: tuple[int, int], rest: float) -> None:
+    def __init__(self, endpoint: Endpoint, settings: EdgeSettings) -> None:
         self._endpoint = endpoint
         self._crossing = Crossing()
-        self._line = EdgeLine(addresses, ports, rest, self._report, lambda: self._execute(self._crossing.edge_gone()))
+        self._line = EdgeLine(settings, self._report, lambda: self._execute(self._crossing.edge_gone()))
 
     async def start(self) -> None:
         """Spawn the edge and stand in between. OSError."""

@@ -68,11 +68,20 @@ class Media(Section):
 
 
 class Webrtc(Section):
-    """The edge for browsers that are phones. ``addresses``: where they reach it, the best first."""
+    """The edge for browsers that are phones. ``addresses``: where it listens for them, the best first; ``advertised``:
+    what they are told instead, one for each (a NAT that changes addresses alone); ``stun``: a server's host:port."""
 
     enabled: bool = False
     addresses: tuple[Address, ...] = ()
+    advertised: tuple[Address, ...] = ()
+    stun: Annotated[str, Field(pattern=r"^$|^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$")] = ""
     ports: Ports = (30000, 30999)
+
+    @model_validator(mode="after")
+    def _one_for_each(self) -> Webrtc:
+        if self.advertised and len(self.advertised) != max(1, len(self.addresses)):
+            raise ValueError("advertised: one for each of addresses")
+        return self
 
 
 class Web(Section):
@@ -317,6 +326,12 @@ def media_advertised(config: Config) -> str:
     return advertised(config) if ip_address(bound).is_unspecified else bound
 
 
-def webrtc_addresses(config: Config) -> tuple[str, ...]:
-    """Where browsers send their audio to."""
-    return config.webrtc.addresses or (media_advertised(config),)
+def webrtc_addresses(config: Config) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Where the edge listens for browsers, and what they are told instead (none: those)."""
+    said = config.webrtc
+    if said.addresses:
+        return said.addresses, said.advertised
+    bound, shown = media_listen(config), media_advertised(config)
+    if ip_address(bound).is_unspecified:
+        return (shown,), said.advertised
+    return (bound,), said.advertised or ((shown,) if shown != bound else ())

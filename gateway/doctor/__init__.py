@@ -2,6 +2,7 @@
 
 ``finding``       one line of the report: ok, a warning or a failure, and a hint
 ``network``       the advertised address, SIP ports, the RTP range
+``browsers``      sockets, ports and the NAT of browsers that are phones
 ``limits``        files, socket buffers, the clock
 ``certificates``  expiry, names, chain
 ``storage``       folders, tones, the key file

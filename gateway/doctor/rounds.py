@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,8 +15,8 @@ import aiohttp
 
 from gateway.assembly import recording_store
 from gateway.bindings.models import Application
-from gateway.config.tree import Config, advertised, media_advertised
-from gateway.doctor import certificates, limits, network, services, storage, world
+from gateway.config.tree import Config, advertised, media_advertised, webrtc_addresses
+from gateway.doctor import browsers, certificates, limits, network, services, storage, world
 from gateway.doctor.finding import Finding, failure
 from gateway.sip.endpoint import Endpoint
 from gateway.sip.gate import Gate, GateSettings
@@ -47,6 +48,8 @@ async def examine(config: Config, *, behind_nat: bool = False, tell: Tell = lamb
     peers, names = await services.trunk_peers(config.trunk, Resolver(config.sip.dns, config.sip.versions).locate)
     hosts = [hop.host for _, hop in peers]
     note(*_network(config, hosts, running=running, behind_nat=behind_nat))
+    if config.webrtc.enabled:
+        note(*await _browsers(config, running=running))
     note(*_limits(config))
     note(*_certificates(config))
     note(*await services.database(config), _key_file(config))
@@ -85,6 +88,20 @@ def _network(config: Config, peers: list[str], *, running: bool, behind_nat: boo
         network.rtp_range(ports, used, running=running, calls=calls),
         network.ephemeral_range(ports, world.kernel_ports(), world.reserved_ports()),
     ]
+
+
+async def _browsers(config: Config, *, running: bool) -> list[Finding]:
+    said, installed = config.webrtc, find_spec("aiortc") is not None
+    bound, shown = webrtc_addresses(config)
+    own = [(one, world.has_address(one)) for one in bound]
+    found = [
+        *browsers.sockets(config.sip.listen, config.sip.origins, installed=installed),
+        browsers.port_range(said.ports, config.media.ports, world.used_ports(), running=running),
+        *browsers.addresses(own),
+    ]
+    if said.stun and installed and own[0][1]:
+        found.append(await services.browsers_nat(bound[0], (shown or bound)[0], said.ports, said.stun))
+    return found
 
 
 def _limits(config: Config) -> list[Finding]:

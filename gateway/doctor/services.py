@@ -27,6 +27,7 @@ from gateway.calls.record import recording_name
 from gateway.config.tree import Config
 from gateway.config.trunk import Trunk
 from gateway.database import MIGRATIONS, open_engine, reading, split_url
+from gateway.doctor import browsers
 from gateway.doctor.finding import Finding, failure, ok, warning
 from gateway.entries import application_of
 from gateway.sip.hop import Hop
@@ -156,6 +157,24 @@ async def callback(application: str, key: str, url: str, *, private: bool) -> Fi
     if parts.scheme == "http" and not private:
         return warning(check, "reached, but in clear: numbers can be read on the way", "use https")
     return ok(check, "reached")
+
+
+async def browsers_nat(bound: str, shown: str, ports: tuple[int, int], server: str) -> Finding:
+    """What a STUN server sees of a socket of the edge."""
+    from media.candidates import Ice, Stun  # of an extra
+
+    for port in range(ports[0] + ports[0] % 2, ports[1], 2):
+        ice = Ice([bound], port, controlling=False, stun=Stun(server))
+        try:
+            await ice.gather_candidates()
+        except OSError:
+            continue
+        else:
+            told = [one.host for one in ice.local_candidates]
+            return browsers.nat(bound, shown, None if ice.unseen else told[-1], server)
+        finally:
+            await ice.close()
+    return browsers.nat(bound, shown, None, server)
 
 
 async def trunk_peers(
