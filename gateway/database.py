@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ from sqlalchemy import URL, Connection, Select, Table, event, insert, make_url, 
 from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from gateway.committing import Committer, PostgresWriter, SqliteWriter, Writer
+from gateway.committing import Part as Part  # for who commits
 from gateway.selecting import Driver, PostgresDriver, Selector, SqliteDriver
 from gateway.tables import metadata
 from gateway.vault.columns import give_vault, sealed_columns
@@ -38,6 +40,7 @@ BUSY_MS = 5000
 KEY_FILE = "key_file"
 _WRITES = "maskline_writes"
 _SELECTOR = "maskline_selector"
+_COMMITTER = "maskline_committer"
 _AGAIN_SECONDS = 0.02
 _START_LOCK = 0x6D61736B  # any number, the same in every node
 
@@ -76,17 +79,18 @@ def _postgresql(parsed: URL) -> AsyncEngine:
 
     engine = create_async_engine(parsed, hide_parameters=True)
     event.listen(engine.sync_engine, "checkout", see_that_it_lives)
-    return _with_selector(engine, PostgresDriver(parsed, engine.dialect))
+    return _with_drivers(engine, PostgresDriver(parsed, engine.dialect), PostgresWriter(parsed, engine.dialect))
 
 
 async def _ping(connection: Any) -> None:
     await connection.execute("SELECT 1")
 
 
-def _with_selector(engine: AsyncEngine, driver: Driver) -> AsyncEngine:
-    selector = Selector(engine.dialect, driver)
-    engine.sync_engine.update_execution_options(**{_SELECTOR: selector})
-    event.listen(engine.sync_engine, "engine_disposed", lambda _engine: selector.close())
+def _with_drivers(engine: AsyncEngine, driver: Driver, writer: Writer) -> AsyncEngine:
+    selector, committer = Selector(engine.dialect, driver), Committer(engine.dialect, writer)
+    engine.sync_engine.update_execution_options(**{_SELECTOR: selector, _COMMITTER: committer})
+    for one in (selector, committer):
+        event.listen(engine.sync_engine, "engine_disposed", lambda _engine, one=one: one.close())
     return engine
 
 
@@ -94,6 +98,7 @@ def _sqlite(parsed: URL, synchronous: str) -> AsyncEngine:
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).absolute().parent.mkdir(parents=True, exist_ok=True)
     engine = create_async_engine(parsed, hide_parameters=True, connect_args={"timeout": BUSY_MS / 1000})
+    pragmas = (f"busy_timeout={BUSY_MS}", f"synchronous={synchronous}", "foreign_keys=ON")
 
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
@@ -101,15 +106,19 @@ def _sqlite(parsed: URL, synchronous: str) -> AsyncEngine:
         connection.isolation_level = None
         connection.run_async(_ask_for_wal)
         cursor = connection.cursor()
-        for pragma in (f"busy_timeout={BUSY_MS}", f"synchronous={synchronous}", "foreign_keys=ON"):
+        for pragma in pragmas:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
+
+    def prepare_writer(connection: sqlite3.Connection) -> None:
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get(_WRITES) else "BEGIN")
 
-    return _with_selector(engine, SqliteDriver(parsed, BUSY_MS))
+    return _with_drivers(engine, SqliteDriver(parsed, BUSY_MS), SqliteWriter(parsed, prepare_writer, BUSY_MS))
 
 
 async def _ask_for_wal(connection: Any) -> None:
@@ -131,6 +140,14 @@ async def ask(engine: AsyncEngine, statement: Select[Any], values: Mapping[str, 
             pass
     selector: Selector = engine.get_execution_options()[_SELECTOR]
     return await selector.rows(statement, values)
+
+
+async def commit(engine: AsyncEngine, parts: Sequence[Part]) -> None:
+    """One transaction whose statements are known before it begins, by the shortest way there is: each of ``parts`` is a
+    constant statement and its rows. IntegrityError, DataError: nothing was written, and never will be; else try again.
+    """
+    committer: Committer = engine.get_execution_options()[_COMMITTER]
+    await committer.commit(parts)
 
 
 @asynccontextmanager

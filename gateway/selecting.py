@@ -42,34 +42,41 @@ class Selector:
     def __init__(self, dialect: Dialect, driver: Driver) -> None:
         self._dialect = dialect
         self._driver = driver
-        self._prepared: dict[Select[Any], _Prepared] = {}
+        self._prepared: dict[Select[Any], _Question] = {}
         self.close = driver.close
 
     async def rows(self, statement: Select[Any], values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """All rows, each as a tuple in the order of the statement's columns."""
         prepared = self._prepared.get(statement)
         if prepared is None:
-            prepared = self._prepared[statement] = _Prepared(statement, self._dialect)
+            prepared = self._prepared[statement] = _Question(statement, self._dialect)
         found = await self._driver.fetch(prepared.sql, prepared.parameters(values))
         return [prepared.row(cells) for cells in found]
 
 
-class _Prepared:
-    """A statement's text for one dialect, and what is to be done to its values and to its cells."""
+class Prepared:
+    """A statement's text for one dialect, and what is to be done to its values."""
 
-    def __init__(self, statement: Select[Any], dialect: Dialect) -> None:
-        compiled = statement.compile(dialect=dialect)
+    def __init__(self, compiled: Any, dialect: Dialect) -> None:
         self.sql = str(compiled)
         binds = [compiled.binds[name] for name in compiled.positiontup or ()]
         self._values = [(bind.key, bind.type.dialect_impl(dialect).bind_processor(dialect)) for bind in binds]
         self._constants = {bind.key: bind.value for bind in binds if not bind.required}
-        processes = [_reading(column.type, dialect) for column in statement.selected_columns]
-        self._cells = [(place, process) for place, process in enumerate(processes) if process is not None]
 
     def parameters(self, values: Mapping[str, Any]) -> list[Any]:
         """The values in the order in which the text wants them."""
-        values = {**self._constants, **values}
+        if self._constants:
+            values = {**self._constants, **values}
         return [values[name] if process is None else process(values[name]) for name, process in self._values]
+
+
+class _Question(Prepared):
+    """A SELECT, and what is to be done to the cells that it gives."""
+
+    def __init__(self, statement: Select[Any], dialect: Dialect) -> None:
+        super().__init__(statement.compile(dialect=dialect), dialect)
+        processes = [_reading(column.type, dialect) for column in statement.selected_columns]
+        self._cells = [(place, process) for place, process in enumerate(processes) if process is not None]
 
     def row(self, cells: Sequence[Any]) -> tuple[Any, ...]:
         """What the cells of a row mean."""
@@ -123,44 +130,59 @@ class SqliteDriver:
             connection.close()
 
 
-class PostgresDriver:
-    """A few connections, each made when there is none to spare. asyncpg's own pool tidies up a session after every
-    question, one more round trip; a SELECT leaves nothing to be tidied up."""
+class Connections:
+    """A few of asyncpg's connections, each made when there is none to spare. Its own pool tidies up a session after
+    every use, one more round trip; here nothing is left to be tidied up. ``lost``: how one shows that it is."""
 
     def __init__(self, url: URL, dialect: Dialect) -> None:
         import asyncpg  # not there where SQLite is enough
 
         self._connect = asyncpg.connect
-        self._lost = (
+        self.lost = (
             *(asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError),
             *(asyncpg.InterfaceError, asyncpg.InternalClientError, OSError),
         )
+        self.integrity = asyncpg.IntegrityConstraintViolationError
+        self.data = asyncpg.DataError
         self._options = dialect.create_connect_args(url)[1]
-        self._room = asyncio.Semaphore(CONNECTIONS)
-        self._spare: list[Any] = []
+        self.room = asyncio.Semaphore(CONNECTIONS)
+        self.spare: list[Any] = []
+
+    async def take(self) -> Any:
+        """One that was put into ``spare``, or a new one. asyncpg.PostgresError, OSError."""
+        return self.spare.pop() if self.spare else await self._connect(**self._options)
+
+    def close(self) -> None:
+        """Cut those that nobody uses."""
+        for connection in self.spare:
+            connection.terminate()
+        self.spare.clear()
+
+
+class PostgresDriver:
+    """Connections on which nothing but questions is asked."""
+
+    def __init__(self, url: URL, dialect: Dialect) -> None:
+        self._connections = Connections(url, dialect)
+        self.close = self._connections.close
 
     async def fetch(self, sql: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
         """The rows. asyncpg.PostgresError, OSError."""
-        async with self._room:
-            while self._spare:
+        async with self._connections.room:
+            while self._connections.spare:
                 try:
-                    return await self._fetch(self._spare.pop(), sql, values)
-                except self._lost:
+                    return await self._fetch(sql, values)
+                except self._connections.lost:
                     # A server that was restarted has left all of them lost.
                     continue
-            return await self._fetch(await self._connect(**self._options), sql, values)
+            return await self._fetch(sql, values)
 
-    async def _fetch(self, connection: Any, sql: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
+    async def _fetch(self, sql: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        connection = await self._connections.take()
         try:
             rows: Sequence[Sequence[Any]] = await connection.fetch(sql, *values)
         except BaseException:
             connection.terminate()
             raise
-        self._spare.append(connection)
+        self._connections.spare.append(connection)
         return rows
-
-    def close(self) -> None:
-        """Cut the connections."""
-        for connection in self._spare:
-            connection.terminate()
-        self._spare.clear()

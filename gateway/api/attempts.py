@@ -12,15 +12,15 @@ import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import structlog
-from sqlalchemy import Row, bindparam, insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.exc import DataError, IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.api.callbacks import Outcome
-from gateway.database import writing
+from gateway.api.due import Event
+from gateway.database import Part, ask, commit
 from gateway.schema import application, attempt, outbox, recording
 
 _log = structlog.get_logger()
@@ -35,6 +35,8 @@ UNWRITABLE = (IntegrityError, DataError)
 _STATE = update(outbox).where(outbox.c.id == bindparam("row")).values(
     tries=bindparam("new_tries"), state=bindparam("new_state"), due_at=bindparam("new_due")
 )  # fmt: skip
+_TRIED = insert(attempt)
+_SETTINGS = select(application.c.settings).where(application.c.key == bindparam("wanted"))
 _ERASE = update(recording).where(recording.c.session == bindparam("of")).values(erase_at=bindparam("at"))
 
 
@@ -83,7 +85,7 @@ class AttemptLog:
         self.held: Counter[str] = Counter()
         """Sessions of rows whose state in the table is out of date."""
 
-    def put(self, row: Row[Any], outcome: Outcome | None, seconds: float = 0.0, *, forever: bool = False) -> bool:
+    def put(self, row: Event, outcome: Outcome | None, seconds: float = 0.0, *, forever: bool = False) -> bool:
         """Note what became of a row; whether it is done with. ``forever``: a failure that no other try can mend."""
         now = self._clock()
         state, due_at = "done", row.due_at
@@ -140,19 +142,16 @@ class AttemptLog:
             self._on_written()
 
     async def _commit(self, group: Sequence[Note]) -> None:
-        async with writing(self._engine) as connection:
-            await self._learn_days(connection, {note.application for note in group if note.erase_at is not None})
-            await _write_group(connection, [self._with_life(note) for note in group])
+        await self._learn_days({note.application for note in group if note.erase_at is not None})
+        await commit(self._engine, _parts([self._with_life(note) for note in group]))
 
-    async def _learn_days(self, connection: AsyncConnection, keys: set[str]) -> None:
+    async def _learn_days(self, keys: set[str]) -> None:
         """How long recordings of these applications are kept, asked once a minute."""
         now = self._clock()
-        unknown = [key for key in keys if self._days.get(key, (float("-inf"), None))[0] <= now]
-        if unknown:
-            query = select(application.c.key, application.c.settings).where(application.c.key.in_(unknown))
-            said = {row.key: json.loads(row.settings) for row in await connection.execute(query)}
-            for key in unknown:
-                self._days[key] = now + DAYS_SECONDS, said.get(key, {}).get("recording_days")
+        for key in keys:
+            if self._days.get(key, (float("-inf"), None))[0] <= now:
+                said = [json.loads(settings) for (settings,) in await ask(self._engine, _SETTINGS, {"wanted": key})]
+                self._days[key] = now + DAYS_SECONDS, said[0].get("recording_days") if said else None
 
     def _with_life(self, note: Note) -> Note:
         if note.erase_at is None:
@@ -168,19 +167,16 @@ class AttemptLog:
             _log.exception("what became of an event can't be written", row=note.row)
 
 
-async def _write_group(connection: AsyncConnection, group: Sequence[Note]) -> None:
-    await connection.execute(
-        _STATE,
-        [{"row": note.row, "new_tries": note.tries, "new_state": note.state, "new_due": note.due_at} for note in group],
-    )
+def _parts(group: Sequence[Note]) -> list[Part]:
+    """The statements of one transaction."""
+    states = [
+        {"row": note.row, "new_tries": note.tries, "new_state": note.state, "new_due": note.due_at} for note in group
+    ]
     tried = [
         {"outbox": note.row, "at": note.at, "status": note.outcome.status, "error": note.outcome.error,
          "seconds": note.seconds, "answer": note.outcome.answer.replace("\0", "") or None}
         for note in group
         if note.outcome is not None
     ]  # fmt: skip
-    if tried:
-        await connection.execute(insert(attempt), tried)
     erased = [{"of": note.session, "at": note.erase_at} for note in group if note.erase_at is not None]
-    if erased:
-        await connection.execute(_ERASE, erased)
+    return [(_STATE, states), (_TRIED, tried), (_ERASE, erased)]

@@ -22,22 +22,19 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 import structlog
-from sqlalchemy import Row
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.api.attempts import AttemptLog
 from gateway.api.breaker import Breakers
 from gateway.api.callbacks import CallbackClient, Outcome
-from gateway.api.due import due_calls, overdue_rows, put_off, waiting_applications
+from gateway.api.due import Event, due_calls, overdue_rows, put_off, waiting_applications
 from gateway.api.events import MERGE_LIMIT, CdrFacts, encoded, fee_body
 from gateway.api.leases import Leases
 from gateway.api.pushes import address, push_body, push_headers
 from gateway.bindings.models import Application
 from gateway.bindings.store import BindingStore
-from gateway.database import reading
 
 _log = structlog.get_logger()
 PARALLEL = 32
@@ -67,7 +64,7 @@ class DeliverySettings:
 class _Batch:
     """CDRs of one application that wait to go together; ``done`` gives the ids that are done with."""
 
-    rows: list[Row[Any]]
+    rows: list[Event]
     done: asyncio.Future[set[str]]
 
 
@@ -155,49 +152,49 @@ class Delivery:
     async def _look(self) -> None:
         now = self._clock()
         self._scans += 1
-        # Asked before the snapshot is taken: what is written down afterwards still looks due in it.
+        # Asked before the rows are: what is written down meanwhile may still look due in them.
         under_way, held = {key: set(calls) for key, calls in self._calls.items()}, set(self._notes.held)
         blocked: list[tuple[str, float]] = []
         waiting = set(await waiting_applications(self._engine, now))
-        # Before the snapshot: what another node has delivered until now must be seen in it.
-        waiting = await self._leases.hold(waiting)
-        async with reading(self._engine) as connection:
-            for key in sorted(waiting):
-                if not self._breakers.rests(key, now):
-                    blocked += await self._look_at(connection, key, now, under_way.get(key, set()), held)
+        # Before the rows are read: what another node has delivered until now must be seen in them.
+        for key in sorted(await self._leases.hold(waiting)):
+            if not self._breakers.rests(key, now):
+                try:
+                    blocked += await self._look_at(key, now, under_way.get(key, set()), held)
+                except Exception:
+                    _log.exception("an application's events could not be looked at", application=key)
         await put_off(self._engine, blocked)
 
-    async def _look_at(
-        self, connection: AsyncConnection, key: str, now: float, busy: set[str], held: set[str]
-    ) -> list[tuple[str, float]]:
+    async def _look_at(self, key: str, now: float, busy: set[str], held: set[str]) -> list[tuple[str, float]]:
         """Begin an application's calls; what is to be put off."""
         without, resting, failing = busy | held, self._breakers.resting_kinds(key, now), self._breakers.open_kinds(key)
         room = IN_HAND - len(busy)
         if failing:
             before = now - self._life
-            for row in await overdue_rows(connection, key, before, without=without, kinds=failing):
+            for row in await overdue_rows(self._engine, key, before, without=without, kinds=failing):
                 self._notes.put(row, Outcome(None, "the address kept failing"), forever=True)
                 held.add(row.session)
             # What follows them may have an address that is well.
-            late = await due_calls(connection, key, before, room=PROBES, without=busy | held, kinds=failing)
-            for call in late.calls:
-                self._begin(key, call)
+            late = await due_calls(self._engine, key, before, room=PROBES, without=busy | held, kinds=failing)
+            await self._begin(key, late.calls)
             without = busy | held | {call[0].session for call in late.calls}
             room = min(room, PROBES)
         if room <= 0:
             return []
-        due = await due_calls(connection, key, now, room=room, without=without, kinds=resting)
-        for call in due.calls:
-            self._begin(key, call)
+        due = await due_calls(self._engine, key, now, room=room, without=without, kinds=resting)
+        await self._begin(key, due.calls)
         if due.more and len(self._calls[key]) < IN_HAND:
             self._wake.set()
         return due.blocked
 
-    def _begin(self, key: str, rows: list[Row[Any]]) -> None:
-        session = rows[0].session
-        task = asyncio.get_running_loop().create_task(self._call(key, session, rows))
-        self._calls[key][session] = task
-        task.add_done_callback(partial(self._finished, key, session, self._scans))
+    async def _begin(self, key: str, calls: list[list[Event]]) -> None:
+        """Give each call its task; the application is as it is now."""
+        application = await self._store.application(key) if calls else None
+        for rows in calls:
+            session = rows[0].session
+            task = asyncio.get_running_loop().create_task(self._call(application, session, rows))
+            self._calls[key][session] = task
+            task.add_done_callback(partial(self._finished, key, session, self._scans))
 
     def _finished(self, key: str, session: str, scan: int, _task: asyncio.Task[None]) -> None:
         calls = self._calls[key]
@@ -208,17 +205,16 @@ class Delivery:
         if not calls:
             del self._calls[key]
 
-    async def _call(self, key: str, session: str, rows: list[Row[Any]]) -> None:
+    async def _call(self, application: Application | None, session: str, rows: list[Event]) -> None:
         """Walk one call's rows until one fails or isn't due."""
         try:
-            application = await self._store.application(key)
             for row in rows:
                 if row.due_at > self._clock() or not await self._deliver(application, row):
                     return
         except Exception:
             _log.exception("a call's events could not be delivered", session=session)
 
-    async def _deliver(self, application: Application | None, row: Row[Any]) -> bool:
+    async def _deliver(self, application: Application | None, row: Event) -> bool:
         """Send one row; True: it is done with."""
         url = "" if application is None else address(application, row.kind)
         if application is None or not url:
@@ -232,7 +228,7 @@ class Delivery:
         outcome, seconds = await self._post(application, url, body, row)
         return outcome is not None and self._notes.put(row, outcome, seconds)
 
-    async def _join_batch(self, application: Application, url: str, row: Row[Any]) -> bool:
+    async def _join_batch(self, application: Application, url: str, row: Event) -> bool:
         batch = self._batches.get(application.key)
         if batch is None or len(batch.rows) >= MERGE_LIMIT:
             batch = _Batch([], asyncio.get_running_loop().create_future())
@@ -270,9 +266,7 @@ class Delivery:
             if not batch.done.done():
                 batch.done.set_result(set())
 
-    async def _post(
-        self, application: Application, url: str, body: bytes, row: Row[Any]
-    ) -> tuple[Outcome | None, float]:
+    async def _post(self, application: Application, url: str, body: bytes, row: Event) -> tuple[Outcome | None, float]:
         """What became of it and for how many seconds it went on; None: nothing was sent, since the address is left
         alone or the lease is about to end."""
         breaker = self._breakers.of(application.key, row.kind)
@@ -295,7 +289,7 @@ class Delivery:
                 )  # fmt: skip
             return outcome, time.monotonic() - began
 
-    def _give_up(self, row: Row[Any]) -> bool:
+    def _give_up(self, row: Event) -> bool:
         """A row of which no message can be made, now or ever: a fault of ours, kept for a person to look at."""
         _log.error("an outbox row can't be read", row=row.id)
         return self._notes.put(row, Outcome(None, "unreadable"), forever=True)

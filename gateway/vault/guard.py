@@ -85,6 +85,27 @@ async def before_writing(connection: AsyncConnection) -> None:
         await _follow(connection, vault)
 
 
+def first_of_writing(dialect: Dialect) -> tuple[str, ...]:
+    """The same for who puts statements to the driver himself: what he says first. The last finds the key in use, which
+    must be that of ``key_of_writing`` when he sealed his values; else ``use_key``, and once more."""
+    if vault_of(dialect) is None:
+        return ()
+    return (_SHARED.text, _KEY.text) if dialect.name == "postgresql" else (_KEY.text,)
+
+
+def key_of_writing(dialect: Dialect) -> str | None:
+    """The key under which values are sealed now; None: there is none, or none yet."""
+    vault = vault_of(dialect)
+    return None if vault is None else vault.current_id
+
+
+def use_key(dialect: Dialect, id: str | None) -> None:
+    """The database's key has turned out to be this one. VaultError."""
+    vault = vault_of(dialect)
+    if vault is not None:
+        _use(vault, id)
+
+
 def has_vault(dialect: Dialect) -> bool:
     """Whether what this engine reads may be sealed."""
     return vault_of(dialect) is not None
@@ -110,7 +131,10 @@ async def key_changed(connection: AsyncConnection) -> bool:
 
 
 async def _follow(connection: AsyncConnection, vault: Vault) -> bool:
-    id = await key_in_use(connection)
+    return _use(vault, await key_in_use(connection))
+
+
+def _use(vault: Vault, id: str | None) -> bool:
     if id is None:
         raise VaultError(UNSEALED)
     vault.checked_at = time.monotonic()

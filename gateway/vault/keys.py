@@ -107,6 +107,11 @@ class Vault:
             raise VaultError("the database was not asked for its key yet")
         return self._current
 
+    @property
+    def current_id(self) -> str | None:
+        """Its id; None before the guard has asked."""
+        return None if self._current is None else self._current.id
+
     def use(self, id: str) -> bool:
         """Seal with this key from now on; whether that is another one than before. VaultError: not in the file."""
         if self._current is not None and self._current.id == id:

@@ -10,7 +10,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.api.breaker import EVENTS
-from gateway.api.due import KINDS, OVERDUE, Due, due_calls, overdue_rows, put_off, waiting_applications
+from gateway.api.due import KINDS, OVERDUE, Due, Event, due_calls, overdue_rows, put_off, waiting_applications
 from gateway.calls.journal_rows import SEQ
 from gateway.database import migrate, open_engine, reading, writing
 from gateway.schema import outbox
@@ -44,8 +44,7 @@ async def add(
 async def look(
     engine: AsyncEngine, *, room: int = 100, without: tuple[str, ...] = (), kinds: tuple[str, ...] = ()
 ) -> Due:
-    async with reading(engine) as connection:
-        return await due_calls(connection, "app", NOW, room=room, without=without, kinds=kinds)
+    return await due_calls(engine, "app", NOW, room=room, without=without, kinds=kinds)
 
 
 def sessions(due: Due) -> set[str]:
@@ -83,6 +82,18 @@ async def test_the_longest_due_first_as_far_as_there_is_room(engine: AsyncEngine
     assert sessions(due) == {"s3", "s4"}
 
 
+@pytest.mark.parametrize("left_out", [1, 16, 17, 100])
+async def test_calls_are_left_out_however_many(engine: AsyncEngine, left_out: int) -> None:
+    for number in range(left_out + 1):
+        await add(engine, f"s{number}", ("callin", float(number)))
+    due = await look(engine, without=tuple(f"s{number}" for number in range(left_out)))
+    assert sessions(due) == {f"s{left_out}"}
+
+
+def test_an_event_is_a_row() -> None:
+    assert list(Event._fields) == [column.name for column in outbox.c]
+
+
 async def test_what_waits_behind_a_later_try_is_put_off_to_it_once(engine: AsyncEngine) -> None:
     await add(engine, "blocked", ("callin", NOW + 60), ("callout", 1.0), ("fee", 2.0))
     await add(engine, "free", ("callin", 3.0))
@@ -117,9 +128,7 @@ async def test_overdue_rows_some_at_a_time(engine: AsyncEngine) -> None:
     await add(engine, "t", ("callin", 900.0))
     for number in range(OVERDUE):
         await add(engine, f"u{number}", ("callin", 5.0))
-    async with reading(engine) as connection:
-        found = await overdue_rows(connection, "app", 500.0, without=(), kinds=EVENTS)
-        assert len(found) == OVERDUE
-        assert (found[0].session, found[0].kind) == ("s", "callin")
-        found = await overdue_rows(connection, "app", 500.0, without=("s",), kinds=("fee",))
-        assert found == []
+    found = await overdue_rows(engine, "app", 500.0, without=(), kinds=EVENTS)
+    assert len(found) == OVERDUE
+    assert (found[0].session, found[0].kind) == ("s", "callin")
+    assert await overdue_rows(engine, "app", 500.0, without=("s",), kinds=("fee",)) == []
