@@ -39,7 +39,8 @@ def unrecordable(call: Call, decision: Connect, now: float) -> Cause | None:
     required, first = must_be_recorded(call, decision), notice_comes_first(call, decision)
     if not (required or first):
         return None
-    missing = call.tone(decision.notice) is None
+    # The record has no application yet when this is asked first.
+    missing = not decision.notice or call.settings.tones.lookup(decision.application, decision.notice) is None
     if first and missing:
         return Cause.NOTICE_FAILED
     if required and ((decision.notice and missing) or not call.plant.disk.takes(now)):

@@ -147,7 +147,7 @@ class Bench:
 
     @staticmethod
     def tone(application: str, name: str) -> str | None:
-        return None if name == "missing.wav" else f"{application}/{name}"
+        return None if name == "missing.wav" or not application else f"{application}/{name}"
 
     # --- inputs
 
