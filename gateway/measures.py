@@ -13,10 +13,11 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
 
+from gateway.browsers.line import Bridge
 from gateway.calls.exchange import Exchange
 from gateway.calls.journal import Journal
 from gateway.calls.media_pool import MediaPool
-from gateway.metrics.tally import Row, Tally, gauge, words
+from gateway.metrics.tally import Row, Source, Tally, gauge, words
 from gateway.sip.endpoint import Endpoint
 from gateway.sip.gate import Gate
 from gateway.sip.hop import Hop
@@ -52,6 +53,28 @@ def _shed(endpoint: Endpoint) -> dict[tuple[str, ...], float]:
     overload = endpoint.overload
     lost = sum(map(dropped, endpoint.transport.datagram_sockets))
     return {("overload",): overload.shed, ("no room",): lost + overload.dropped}
+
+
+def watch_browsers(tally: Tally, bridge: Bridge) -> None:
+    """What the edge for browsers counts."""
+    tally.source(
+        "maskline_browser_legs",
+        lambda: {("opening",): bridge.counts.opening, ("connected",): bridge.counts.connected},
+    )
+    tally.source("maskline_browser_failed_total", lambda: words({"port": bridge.unopened, **bridge.counts.failed}))
+    for what, read in (
+        ("packets", lambda: (bridge.counts.packets_in, bridge.counts.packets_out)),
+        ("bytes", lambda: (bridge.counts.octets_in, bridge.counts.octets_out)),
+    ):
+        tally.source(f"maskline_browser_{what}_total", _both_ways(read))
+    tally.source("maskline_browser_lost_total", gauge(lambda: bridge.counts.lost))
+    tally.source("maskline_browser_stun_failed_total", gauge(lambda: bridge.counts.stun_failed))
+    tally.source("maskline_browser_edge_ended_total", gauge(lambda: bridge.ended))
+    tally.source("maskline_browser_tasks", gauge(lambda: bridge.counts.tasks))
+
+
+def _both_ways(read: Callable[[], tuple[int, int]]) -> Source:
+    return lambda: dict(zip((("received",), ("sent",)), read(), strict=True))
 
 
 def make_tap(

@@ -61,7 +61,7 @@ from gateway.channel import (
 from gateway.config.tree import Config, media_listen
 from gateway.garbage import look_seldom
 from gateway.greeting import greet
-from gateway.measures import make_tap, node_rows, watch_gate, watch_parts
+from gateway.measures import make_tap, node_rows, watch_browsers, watch_gate, watch_parts
 from gateway.messages.forwarder import Forwarder
 from gateway.metrics.stalls import watch_stalls
 from gateway.metrics.tally import Tally
@@ -173,6 +173,8 @@ class Node:
             on_gone=self._board.worker_gone,
         )
         self._bridge = Bridge(self._endpoint, edge_settings(config)) if config.webrtc.enabled else None
+        if self._bridge is not None:
+            watch_browsers(self._tally, self._bridge)
         self._board.attach(self._endpoint, self._pool)
         self._history = History(
             self._engine, self._exchange.quota.talk, self._exchange.usual, ZoneInfo(config.records.time_zone), _now

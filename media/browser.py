@@ -116,12 +116,27 @@ class LegGone(_Message, frozen=True):
     """The browser can't be reached, or not any more. The leg wants to be closed."""
 
 
+class EdgeCounts(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What the edge has counted since it began (flow.py); ``opening``, ``connected``: legs that stand; its tasks."""
+
+    opening: int = 0
+    connected: int = 0
+    failed: dict[str, int] = {}
+    packets_in: int = 0
+    packets_out: int = 0
+    octets_in: int = 0
+    octets_out: int = 0
+    lost: int = 0
+    stun_failed: int = 0
+    tasks: int = 0
+
+
 Command = OpenLeg | StartLeg | CarryLeg | CodeLeg | WatchLeg | CloseLeg
 Report = LegOpened | LegFailed | LegGone
 
 encode = msgspec.msgpack.Encoder().encode
 _commands: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
-_reports: msgspec.msgpack.Decoder[Report] = msgspec.msgpack.Decoder(Report)
+_reports: msgspec.msgpack.Decoder[Report | EdgeCounts] = msgspec.msgpack.Decoder(Report | EdgeCounts)
 
 
 def decode_command(data: bytes) -> Command:
@@ -129,6 +144,6 @@ def decode_command(data: bytes) -> Command:
     return _commands.decode(data)
 
 
-def decode_report(data: bytes) -> Report:
+def decode_report(data: bytes) -> Report | EdgeCounts:
     """Likewise of a report."""
     return _reports.decode(data)

@@ -14,6 +14,7 @@ from media.browser import (
     CloseLeg,
     CodeLeg,
     Command,
+    EdgeCounts,
     EdgeError,
     LegFailed,
     LegGone,
@@ -29,6 +30,7 @@ from media.candidates import Stun
 from media.webrtc import Edge, Leg
 
 _LIMIT = 65536
+COUNT_SECONDS = 1.0
 
 
 class EdgeProcess:
@@ -47,6 +49,21 @@ class EdgeProcess:
     async def run(self) -> None:
         """Until the other end of the socket is closed."""
         loop = asyncio.get_running_loop()
+        counting = loop.create_task(self._count())
+        try:
+            await self._serve(loop)
+        finally:
+            counting.cancel()
+
+    async def _count(self) -> None:
+        """Tell what was counted, if that has changed."""
+        told = None
+        while True:
+            await asyncio.sleep(COUNT_SECONDS)
+            if told != (told := self._edge.counts()):
+                await self._tell(told)
+
+    async def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
         while True:
             try:
                 data = await loop.sock_recv(self._end, _LIMIT)
@@ -100,7 +117,7 @@ class EdgeProcess:
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
 
-    async def _tell(self, report: Report) -> None:
+    async def _tell(self, report: Report | EdgeCounts) -> None:
         await asyncio.get_running_loop().sock_sendall(self._end, encode(report))
 
 

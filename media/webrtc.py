@@ -37,8 +37,9 @@ from aiortc import (
     RTCIceTransport,
 )
 
-from media.browser import EdgeError, Opus, Plain, Setup, Terms
+from media.browser import EdgeCounts, EdgeError, Opus, Plain, Setup, Terms
 from media.candidates import Ice, Stun
+from media.flow import Flow, Totals
 from media.opus import Transcoder
 from media.ports import PortPool
 
@@ -65,15 +66,17 @@ class _Dtls(RTCDtlsTransport):
 
 
 class Leg:
-    """One browser's. ``ours``: our terms; ``plain``: where a worker sends to. Made by Edge.open."""
+    """One browser's. ``ours``: our terms; ``plain``: where a worker sends to. Made by Edge.open. ``on_gone`` gets why:
+    ice, dtls (it never came to stand), lost, silent."""
 
-    def __init__(self, ice: Ice, answering: Terms | None, on_gone: Callable[[], None]) -> None:
+    def __init__(self, ice: Ice, answering: Terms | None, on_gone: Callable[[str], None]) -> None:
         gatherer = RTCIceGatherer(iceServers=[])
         gatherer._connection = ice
         self._connection = ice
         self._ice = RTCIceTransport(gatherer)
         self._rtp, self._rtcp = _plain_socket(), _plain_socket()
         self._coder: Transcoder | None = None
+        self.flow = Flow()
         self._to_worker, self._reports = _sending(self._rtp), _sending(self._rtcp)
         self._dtls = _Dtls(self._ice, self._inward, self._reports_inward)
         self._on_gone = on_gone
@@ -138,7 +141,7 @@ class Leg:
         while left > 0:
             await asyncio.sleep(left)
             left = max(began, self._heard, self._connection.heard) + seconds - time.monotonic()
-        self._on_gone()
+        self._on_gone("silent")
 
     async def close(self) -> None:
         """Nothing of it is left, and nothing more is told of it."""
@@ -163,9 +166,9 @@ class Leg:
         except TimeoutError:
             pass
         if self.connected:
-            self._dtls.on("statechange", self._on_gone)
+            self._dtls.on("statechange", lambda: self._on_gone("lost"))
         else:
-            self._on_gone()
+            self._on_gone("dtls" if self._ice.state == "completed" else "ice")
 
     async def _pump(self, plain: socket.socket) -> None:
         """What the worker says, to the browser."""
@@ -180,11 +183,14 @@ class Leg:
                     coder = self._coder
                     data = coder.outward(data) if plain is self._rtp else coder.reports_outward(data)
                 if data is not None:
+                    if plain is self._rtp:
+                        self.flow.went(data)
                     await self._dtls._send_rtp(data)
 
     def _inward(self, data: bytes) -> None:
         """What the browser says, to the worker."""
         self._heard = time.monotonic()
+        self.flow.came(data)
         packet = data if self._coder is None else self._coder.inward(data)
         if packet is not None:
             self._to_worker(packet)
@@ -214,6 +220,7 @@ class Edge:
         self._ports = PortPool(*ports, rest)
         self._on_gone = on_gone
         self.legs: dict[Leg, int] = {}
+        self.totals = Totals()
 
     async def open(self, theirs: Terms | None = None) -> Leg:
         """A leg for a browser that offers ``theirs``, which begins at once; or one to offer to a browser. EdgeError."""
@@ -221,7 +228,7 @@ class Edge:
             _read(theirs)
         port, ice = await self._bind(controlling=theirs is None)
         try:
-            leg = Leg(ice, theirs, lambda: self._on_gone(leg))
+            leg = Leg(ice, theirs, lambda why: self._gone(leg, why))
         except OSError as error:
             await ice.close()
             self._ports.give_back(port, time.monotonic())
@@ -230,6 +237,10 @@ class Edge:
         if theirs is not None:
             leg.start(theirs)
         return leg
+
+    def _gone(self, leg: Leg, why: str) -> None:
+        self.totals.failed[why] += 1
+        self._on_gone(leg)
 
     async def _bind(self, controlling: bool) -> tuple[int, Ice]:
         """A port that nobody else has; the offerer controls (RFC 8445 §6.1.1)."""
@@ -253,8 +264,26 @@ class Edge:
         """It is over."""
         port = self.legs.pop(leg, None)
         if port is not None:
+            self.totals.settle(leg.flow)
             await leg.close()
             self._ports.give_back(port, time.monotonic())
+
+    def counts(self) -> EdgeCounts:
+        """What it has counted."""
+        packets_in, packets_out, octets_in, octets_out, lost = self.totals.sums([leg.flow for leg in self.legs])
+        connected = sum(leg.connected for leg in self.legs)
+        return EdgeCounts(
+            opening=len(self.legs) - connected,
+            connected=connected,
+            failed=dict(self.totals.failed),
+            packets_in=packets_in,
+            packets_out=packets_out,
+            octets_in=octets_in,
+            octets_out=octets_out,
+            lost=lost,
+            stun_failed=self._stun.failed if self._stun is not None else 0,
+            tasks=len(asyncio.all_tasks()),
+        )
 
 
 def _plain_socket() -> socket.socket:

@@ -19,7 +19,7 @@ import structlog
 from gateway.browsers.crossing import Crossing, Inward, Output, Outward
 from gateway.sip.endpoint import Endpoint
 from gateway.sip.hop import Hop
-from media.browser import Command, LegFailed, Report, decode_report, encode
+from media.browser import Command, EdgeCounts, LegFailed, Report, decode_report, encode
 
 _log = structlog.get_logger()
 _LIMIT = 65536
@@ -54,7 +54,7 @@ class EdgeLine:
     def __init__(
         self,
         settings: EdgeSettings,
-        on_report: Callable[[Report], None],
+        on_report: Callable[[Report | EdgeCounts], None],
         on_gone: Callable[[], None],
     ) -> None:
         self._arguments = settings.arguments()
@@ -151,12 +151,15 @@ class EdgeLine:
 
 
 class Bridge:
-    """Carries out what a Crossing says, between an endpoint and the edge's process."""
+    """Carries out what a Crossing says, between an endpoint and the edge's process. ``counts``: what that said last;
+    ``unopened``: legs that it could not open; ``ended``: how often it ended."""
 
     def __init__(self, endpoint: Endpoint, settings: EdgeSettings) -> None:
         self._endpoint = endpoint
         self._crossing = Crossing()
-        self._line = EdgeLine(settings, self._report, lambda: self._execute(self._crossing.edge_gone()))
+        self._line = EdgeLine(settings, self._report, self._edge_gone)
+        self.counts = EdgeCounts()
+        self.unopened = self.ended = 0
 
     async def start(self) -> None:
         """Spawn the edge and stand in between. OSError."""
@@ -182,8 +185,17 @@ class Bridge:
         """A WebSocket is gone."""
         self._execute(self._crossing.closed(hop))
 
-    def _report(self, report: Report) -> None:
+    def _edge_gone(self) -> None:
+        self.counts = EdgeCounts()
+        self.ended += 1
+        self._execute(self._crossing.edge_gone())
+
+    def _report(self, report: Report | EdgeCounts) -> None:
+        if isinstance(report, EdgeCounts):
+            self.counts = report
+            return
         if isinstance(report, LegFailed):
+            self.unopened += 1
             _log.warning("no leg for a browser", why=report.why)
         self._execute(self._crossing.report(report, time.monotonic()))
 

@@ -289,6 +289,8 @@ async def test_packets_pass_as_they_are(stand: Stand) -> None:
         assert await stand.party.hear() == packet
     stand.party.rtcp.sendto(report, (HOST, first.plain.rtcp))
     assert await other.hear(other.rtcp) == report
+    counts = stand.edge.counts()
+    assert (counts.connected, counts.packets_in, counts.packets_out, counts.octets_in) == (2, 4, 4, 2 * (172 + 16))
     other.close()
 
 
@@ -320,6 +322,7 @@ async def test_a_stranger_with_another_certificate_is_not_let_in(stand: Stand) -
         await stand.changed.wait()
     assert offering in stand.gone
     assert not offering.connected
+    assert stand.edge.counts().failed["dtls"] >= 1
 
 
 async def test_a_browser_whose_socket_is_closed_is_gone_when_it_is_silent(stand: Stand) -> None:
