@@ -104,8 +104,8 @@ METRICS = (
     _gauge("maskline_trunk_calls_out", "trunk", "Standing calls that went out by a trunk."),
     _gauge("maskline_phones", "transport", "Phones that are registered, every contact counted.", "MasklinePhonesGone"),
     _gauge("maskline_browser_legs", "state", "Legs of browsers at the edge: opening (ICE, DTLS), connected."),
-    _counter("maskline_browser_failed_total", "reason", "Legs of browsers that failed: port (there is none), ice, dtls; "
-             "or broke later: lost, silent.", "MasklineBrowsersFail"),
+    _counter("maskline_browser_failed_total", "reason", "Legs of browsers that failed: port (there is none), ice, "
+             "dtls, or broke later: lost, silent.", "MasklineBrowsersFail"),
     _counter("maskline_browser_packets_total", "direction", "RTP packets of browsers, received and sent."),
     _counter("maskline_browser_bytes_total", "direction", "Their octets, received and sent, without IP and UDP."),
     _counter("maskline_browser_lost_total", "", "RTP packets of browsers that never came (RFC 3550 A.3)."),
