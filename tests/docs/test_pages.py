@@ -75,7 +75,7 @@ def test_blocks_that_run_elsewhere_are_few_and_name_what_exists(capsys: pytest.C
     for fence in blocks:
         for line in names.shell_lines(fence.text):
             first = line.split("#")[0].split()[:1]
-            if first and re.sub(r"=.*", "", first[0]) not in PROGRAMS:
+            if first and re.sub(r"=.*|.*/", "", first[0]) not in PROGRAMS:
                 faults.append(f"{fence.place}: {line}")
         words = re.findall(r"[\w./*-]+", fence.text)
         faults += [f"{fence.place}: {fault}" for fault in names.file_faults(tuple(word.strip("./") for word in words))]
