@@ -43,7 +43,7 @@ from gateway.calls.journal_rows import Rows, cdr_row, epoch_of, event_row, messa
 from gateway.calls.outputs import CallAnswered, CallClosed, CallOpened, Publish, RecordingStarted, TextClosed
 from gateway.calls.payloads import event_payload, fee_payload, open_payload, recovered_payloads
 from gateway.calls.record import CallRecord
-from gateway.database import writing
+from gateway.database import commit, writing
 from gateway.schema import cdr, open_call, outbox, recording
 from media.control import MOST_PARTS, part_path
 
@@ -191,8 +191,7 @@ class Journal:
         rows = Rows(self._node)
         for entry in entries:
             self._add(rows, entry)
-        async with writing(self._engine) as connection:
-            await rows.write(connection)
+        await commit(self._engine, rows.parts())
 
     async def pulse(self) -> None:
         """Note that the standing calls of this node are still known to be up."""

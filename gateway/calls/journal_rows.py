@@ -1,6 +1,6 @@
 """[IO] What a batch of the journal comes to in rows.
 
-Every statement costs a way to the database's thread and back, so a batch is eight at most, whatever is in it. The fixed
+Every statement costs PostgreSQL a round trip, so a batch is eight at most, whatever is in it. The fixed
 ``seq`` of each kind gives an event its place in its call and its stable id.
 """
 
@@ -12,12 +12,13 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.calls.payloads import Payload
+from gateway.database import Part
 from gateway.schema import cdr, open_call, outbox, recording, sms_record
 
 SEQ = {"callin": 0, "collectInfo": 1, "callout": 2, "alerting": 3, "answer": 4, "disconnect": 90, "fee": 91, "sms": 0}
+_EVENT, _CDR, _MESSAGE, _OPEN, _RECORD = map(insert, (outbox, cdr, sms_record, open_call, recording))
 _CHANGE = (
     update(open_call)
     .where(open_call.c.session == bindparam("of"))
@@ -38,7 +39,7 @@ _END = (
 
 
 class Rows:
-    """What a batch comes to: at most eight statements, since each costs a way to the database's thread and back."""
+    """What a batch comes to."""
 
     def __init__(self, node: str) -> None:
         self._node = node
@@ -75,20 +76,18 @@ class Rows:
         if self._opened.pop(session, None) is None:
             self._closed.append({"of": session})
 
-    async def write(self, connection: AsyncConnection) -> None:
-        """Within the caller's transaction."""
-        for statement, rows in (
-            (insert(outbox), self.outbox),
-            (insert(cdr), self.cdrs),
-            (insert(sms_record), self.messages),
-            (insert(open_call), list(self._opened.values())),
+    def parts(self) -> list[Part]:
+        """The statements of one transaction."""
+        return [
+            (_EVENT, self.outbox),
+            (_CDR, self.cdrs),
+            (_MESSAGE, self.messages),
+            (_OPEN, list(self._opened.values())),
             (_CHANGE, list(self._changed.values())),
             (_CLOSE, self._closed),
-            (insert(recording), self.recordings),
+            (_RECORD, self.recordings),
             (_END, self.ends),
-        ):
-            if rows:
-                await connection.execute(statement, rows)
+        ]
 
 
 def event_row(payload: Payload, now: float) -> dict[str, Any]:
