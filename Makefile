@@ -6,7 +6,7 @@ SECONDS ?= 1800
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test run docs lint interop bench soak clean help compiled test-compiled
+.PHONY: demo test run docs lint interop bench soak clean help compiled test-compiled image-check
 
 help:            ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## */\t/' | expand -t 12
@@ -52,6 +52,9 @@ bench: $(STAMP) build/peers/bin/b2bua_simple ## processor time a packet beside t
 
 soak: $(STAMP)   ## mixed calls for SECONDS=1800; memory, sockets and tasks must stay flat
 	@$(BIN)/python -m tests.bench.soak $(SECONDS)
+
+image-check: $(STAMP) ## the Dockerfile built by buildah and run by podman on a base of debootstrap, as root; needs no registry of images
+	@$(BIN)/python -m tests.ship.image_check
 
 clean:           ## remove what the targets above made
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis var bench.txt
