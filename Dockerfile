@@ -8,7 +8,7 @@ COPY gateway gateway
 COPY media media
 # Bytecode is made here, since the root is read-only later; pip stays behind.
 RUN python3 -m venv /opt/maskline \
- && /opt/maskline/bin/pip install --no-cache-dir --only-binary :all: '.[postgres,webrtc]' \
+ && /opt/maskline/bin/pip install --no-cache-dir --only-binary :all: '.[otel,postgres,webrtc]' \
  && /opt/maskline/bin/pip uninstall --yes pip
 
 FROM ${BASE}

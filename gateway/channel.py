@@ -19,6 +19,7 @@ import msgspec
 from gateway.metrics.tally import Row
 from gateway.questions import Question, TextQuestion, TextVerdict, Verdict
 from gateway.standing import StandingBan, StandingCall, StandingTrunk
+from gateway.telemetry.journey import Journey
 from gateway.tracing.recorder import Switch
 from gateway.tracing.store import Traced
 
@@ -129,7 +130,7 @@ class Finish(_Message, frozen=True):
 
 Answer = Reply | Calls | Bans | Trunks | Metrics | Verdict | TextVerdict
 Asked = StopCall | AskStatus | ListCalls | ListBans | LiftBans | ListTrunks | AskMetrics
-Message = Asked | SetSwitches | Traced | Nudge | Finish | Question | TextQuestion | Answer
+Message = Asked | SetSwitches | Traced | Journey | Nudge | Finish | Question | TextQuestion | Answer
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Message).decode

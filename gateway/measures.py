@@ -10,22 +10,30 @@ A part that counts in a ``Counter[str]`` is named here in one line; one that cou
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+
+import structlog
 
 from gateway.browsers.line import Bridge
 from gateway.calls.exchange import Exchange
 from gateway.calls.journal import Journal
 from gateway.calls.media_pool import MediaPool
+from gateway.calls.switchboard import Switchboard, wall
 from gateway.metrics.tally import Row, Source, Tally, gauge, words
 from gateway.sip.endpoint import Endpoint
 from gateway.sip.gate import Gate
 from gateway.sip.hop import Hop
 from gateway.sip.pressure import dropped
 from gateway.sip.user_agent import UserAgent
+from gateway.telemetry.journey import Journey, Journeys
 from gateway.tracing.store import Traced
 from gateway.tracing.tap import Hep, Tap
-from media.control import Usage
+from media.control import Report, Usage
+
+_log = structlog.get_logger()
+Told = tuple[Callable[[Sequence[object]], None], Callable[[int, Report], None]]
 
 
 def watch_parts(tally: Tally, exchange: Exchange, agent: UserAgent, endpoint: Endpoint, journal: Journal) -> None:
@@ -90,6 +98,31 @@ def make_tap(
         send=send,
         hep=hep,
     )
+
+
+def watch_calls(board: Switchboard, send: Callable[[Journey], None] | None) -> Told:
+    """What the endpoint and the media workers tell of calls: the board, and the journeys where somebody wants them."""
+    if send is None:
+        return board.carry_out, board.media_report
+    journeys = Journeys(send, time.monotonic, lambda now: wall(now).timestamp())
+
+    def carry_out(outputs: Sequence[object]) -> None:
+        _spared(lambda: journeys.see(outputs))
+        board.carry_out(outputs)
+
+    def media_report(worker: int, report: Report) -> None:
+        _spared(lambda: journeys.heard(report))
+        board.media_report(worker, report)
+
+    return carry_out, media_report
+
+
+def _spared(watch: Callable[[], None]) -> None:
+    """Whoever watches a call must not end it."""
+    try:
+        watch()
+    except Exception:
+        _log.exception("a call could not be followed")
 
 
 def watch_gate(tally: Tally, gate: Gate, clock: Callable[[], float]) -> None:

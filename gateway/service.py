@@ -61,7 +61,7 @@ from gateway.channel import (
 from gateway.config.tree import Config, media_listen
 from gateway.garbage import look_seldom
 from gateway.greeting import greet
-from gateway.measures import make_tap, node_rows, watch_browsers, watch_gate, watch_parts
+from gateway.measures import make_tap, node_rows, watch_browsers, watch_calls, watch_gate, watch_parts
 from gateway.messages.forwarder import Forwarder
 from gateway.metrics.stalls import watch_stalls
 from gateway.metrics.tally import Tally
@@ -79,12 +79,14 @@ from gateway.start import (
     check_folders,
     check_media,
     check_notices,
+    check_telemetry,
     needed,
     open_certificate,
     open_database,
     open_tls,
     prepare_database,
 )
+from gateway.telemetry.journey import Journey
 from gateway.tracing.store import Traced
 
 _log = structlog.get_logger()
@@ -143,12 +145,13 @@ class Node:
         self._tls = open_tls(config)
         self._tally = Tally()
         self._board = Switchboard(self._exchange, self._store, self._journal, self._ask, texts, self._tally)
-        self._tap = make_tap(self._tally, here, self._exchange, self._traced, hep_settings(config))
+        self._tap = make_tap(self._tally, here, self._exchange, self._tell, hep_settings(config))
+        carry_out, report = watch_calls(self._board, self._tell if config.otel.endpoint else None)
         spoken = {"tcp", "tls", *(hop.transport for hop in config.sip.listen)}
         resolver = Resolver(config.sip.dns, config.sip.versions, spoken)
         self._endpoint = Endpoint(
             self._exchange,
-            self._board.carry_out,
+            carry_out,
             self._gate,
             self._tap,
             self._board.waiting,
@@ -169,7 +172,7 @@ class Node:
             workers=config.media.workers,
             rest=config.media.rest_seconds,
             dscp=config.media.dscp,
-            on_report=self._board.media_report,
+            on_report=report,
             on_gone=self._board.worker_gone,
         )
         self._bridge = Bridge(self._endpoint, edge_settings(config)) if config.webrtc.enabled else None
@@ -223,6 +226,7 @@ class Node:
         await asyncio.to_thread(check_folders, config)
         await check_notices(config, self._engine)
         check_media(config)
+        check_telemetry(config)
         open_certificate(config)
         with needed("database.url", Exception):
             await self._history.load()
@@ -333,7 +337,7 @@ class Node:
             return None
         return await self._channel.consult_text(make, self._config.events.question_seconds + 0.5)
 
-    def _traced(self, message: Traced) -> None:
+    def _tell(self, message: Traced | Journey) -> None:
         if self._channel is not None:
             self._channel.send(message)
 

@@ -9,6 +9,7 @@
 | recordings.spool | likewise                                                                           |
 | application.notice | where the notice comes first: its file is there and can be played                  |
 | media.listen   | a UDP socket on the address                                                          |
+| otel.endpoint  | the extra is installed                                                               |
 | web.listen     | the socket itself                                                                    |
 | web.certificate | read, and matched with its key                                                      |
 | sip.certificate | likewise, and the authorities that are trusted                                      |
@@ -19,6 +20,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -122,6 +124,13 @@ def check_media(config: Config) -> None:
     host = media_listen(config)
     with needed("media.listen"), _naming(host), socket.socket(_family(host), socket.SOCK_DGRAM) as probe:
         probe.bind((host, 0))
+
+
+def check_telemetry(config: Config) -> None:
+    """The web process, which sends traces, would end over what isn't installed."""
+    if config.otel.endpoint:
+        with needed("otel.endpoint", ImportError, value="pip install 'maskline[otel]'"):
+            importlib.import_module("opentelemetry.exporter.otlp.proto.http")
 
 
 def open_certificate(config: Config) -> Certificate | None:

@@ -56,6 +56,8 @@ from gateway.recordings.keeper import Keeper
 from gateway.recordings.part import KeeperSettings
 from gateway.records.keeping import KeepingSettings, RecordKeeping
 from gateway.start import open_certificate
+from gateway.telemetry.follower import follower
+from gateway.telemetry.journey import Journey
 from gateway.tones.folder import ToneFolder
 from gateway.tones.shelf import Shelf
 from gateway.tracing.keeper import TraceKeeper
@@ -80,6 +82,7 @@ class Web:
         store = self.store = BindingStore(self.engine)
         recordings = self.recordings = recording_store(config)
         self.proof = proof_of(config)
+        self.follower = follower(config)
         self.client = CallbackClient(config.events.timeout_seconds)
         self.keeper = Keeper(
             self.engine,
@@ -91,6 +94,7 @@ class Web:
                 shortest=config.calls.min_recording_seconds,
             ),
             proof=self.proof,
+            on_stored=None if self.follower is None else self.follower.stored,
         )
         self.delivery = Delivery(
             self.engine,
@@ -106,6 +110,7 @@ class Web:
                 service_types={str(mode): text for mode, text in config.events.service_types.items()},
             ),
             steady=self.keeper.now,
+            on_attempt=None if self.follower is None else self.follower.tried,
         )
         self._tones = ToneFolder(config.tones.folder, config.tones.approved)
         self.asker = Asker(
@@ -227,6 +232,9 @@ class Web:
                 task.add_done_callback(self._answering.discard)
             case Traced():
                 self.traces.put(message)
+            case Journey():
+                if self.follower is not None:
+                    self.follower.closed(message)
             case Finish():
                 self.finish.set()
             case _:
@@ -290,6 +298,8 @@ class Web:
         await self.shelf.stop()
         await self.keeper.stop()
         await self.client.close()
+        if self.follower is not None:
+            await self.follower.stop()
         await self.engine.dispose()
         await self.channel.close()
 

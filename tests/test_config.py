@@ -63,7 +63,7 @@ def test_every_documented_key_is_a_default() -> None:
     full = load(ROOT / "configs" / "maskline.toml", {}).without_secrets()
     assert set(full) == {
         "node", "sip", "defence", "trunk", "media", "web", "database", "recordings", "calls", "events", "tones", "mail",
-        "records", "route", "metrics", "phones", "trace", "hep", "webrtc", "application", "number",
+        "records", "route", "metrics", "phones", "trace", "hep", "otel", "webrtc", "application", "number",
     }  # fmt: skip
 
 

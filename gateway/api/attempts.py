@@ -32,6 +32,7 @@ PACE = 0.05
 """Seconds in which notes gather: a transaction costs as much as the delivery of several messages."""
 # The note is at fault (its row is gone), not the database's state.
 UNWRITABLE = (IntegrityError, DataError)
+OnAttempt = Callable[[Row[Any], Outcome, float, float], None]
 _STATE = update(outbox).where(outbox.c.id == bindparam("row")).values(
     tries=bindparam("new_tries"), state=bindparam("new_state"), due_at=bindparam("new_due")
 )  # fmt: skip
@@ -60,7 +61,7 @@ class AttemptLog:
     """``plan``: seconds to wait after each failure. ``keep``: seconds that a recording lives from its CDR's push on,
     where its application doesn't say, by the time that ``steady`` gives (gateway.recordings.clock).
 
-    ``on_written`` is called after each transaction.
+    ``on_written`` is called after each transaction, ``on_attempt`` for each attempt, with when it began and ended.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class AttemptLog:
         clock: Callable[[], float],
         on_written: Callable[[], None],
         steady: Callable[[], float] | None = None,
+        on_attempt: OnAttempt | None = None,
     ) -> None:
         self._engine = engine
         self._plan = tuple(plan)
@@ -80,6 +82,7 @@ class AttemptLog:
         self._days: dict[str, tuple[float, int | None]] = {}
         """For how long an application's recordings are kept, and until when that is not asked again."""
         self._on_written = on_written
+        self._on_attempt = on_attempt
         self._notes: list[Note] = []
         self._task: asyncio.Task[None] | None = None
         self.held: Counter[str] = Counter()
@@ -107,6 +110,8 @@ class AttemptLog:
             application=row.application,
         )
         self._notes.append(note)
+        if self._on_attempt is not None and outcome is not None:
+            self._on_attempt(row, outcome, now - seconds, now)
         self.held[row.session] += 1
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._write())

@@ -26,7 +26,7 @@ from functools import partial
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.api.attempts import AttemptLog
+from gateway.api.attempts import AttemptLog, OnAttempt
 from gateway.api.breaker import Breakers
 from gateway.api.callbacks import CallbackClient, Outcome
 from gateway.api.due import Event, due_calls, overdue_rows, put_off, waiting_applications
@@ -79,6 +79,7 @@ class Delivery:
         settings: DeliverySettings,
         clock: Callable[[], float] = time.time,
         steady: Callable[[], float] | None = None,
+        on_attempt: OnAttempt | None = None,
     ) -> None:
         self._engine = engine
         self._store = store
@@ -87,7 +88,7 @@ class Delivery:
         self._clock = clock
         self._wake = asyncio.Event()
         plan = [60 * minutes for minutes in settings.retry_minutes]
-        self._notes = AttemptLog(engine, plan, DAY * settings.retention_days, clock, self._wake.set, steady)
+        self._notes = AttemptLog(engine, plan, DAY * settings.retention_days, clock, self._wake.set, steady, on_attempt)
         self._life = max(sum(plan), SHORTEST_LIFE)
         self._breakers = Breakers()
         self._leases = Leases(engine, settings.host_name, settings.timeout_seconds, clock)

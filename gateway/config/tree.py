@@ -26,6 +26,7 @@ from gateway.config.phones import Phones
 from gateway.config.printing import plain
 from gateway.config.recordings import Recordings
 from gateway.config.sip import Sip
+from gateway.config.telemetry import Otel
 from gateway.config.trunk import Route, Trunk
 
 
@@ -300,6 +301,7 @@ class Config(Section):
     metrics: Metrics = Metrics()
     trace: Trace = Trace()
     hep: Hep = Hep()
+    otel: Otel = Otel()
     application: tuple[ApplicationEntry, ...] = ()
     number: tuple[NumberEntry, ...] = ()
 

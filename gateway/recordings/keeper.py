@@ -16,8 +16,10 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
+from typing import Any
 
 import structlog
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.recordings.erasing import Erasing, boot_ticks
@@ -43,6 +45,7 @@ class Keeper:
         *,
         proof: Proof | None = None,
         ticks: Callable[[], float] = boot_ticks,
+        on_stored: Callable[[Row[Any]], None] | None = None,
     ) -> None:
         self._settings = settings
         proof = proof or Proof()
@@ -50,7 +53,7 @@ class Keeper:
         self._rendering = Rendering(engine, store, settings, clock)
         self._parts: tuple[Part, ...] = (
             self._rendering,
-            Uploading(engine, store, settings, clock, proof),
+            Uploading(engine, store, settings, clock, proof, on_stored),
             self._erasing,
         )
         self._wakes = tuple(asyncio.Event() for _ in self._parts)

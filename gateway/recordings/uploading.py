@@ -30,10 +30,11 @@ class Uploading(Part):
 
     def __init__(
         self, engine: AsyncEngine, store: RecordingStore, settings: KeeperSettings, clock: Callable[[], float],
-        proof: Proof,
+        proof: Proof, on_stored: Callable[[Row[Any]], None] | None = None,
     ) -> None:  # fmt: skip
         super().__init__(engine, store, settings, clock)
         self._proof = proof
+        self._on_stored = on_stored
 
     async def _work(self) -> None:
         due = (recording.c.state == "rendered", recording.c.due_at <= self.clock())
@@ -64,3 +65,5 @@ class Uploading(Part):
             await connection.execute(ready)
             await self._proof.add(connection, "recorded", row.name, recorded_facts(row), self.clock())
         await self.clear(row)
+        if self._on_stored is not None:
+            self._on_stored(row)

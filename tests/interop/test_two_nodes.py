@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import os
 import re
 import signal
@@ -36,6 +37,7 @@ from tests.interop.stand import HOST, KEY, SECRET, A, B, X
 from tests.interop.test_trunk_test import Carrier
 from tests.postgres import Postgres
 from tests.s3 import BUCKET, KEYS, S3
+from tests.telemetry.collector import Collector
 
 pytestmark = pytest.mark.interop
 CONFIGS = Path(__file__).parents[2] / "configs" / "kamailio"
@@ -74,12 +76,16 @@ class Two:
         address = await self.receiver.start()
         self.engine = open_engine(database)
         self.stack.push_async_callback(self.engine.dispose)
+        self.collector = Collector()
+        self.stack.push_async_callback(self.collector.stop)
+        traces = await self.collector.start()
         self.http = await self.stack.enter_async_context(aiohttp.ClientSession())
         for host in HOSTS:
             (self.folder / host).mkdir()
             overrides = {
                 "NODE__NAME": host, "NODE__DRAIN_SECONDS": "60", "DATABASE__URL": database,
-                "TRUNK__0__ALLOW": f'["{HOST}/32"]', "CALLS__MIN_RECORDING_SECONDS": "0",
+                "TRUNK__0__ALLOW": f'["{HOST}/32"]', "OTEL__ENDPOINT": traces,
+                "NODE__LOG": "json", "CALLS__MIN_RECORDING_SECONDS": "0",
                 "RECORDINGS__URL": f"s3://{BUCKET}", "RECORDINGS__ENDPOINT": s3.endpoint,
                 **{f"RECORDINGS__{name.upper()}": value for name, value in KEYS.items()},
             }  # fmt: skip
@@ -126,6 +132,15 @@ class Two:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self.changed.wait(), 0.1)
 
+    async def unready(self, node: Node) -> None:
+        """Until a node has begun to drain."""
+        for _ in range(200):
+            async with self.http.get(node.plan.base_url + "/readyz") as answer:
+                if answer.status == 503:
+                    return
+            await asyncio.sleep(0.05)
+        raise AssertionError(node.log_tail())
+
     def fees(self) -> dict[str, int]:
         """The sessions of which a bill record has come, and how often."""
         return Counter(str(event.fields["sessionId"]) for event in self.receiver.events if event.kind == "fee")
@@ -148,15 +163,19 @@ class Grave:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind((host, port))
         self._socket.setblocking(False)
+        self.pings: set[bytes] = set()
 
     def calls(self) -> set[bytes]:
-        """The calls that were sent here."""
+        """The calls that were tried here since it was asked last."""
         found = set()
         with suppress(BlockingIOError):
             while True:
                 data = self._socket.recv(65535)
+                ids = set(re.findall(rb"\nCall-ID: *(\S+)", data, re.I))
                 if data.startswith(b"INVITE"):
-                    found |= set(re.findall(rb"\nCall-ID: *(\S+)", data, re.I))
+                    found |= ids
+                else:
+                    self.pings |= ids
         return found
 
     def close(self) -> None:
@@ -179,6 +198,10 @@ async def test_two_nodes(sipp: str, kamailio: str, postgres: Postgres, tmp_path:
             await one_dies(here)
             await one_drains(here)
             assert (await verify(here.engine, None)).faults == []
+            for node in here.nodes:
+                await node.stop()
+            traced(here)
+            logged(here)
     finally:
         s3.stop()
 
@@ -231,7 +254,7 @@ async def _told(engine: AsyncEngine) -> list[str]:
 
 
 async def one_dies(here: Two) -> None:
-    """Killed with calls standing: of the next ones one at most is tried there, and no other from then on."""
+    """Killed with calls standing: every call from then on is answered, and two pings later none is tried there."""
     lost = await here.call(4)
     assert await here.standing() == [2, 2]
     dead, loop = here.nodes[1], asyncio.get_running_loop()
@@ -240,18 +263,25 @@ async def one_dies(here: Two) -> None:
     await dead.stop()
     grave = Grave(dead.plan.host, dead.plan.sip_port)
     try:
-        # Every call that is dialled from now on is answered, by the node that lives.
         lines = await here.call(2)
-        assert len(grave.calls()) <= 1
+        tried = grave.calls()
+        print(
+            f"a node was killed: {loop.time() - died:.1f} s later two more calls stand, {len(tried)} tried there first"
+        )
+
+        def pinged() -> bool:
+            grave.calls()
+            return len(grave.pings) >= 3
+
+        await here.until(pinged)  # 4 s: one that nobody has answered, and two more
         lines += await here.call(4)
         assert grave.calls() == set()
     finally:
         grave.close()
-    print(f"a node was killed: {loop.time() - died:.1f} s later six more calls were answered by the other")
     # It comes back, tells of the calls that it had, and is given calls again.
     await dead.start(30)
     await hang_up(lines + lost)
-    await here.until(lambda: len(here.fees()) == 14)
+    await here.until(lambda: len(here.fees()) == here.dialled)
 
 
 async def one_drains(here: Two) -> None:
@@ -262,13 +292,50 @@ async def one_drains(here: Two) -> None:
             lines += await here.call(2)  # until a ping has found the one that came back
     first, second = await here.standing()
     os.kill(here.nodes[0].pid, signal.SIGTERM)
+    await here.unready(here.nodes[0])
     lines += await here.call(4)
     assert await here.standing() == [first, second + 4]
     assert all(line.phone.phase is Phase.TALKING for line in lines)
     await hang_up(lines)
-    await here.until(lambda: len(here.fees()) == 14 + len(lines))
+    await here.until(lambda: len(here.fees()) == here.dialled)
     # Each call is told once, though two nodes could.
     assert set(here.fees().values()) == {1}
+
+
+def traced(here: Two) -> None:
+    """Each call that a living node has ended is one trace, with what both nodes have added to it, and no number."""
+    whole = {}
+    for spans in here.collector.traces.values():
+        (session,) = {span["said"]["maskline.session"] for span in spans}
+        whole[session] = {span["name"]: span for span in spans}
+    assert set(whole) == set(here.fees())
+    told = [spans for spans in whole.values() if "call" in spans]
+    # Of those that stood when their node was killed there is what came later.
+    assert len(told) == len(whole) - 2
+    for spans in told:
+        root = spans["call"]
+        assert {span["parent"] for name, span in spans.items() if name != "call"} == {root["id"]}
+        assert {"look-up", "caller", "callee", "talk"} <= set(spans)
+        assert spans["talk"]["seconds"] <= root["seconds"]
+        assert root["node"] in HOSTS
+    # What a node adds that is killed soon after is lost with it; these came later.
+    for session in list(here.fees())[-4:]:
+        assert {"event callin", "event answer", "event fee"} <= set(whole[session])
+    assert any("recording stored" in spans for spans in told)
+    for number in (A, B, X):
+        assert number.e164[3:] not in here.collector.text
+
+
+def logged(here: Two) -> None:
+    """Logs are JSON, a line for each; what is of a call has its id; no number."""
+    for node in here.nodes:
+        lines = (node.plan.folder / "node.log").read_text("utf-8").splitlines()
+        for line in lines:
+            if line.startswith("{"):
+                assert {"event", "level", "timestamp"} <= set(json.loads(line))
+            for number in (A, B):
+                assert number.e164[3:] not in line
+        assert any(line.startswith("{") for line in lines)
 
 
 async def hang_up(lines: list[PhoneLine]) -> None:

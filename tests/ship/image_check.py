@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -107,12 +108,9 @@ def wheels(version: str) -> None:
     """All that the image's pip will ask for: the build has no index, so it takes none of this machine's settings."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     extras = project["project"]["optional-dependencies"]
-    wanted = [
-        *project["project"]["dependencies"],
-        *extras["postgres"],
-        *extras["webrtc"],
-        *project["build-system"]["requires"],
-    ]
+    chosen = re.search(r"'\.\[([a-z,]+)\]'", (ROOT / "Dockerfile").read_text(encoding="utf-8"))
+    wanted = [*project["project"]["dependencies"], *project["build-system"]["requires"]]
+    wanted += [one for extra in (chosen[1].split(",") if chosen else ()) for one in extras[extra]]
     run(
         sys.executable,
         "-m",
