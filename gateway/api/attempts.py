@@ -32,7 +32,7 @@ PACE = 0.05
 """Seconds in which notes gather: a transaction costs as much as the delivery of several messages."""
 # The note is at fault (its row is gone), not the database's state.
 UNWRITABLE = (IntegrityError, DataError)
-OnAttempt = Callable[[Row[Any], Outcome, float, float], None]
+OnAttempt = Callable[[Event, Outcome, float, float], None]
 _STATE = update(outbox).where(outbox.c.id == bindparam("row")).values(
     tries=bindparam("new_tries"), state=bindparam("new_state"), due_at=bindparam("new_due")
 )  # fmt: skip

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Row
 
 from gateway.api.callbacks import Outcome
+from gateway.api.due import Event
 from gateway.config.tree import Config
 from gateway.telemetry.journey import Journey, Step, Value
 
@@ -29,7 +30,7 @@ class Follower:
         """A call is over."""
         self._spans.journey(journey)
 
-    def tried(self, row: Row[Any], outcome: Outcome, begin: float, end: float) -> None:
+    def tried(self, row: Event, outcome: Outcome, begin: float, end: float) -> None:
         """An event, a bill record or a message's notice was sent, or could not be."""
         said: dict[str, Value] = {"event": row.id, "application": row.application, "try": row.tries + 1}
         if outcome.status is not None:
