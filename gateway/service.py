@@ -75,6 +75,7 @@ from gateway.space import volumes, watch_space
 from gateway.standing import StandingBan
 from gateway.start import (
     StartError,
+    adopt_orphans,
     bind_web,
     check_folders,
     check_media,
@@ -224,6 +225,7 @@ class Node:
         config = self._config
         await prepare_database(config, self._engine, self._store, self._journal)
         await asyncio.to_thread(check_folders, config)
+        await adopt_orphans(config, self._engine, self._tally)
         await check_notices(config, self._engine)
         check_media(config)
         check_telemetry(config)

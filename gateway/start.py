@@ -23,6 +23,7 @@ import asyncio
 import importlib
 import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,6 +39,8 @@ from gateway.calls.journal import Journal
 from gateway.certificate import Certificate
 from gateway.config.tree import Config, media_listen
 from gateway.database import migrate, open_engine, reading
+from gateway.metrics.tally import Tally
+from gateway.recordings.orphans import adopt
 from gateway.sip.tls import Tls, Trust
 from gateway.tones.folder import ToneFolder
 from gateway.tones.states import LIVE
@@ -95,6 +98,13 @@ def check_folders(config: Config) -> None:
         proof_of(config)
     with needed("recordings.spool"):
         _try_folder(Path(config.recordings.spool))
+
+
+async def adopt_orphans(config: Config, engine: AsyncEngine, tally: Tally) -> None:
+    """What a node that died has left in the spool without a word in the database."""
+    with needed("recordings.spool"):
+        for orphan in await adopt(engine, Path(config.recordings.spool), config.node.name, time.time()):
+            tally.add("maskline_recordings_orphaned_total", "failed" if orphan.trouble else "kept")
 
 
 async def check_notices(config: Config, engine: AsyncEngine) -> None:

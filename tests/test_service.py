@@ -25,7 +25,7 @@ from gateway.config.reading import load
 from gateway.database import migrate, open_engine, reading, writing
 from gateway.lab.node import Node, NodePlan, free_media_ports, free_tcp_and_udp_port
 from gateway.numbers import PhoneNumber
-from gateway.schema import binding, number
+from gateway.schema import binding, number, recording
 from gateway.service import run
 from gateway.start import StartError, check_notices
 from gateway.tones.convert import convert
@@ -236,9 +236,14 @@ async def test_a_start_takes_off_what_the_file_no_longer_names_and_purges(tmp_pa
     await store.seed([old], [Number(x=x, application="old")])
     pair = NewAxb(a=PhoneNumber("+8613800000021"), b=PhoneNumber("+8613800000023"), x=x, duration=60)
     await store.bind_axb(old, pair, datetime(2026, 1, 1, tzinfo=UTC))
+    (tmp_path / "spool").mkdir()
+    (tmp_path / "spool" / "orphan.wav.spool").write_bytes(b"MLSEAL01")
     node = Node(plan)
     await node.start(30)
     try:
+        async with reading(engine) as connection:
+            (orphan,) = (await connection.execute(select(recording))).all()
+        assert (orphan.name, orphan.state, orphan.node) == ("orphan.wav", "failed", "demo")
         assert [(one.key, one.enabled) for one in await store.applications()] == [("app", True), ("old", False)]
         async with reading(engine) as connection:
             states = (await connection.execute(select(number.c.x, number.c.status).order_by(number.c.x))).all()

@@ -87,6 +87,8 @@ METRICS = (
            "MasklineRecordingsFail"),
     _counter("maskline_recordings_cut_total", "reason", "Recordings that end before their call, the disk being: full, "
              "read_only, slow, other.", "MasklineRecordingsCut"),
+    _counter("maskline_recordings_orphaned_total", "result", "Spool files found at the start that no call had noted: "
+             "kept (rendered), failed."),
     _gauge("maskline_disk_free_bytes", "volume", "Free for us on the volumes of recordings: spool, recordings (a "
            "folder's).", "MasklineDiskFull"),
     _gauge("maskline_disk_bytes", "volume", "Their size; a volume that doesn't answer has neither.",

@@ -75,9 +75,9 @@ class Erasing(Part):
             async with writing(self.engine) as connection:
                 await self._proof.close(connection, now)
             self._closed = today
-        longest = await self._longest()
+        last = now - (await self._longest() + 1) * DAY
+        await self._give_up(last, now)
         while True:
-            last = now - (longest + 1) * DAY
             never_pushed = and_(recording.c.erase_at.is_(None), recording.c.ended_at <= last)
             whose = true() if self.store.shared else self.mine()
             due = or_(recording.c.erase_at <= now, never_pushed)
@@ -85,6 +85,19 @@ class Erasing(Part):
             erased = [await self._erase(row, now) for row in rows]
             if len(rows) < BATCH or not any(erased):
                 return
+
+    async def _give_up(self, last: float, now: float) -> None:
+        """What could not be rendered and nobody has looked at for so long: it is audio all the same."""
+        old = (recording.c.state == "failed", recording.c.hold.is_(None), recording.c.ended_at <= last)
+        for row in await self.rows(self.mine(), *old):
+            try:
+                await self.clear(row)
+                async with writing(self.engine) as connection:
+                    await mark_erased(connection, self._proof, row, f"node {self.settings.node}", "retention", now)
+            except Exception as error:
+                _log.error("a spool file could not be erased", name=row.name, error=f"{type(error).__name__}: {error}")
+                continue
+            _log.warning("what could not be rendered is erased", name=row.name)
 
     async def _erase(self, row: Row[Any], now: float) -> bool:
         try:

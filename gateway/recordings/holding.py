@@ -58,7 +58,7 @@ async def erase(
 
 async def mark_erased(connection: AsyncConnection, proof: Proof, row: Row[Any], by: str, why: str, now: float) -> bool:
     """Its object is gone: say so, once. False when somebody else already did, or it is held since."""
-    free = (recording.c.name == row.name, recording.c.state == "ready", recording.c.hold.is_(None))
+    free = (recording.c.name == row.name, recording.c.state == row.state, recording.c.hold.is_(None))
     # Its data key goes with it: copies of the object that a store still has can't be opened.
     change = update(recording).where(*free).values(state="erased", data_key=None)
     if not (await connection.execute(change)).rowcount:

@@ -5,7 +5,7 @@
     empty     -> nothing worth keeping was said: spool file removed
     rendered  -> stored, read back and compared; only then the files of the spool folder go   (uploading.py)
     ready     -> erase_at has come: object erased, then the row says erased; the link ends with it   (erasing.py)
-    failed    -> could not be rendered: the spool file stays for a person to look at
+    failed    -> could not be rendered: the spool file stays for a person to look at, as long as recordings do at most
 
 Each part has its own task, so a store that is away holds up no rendering, and neither holds up the erasing.
 """

@@ -1,0 +1,110 @@
+"""[IO] Spool files that no row names: the node died before its journal had written that a recording began, or the
+database was put back to an earlier day. Looked for at a start, after the calls of a crash are closed and before there
+is a new one: whatever lies in the spool then, belongs to nobody else.
+
+    a spool that can be read     gets a row, pending: rendered and kept like any other, for its application where an
+                                 event of its call tells that, else for the operator alone
+    sealed                       its key was never written down, so nobody can open it: gets a row, failed
+    no spool, or damaged         likewise
+    written right now            left alone: a worker of the node that died still drains
+
+Each is named in the log and counted. How long what has failed is kept, is ``erasing``'s matter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import structlog
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from gateway.database import reading, writing
+from gateway.schema import outbox, recording
+from media.recording.parts import parts_of
+from media.recording.sealed import MAGIC
+from media.recording.spool import SpoolBusy, SpoolError, read_spool, wait_written
+
+_log = structlog.get_logger()
+SUFFIX = ".spool"
+BATCH = 500
+_NO_KEY = "the node died before its key was written down: nobody can open it"
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """What a file says of itself. ``trouble``: why it can't be rendered, "" when it can."""
+
+    path: Path
+    session: str = ""
+    began: float = 0.0
+    ended: float = 0.0
+    trouble: str = ""
+
+    @property
+    def name(self) -> str:
+        """Of the recording."""
+        return self.path.name.removesuffix(SUFFIX)
+
+
+async def adopt(engine: AsyncEngine, spool: Path, node: str, now: float) -> list[Orphan]:
+    """Give each a row; what was found."""
+    found: list[Orphan] = []
+    paths = iter(await asyncio.to_thread(lambda: sorted(spool.absolute().glob(f"*{SUFFIX}"))))
+    while batch := {path.name.removesuffix(SUFFIX): path for path in islice(paths, BATCH)}:
+        async with reading(engine) as connection:
+            query = select(recording.c.name).where(recording.c.name.in_(batch))
+            known = set((await connection.execute(query)).scalars())
+        orphans = await asyncio.to_thread(_looked_at, [path for name, path in batch.items() if name not in known])
+        async with writing(engine) as connection:
+            for orphan in orphans:
+                row = await _row(connection, orphan, node, now)
+                await connection.execute(insert(recording).values(**row))
+        found += orphans
+    for orphan in found:
+        _log.error("a spool file that no call had noted", name=orphan.name, kept=not orphan.trouble, why=orphan.trouble)
+    return found
+
+
+async def _row(connection: AsyncConnection, orphan: Orphan, node: str, now: float) -> dict[str, Any]:
+    query = select(outbox.c.application).where(outbox.c.session == orphan.session).limit(1)
+    application = (await connection.execute(query)).scalar() if orphan.session else None
+    return {
+        "name": orphan.name, "session": orphan.session, "application": application or "", "node": node,
+        "spool": str(orphan.path), "state": "failed" if orphan.trouble else "pending", "created_at": now,
+        "answered_at": orphan.began or None, "ended_at": orphan.ended or now,
+        "trouble": orphan.trouble or "no call had noted it",
+    }  # fmt: skip
+
+
+def _looked_at(paths: Iterable[Path]) -> list[Orphan]:
+    found = []
+    for path in paths:
+        try:
+            found.append(_look(path))
+        except SpoolBusy:
+            _log.warning("a spool file of a worker that still drains", name=path.name)
+        except OSError as error:
+            _log.error("a spool file can't be looked at", name=path.name, error=error.strerror)
+    return found
+
+
+def _look(path: Path) -> Orphan:
+    for part in parts_of(path):
+        wait_written(part, 0.0)
+    with path.open("rb") as file:
+        if file.read(len(MAGIC)) == MAGIC:
+            return Orphan(path, trouble=_NO_KEY)
+    try:
+        header, _ = read_spool(path)
+    except (SpoolError, ValueError) as error:
+        return Orphan(path, trouble=str(error).replace(str(path), "it"))
+    session, wall = header.get("session"), header.get("wall")
+    began = float(wall) if isinstance(wall, int | float) else 0.0
+    ended = max(part.stat().st_mtime for part in parts_of(path))
+    return Orphan(path, session if isinstance(session, str) else "", began, ended)

@@ -1,0 +1,63 @@
+"""Spool files that no row names are given one, and end like any other recording."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+
+from sqlalchemy import insert
+
+from gateway.database import writing
+from gateway.recordings.orphans import adopt
+from gateway.schema import outbox
+from tests.recordings.test_keeper import DAY, NOW, Bench, bench  # noqa: F401
+
+
+async def test_a_spool_that_no_row_names_is_rendered_for_its_application(bench: Bench) -> None:  # noqa: F811
+    bench.spool("lost.wav", 4.0, session="call-1", wall=NOW - 4.0)
+    bench.spool("bare.wav", 4.0)
+    await bench.add("known.wav", "pending", bench.spool("known.wav", 4.0))
+    for name in ("lost.wav", "bare.wav"):
+        os.utime(bench.folder / f"{name}.spool", (NOW, NOW))
+    event = {"id": "1", "application": "shop", "session": "call-1", "seq": 0, "kind": "callin", "payload": "{}",
+             "created_at": NOW, "due_at": NOW, "tries": 0, "state": "done"}  # fmt: skip
+    async with writing(bench.engine) as connection:
+        await connection.execute(insert(outbox).values(**event))
+    found = await adopt(bench.engine, bench.folder, "gw", NOW)
+    assert [(one.name, one.trouble) for one in found] == [("bare.wav", ""), ("lost.wav", "")]
+    assert await adopt(bench.engine, bench.folder, "gw", NOW) == []
+    await bench.keeper.settle()
+    assert bench.files() == []
+    rows = [await bench.row(name) for name in ("lost.wav", "bare.wav")]
+    assert [(row.state, row.application, row.session, row.seconds) for row in rows] == [
+        ("ready", "shop", "call-1", 4.0), ("ready", "", "", 4.0)
+    ]  # fmt: skip
+    assert (rows[0].answered_at, rows[0].ended_at) == (NOW - 4.0, NOW)
+    bench.now = NOW + 8.1 * DAY
+    await bench.keeper.settle()
+    assert {(await bench.row(name)).state for name in ("lost.wav", "bare.wav")} == {"erased"}
+
+
+async def test_one_that_nobody_can_open_is_told_of_and_goes_in_time(bench: Bench) -> None:  # noqa: F811
+    bench.spool("sealed.wav", 4.0, bytes(32))
+    (bench.folder / "torn.wav.spool").write_bytes(b"MLSPOOL1")
+    (bench.folder / "torn.wav.spool.1").write_bytes(b"more")
+    found = await adopt(bench.engine, bench.folder, "gw", NOW)
+    assert [(one.name, bool(one.trouble)) for one in found] == [("sealed.wav", True), ("torn.wav", True)]
+    await bench.keeper.settle()
+    for name, why in (("sealed.wav", "its key was"), ("torn.wav", "it is no spool")):
+        row = await bench.row(name)
+        assert (row.state, why in row.trouble) == ("failed", True)
+    assert len(bench.files()) == 2
+    bench.now = NOW + 8.1 * DAY
+    await bench.keeper.settle()
+    assert list(bench.folder.glob("*.spool*")) == []
+    assert {(await bench.row(name)).state for name in ("sealed.wav", "torn.wav")} == {"erased"}
+
+
+async def test_one_that_is_still_written_is_left_to_its_worker(bench: Bench) -> None:  # noqa: F811
+    path = bench.spool("a.wav", 4.0)
+    with path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert await adopt(bench.engine, bench.folder, "gw", NOW) == []
+    assert len(await adopt(bench.engine, bench.folder, "gw", NOW)) == 1
