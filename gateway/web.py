@@ -307,6 +307,7 @@ class Web:
 def _limits(config: Config) -> WebLimits:
     web = config.web
     return WebLimits(
+        handshake_seconds=web.handshake_seconds,
         head_seconds=web.head_seconds,
         body_seconds=web.body_seconds,
         idle_seconds=web.idle_seconds,

@@ -7,6 +7,7 @@
     a body that goes on behind the answer                  LINGER_SECONDS          closed
     an answer that nobody reads                            ``stall_seconds``       aborted
     silence between two requests                           ``idle_seconds``        closed (uvicorn's own)
+    a TLS handshake (handshake.py)                         ``handshake_seconds``   aborted
     connections of one address, and of all                 ``per_host`` ``in_all`` the further ones are aborted
     two ways to tell where a body ends, a coding but       -                       400, closed (RFC 9112 §6.3: a
     ``chunked``, a folded line, another version than 1.x,                          proxy before us may read it the
@@ -38,6 +39,7 @@ _HEAD_END = re.compile(rb"\n\r?\n")
 class WebLimits:
     """Times in seconds, and numbers of connections."""
 
+    handshake_seconds: float = 10.0
     head_seconds: float = 10.0
     body_seconds: float = 60.0
     idle_seconds: float = 30.0
@@ -112,16 +114,23 @@ class GuardedProtocol(H11Protocol):
         self.conn = StrictConnection(h11.SERVER, HEAD_SIZE)
         self._crowd = crowd
         self._limits = crowd.limits
+        self.counted = False
+        """Already, by whoever makes it."""
         self._host: str | None = None
         self._phase = ""
         self._timer: asyncio.TimerHandle | None = None
         self._stall: asyncio.TimerHandle | None = None
 
+    @property
+    def taken_over(self) -> bool:
+        """Whether it sees to it that it is counted no more when it is gone."""
+        return self._host is not None
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Counted, or closed."""
         peer = transport.get_extra_info("peername")
         host = peer[0] if isinstance(peer, tuple) else ""
-        if not self._crowd.enter(host):
+        if not self.counted and not self._crowd.enter(host):
             self.transport = transport
             transport.abort()
             return
@@ -201,9 +210,11 @@ class GuardedProtocol(H11Protocol):
         self.transport.abort()
 
 
-def guarded(limits: WebLimits, kind: type[GuardedProtocol] = GuardedProtocol) -> Callable[..., GuardedProtocol]:
+def guarded(
+    limits: WebLimits, kind: type[GuardedProtocol] = GuardedProtocol, crowd: Crowd | None = None
+) -> Callable[..., GuardedProtocol]:
     """What uvicorn makes its connections with."""
-    crowd = Crowd(limits)
+    crowd = crowd or Crowd(limits)
 
     def make(*arguments: Any, **more: Any) -> GuardedProtocol:
         return kind(crowd, *arguments, **more)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from typing import cast
+from functools import partial
+from typing import Any, cast
 
 import h11
 import uvicorn
@@ -18,7 +19,8 @@ from starlette.types import ASGIApp
 
 from gateway.api.context import JSON_TYPE
 from gateway.api.errors import NOT_HTTP, ApiError
-from gateway.api.guard import GuardedProtocol, WebLimits, guarded
+from gateway.api.guard import Crowd, GuardedProtocol, WebLimits, guarded
+from gateway.api.handshake import Handshake
 
 
 class JsonProtocol(GuardedProtocol):
@@ -43,11 +45,18 @@ class JsonProtocol(GuardedProtocol):
 def web_server(app: ASGIApp, tls: ssl.SSLContext | None = None, limits: WebLimits | None = None) -> uvicorn.Server:
     """A server for :func:`gateway.api.app.create_app`; run it with ``await server.serve(sockets=[...])``."""
     limits = limits or WebLimits()
+    crowd = Crowd(limits)
+    make = guarded(limits, JsonProtocol, crowd)
+
+    def secured(*arguments: Any, **more: Any) -> Handshake:
+        assert tls is not None
+        return Handshake(crowd, tls, partial(make, *arguments, **more))
+
     return uvicorn.Server(
         uvicorn.Config(
             app,
             # A callable does as well as a class: uvicorn only calls it.
-            http=cast("type[asyncio.Protocol]", guarded(limits, JsonProtocol)),
+            http=cast("type[asyncio.Protocol]", make if tls is None else secured),
             ws="none",
             lifespan="off",
             access_log=False,
@@ -57,6 +66,5 @@ def web_server(app: ASGIApp, tls: ssl.SSLContext | None = None, limits: WebLimit
             proxy_headers=False,
             timeout_keep_alive=limits.idle_seconds,  # type: ignore[arg-type]  # call_later takes any number
             timeout_graceful_shutdown=5,
-            ssl_context_factory=None if tls is None else lambda config, default: tls,
         )
     )

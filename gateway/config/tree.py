@@ -90,7 +90,7 @@ class Web(Section):
 
     ``certificate`` and ``key``: PEM files; with them the API speaks HTTPS only. ``old_tls``: TLS 1.0 and 1.1 as well.
     ``address_delay_seconds``: until a callback address that is changed by the management API acts (the vendor: 600).
-    The last six: what a slow client and a crowd of connections get (gateway.api.guard).
+    The last seven: what a slow client and a crowd of connections get (gateway.api.guard).
     """
 
     listen: WebAddress = ("127.0.0.1", 8080)
@@ -102,6 +102,7 @@ class Web(Section):
     key: str = ""
     old_tls: bool = False
     address_delay_seconds: int = Field(0, ge=0, le=86400)
+    handshake_seconds: Seconds = 10
     head_seconds: Seconds = 10
     body_seconds: Seconds = 60
     idle_seconds: Seconds = 30

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
+from gateway.api.guard import WebLimits
 from gateway.api.server import web_server
 from gateway.certificate import Certificate
 
@@ -130,6 +132,64 @@ async def test_a_half_written_pair_changes_nothing(served: Served, tmp_path: Pat
     await close(pipe)
     (tmp_path / "pair" / "key.pem").write_bytes(files[1].read_bytes())
     assert served.certificate.renew()
+
+
+Serve = Callable[[WebLimits], Awaitable[int]]
+
+
+@pytest.fixture
+async def serve(tmp_path: Path) -> AsyncIterator[Serve]:
+    """A server with limits; its port."""
+    certificate = Certificate(*make(tmp_path / "limited", "limited"))
+    async with AsyncExitStack() as stack:
+
+        async def start(limits: WebLimits) -> int:
+            listening = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+            server = web_server(app, certificate.context, limits)
+            serving = asyncio.create_task(server.serve(sockets=[listening]))
+
+            async def stop() -> None:
+                server.should_exit = True
+                await serving
+
+            stack.push_async_callback(stop)
+            port: int = listening.getsockname()[1]
+            return port
+
+        yield start
+
+
+async def test_who_begins_a_handshake_and_ends_none_is_closed(serve: Serve) -> None:
+    port = await serve(WebLimits(handshake_seconds=0.1, per_host=3))
+    pipes = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+    pipes[1][1].write(b"\x16\x03\x01\x02\x00")
+    pipes[2][1].write(b"GET / HTTP/1.1\r\n\r\n")
+    async with asyncio.timeout(10):
+        for reader, writer in pipes:
+            with suppress(ConnectionError):
+                await reader.read()
+            writer.close()
+
+
+async def test_handshakes_are_a_crowd_too(serve: Serve) -> None:
+    port = await serve(WebLimits(handshake_seconds=600, per_host=2))
+    first = await connect(port)
+    _, begun = await asyncio.open_connection("127.0.0.1", port)
+    reader, over = await asyncio.open_connection("127.0.0.1", port)
+    async with asyncio.timeout(10):
+        with suppress(ConnectionError):
+            assert await reader.read() == b""
+        begun.transport.abort()
+        while True:
+            try:
+                again = await connect(port)
+                break
+            except OSError:
+                await asyncio.sleep(0)
+    assert await get(first) == await get(again) == b"https"
+    over.close()
+    await close(again)
+    await close(first)
 
 
 def test_pairs_that_can_t_be_used(tmp_path: Path) -> None:
