@@ -5,6 +5,19 @@ from __future__ import annotations
 import msgspec
 
 
+class StandingSound(msgspec.Struct, frozen=True, kw_only=True):
+    """How a leg's party was heard in the last 5 s (gateway.calls.quality); None: unknown, or it sent nothing."""
+
+    mos: float | None
+    lost_percent: float
+    jitter_ms: int
+    round_trip_ms: int | None
+    far_mos: float | None
+
+
+Sound = tuple[StandingSound, StandingSound]
+
+
 class StandingCall(msgspec.Struct, frozen=True, kw_only=True):
     """``state`` is that of gateway.calls.phase; numbers are E.164 text, "" where unknown; times epoch seconds."""
 
@@ -21,6 +34,8 @@ class StandingCall(msgspec.Struct, frozen=True, kw_only=True):
     started: float
     answered: float | None
     recorded: bool
+    sound: Sound | None = None
+    """Of caller and callee; None in the first 5 s."""
 
 
 class StandingBan(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
+import msgspec
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel
 from sqlalchemy import select
@@ -19,13 +20,32 @@ from gateway.bindings.rows import when
 from gateway.database import reading
 from gateway.numbers import NumberError, PhoneNumber
 from gateway.schema import number
-from gateway.standing import StandingCall
+from gateway.standing import Sound, StandingCall
 
 router = APIRouter(tags=["calls"])
 
 
+class LegSound(BaseModel):
+    """How one party was heard in the last 5 s; null: unknown, or it sent nothing. ``mos``: estimated, 1 to 4.5;
+    ``far_mos``: how it heard us, by its own RTCP."""
+
+    mos: float | None
+    lost_percent: float
+    jitter_ms: int
+    round_trip_ms: int | None
+    far_mos: float | None
+
+
+class CallSound(BaseModel):
+    """Both parties."""
+
+    caller: LegSound
+    callee: LegSound
+
+
 class Call(BaseModel):
-    """A call that stands. ``direction``: 0 others to A, 1 A to others, 2 not decided yet."""
+    """A call that stands. ``direction``: 0 others to A, 1 A to others, 2 not decided yet; ``sound``: null in the first
+    5 s."""
 
     session: str
     application: str
@@ -40,6 +60,7 @@ class Call(BaseModel):
     recorded: bool
     started: datetime
     answered: datetime | None
+    sound: CallSound | None
 
 
 class Line(BaseModel):
@@ -72,7 +93,13 @@ def view_of(call: StandingCall, actor: Actor) -> Call:
         direction=call.direction, caller=actor.shown(call.caller) if call.caller else "",
         callee=actor.shown(call.callee) if call.callee else "", trunk=call.trunk, binding=call.binding,
         recorded=call.recorded, started=datetime.fromtimestamp(call.started, UTC), answered=when(call.answered),
+        sound=_sound(call.sound) if call.sound is not None else None,
     )  # fmt: skip
+
+
+def _sound(sound: Sound) -> CallSound:
+    caller, callee = (LegSound(**msgspec.structs.asdict(leg)) for leg in sound)
+    return CallSound(caller=caller, callee=callee)
 
 
 @router.get("/calls", summary="Calls that stand")

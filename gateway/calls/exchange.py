@@ -55,7 +55,7 @@ from gateway.sip.stateless import refuse
 from gateway.sip.target import Located, Target
 from gateway.sip.user_agent import Incoming, Output, PageAnswered, PageReceived, Transmit, UserAgent
 from gateway.sms.bodies import Body
-from gateway.standing import StandingTrunk
+from gateway.standing import Sound, StandingTrunk
 from media import control
 
 __all__ = [
@@ -139,9 +139,9 @@ class Exchange:
         return self._plant.workers.ready and self._plant.agent.accepting
 
     @property
-    def standing(self) -> list[tuple[CallRecord, CallState]]:
+    def standing(self) -> list[tuple[CallRecord, CallState, Sound | None]]:
         """What is known of the calls that are not closed yet."""
-        return [(call.record, call.phase.state) for call in self._calls.values()]
+        return [(call.record, call.phase.state, call.quality.latest) for call in self._calls.values()]
 
     def trunk_states(self, now: float) -> list[StandingTrunk]:
         """How the trunks are."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gateway.standing import Sound, StandingSound
 from media.control import LegQuality, Quality
 
 EVERY = 5.0
@@ -25,10 +26,12 @@ Row = tuple[float | None, float, int, int | None, float | None]
 class Course:
     """One leg."""
 
-    __slots__ = ("_lost", "_packets", "_pending", "_step", "_sum", "_told", "_worst", "rows")
+    __slots__ = ("_lost", "_packets", "_pending", "_step", "_sum", "_told", "_worst", "latest", "rows")
 
     def __init__(self) -> None:
         self.rows: list[Row] = []
+        self.latest: Row | None = None
+        """The last interval."""
         self._packets = 0
         self._lost = 0
         self._sum = 0.0
@@ -50,7 +53,8 @@ class Course:
             self._sum += one.mos
             self._told += 1
             self._worst = min(self._worst, one.mos)
-        self._pending.append(_row(one))
+        self.latest = _row(one)
+        self._pending.append(self.latest)
         if len(self._pending) == self._step:
             self.rows.append(_worst(self._pending))
             self._pending.clear()
@@ -90,6 +94,12 @@ class CallQuality:
         self._caller.add(report.caller)
         self._callee.add(report.callee)
 
+    @property
+    def latest(self) -> Sound | None:
+        """Both legs in the last interval; None when nothing was told."""
+        caller, callee = self._caller.latest, self._callee.latest
+        return None if caller is None or callee is None else (_sound(caller), _sound(callee))
+
     def summary(self) -> dict[str, Any] | None:
         """As in the record; None when nothing was told."""
         if not self._told:
@@ -110,6 +120,11 @@ def _row(one: LegQuality) -> Row:
         round(1000 * one.round_trip) if one.round_trip >= 0 else None,
         round(one.far_mos, 2) if one.far_lost >= 0 else None,
     )
+
+
+def _sound(row: Row) -> StandingSound:
+    mos, lost, jitter, trip, far = row
+    return StandingSound(mos=mos, lost_percent=lost, jitter_ms=jitter, round_trip_ms=trip, far_mos=far)
 
 
 def _worst(rows: list[Row]) -> Row:

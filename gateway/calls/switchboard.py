@@ -43,7 +43,7 @@ from gateway.sip.locations import Contact
 from gateway.sip.outputs import ContactsChanged
 from gateway.sms.bodies import Body
 from gateway.sms.tpdu import Piece
-from gateway.standing import StandingCall, StandingTrunk
+from gateway.standing import Sound, StandingCall, StandingTrunk
 from media.control import CALLER, Closed, Quality, Report, SpoolFailed, Unheard
 
 _log = structlog.get_logger()
@@ -188,7 +188,7 @@ class Switchboard:
 
     def standing(self) -> list[StandingCall]:
         """The calls that stand, the oldest first."""
-        return [_standing(record, state.name.lower()) for record, state in self.exchange.standing]
+        return [_standing(record, state.name.lower(), sound) for record, state, sound in self.exchange.standing]
 
     def trunks(self) -> list[StandingTrunk]:
         """How the trunks are."""
@@ -285,7 +285,7 @@ def _nobody(user: str, contacts: tuple[Contact, ...]) -> None:
     """No phones, so nobody keeps what they do."""
 
 
-def _standing(record: CallRecord, state: str) -> StandingCall:
+def _standing(record: CallRecord, state: str, sound: Sound | None) -> StandingCall:
     return StandingCall(
         session=record.session,
         application=record.application,
@@ -300,4 +300,5 @@ def _standing(record: CallRecord, state: str) -> StandingCall:
         started=wall(record.started).timestamp(),
         answered=None if record.answered is None else wall(record.answered).timestamp(),
         recorded=record.recorded,
+        sound=sound,
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from gateway.standing import StandingCall
+import msgspec
+
+from gateway.standing import StandingCall, StandingSound
 from tests.admin.bench import A, B, Bench, X
 
 
@@ -31,6 +33,20 @@ async def test_each_sees_what_is_his_as_he_may(bench: Bench) -> None:
     assert await bench.refused("reviewer", "GET", "/calls") == (403, "forbidden", None)
     assert len((await bench.ok("operator", "GET", "/calls", application="file"))["items"]) == 1
     assert (await bench.ok("operator", "GET", "/calls", x="+8617000000002"))["items"] == []
+
+
+async def test_the_sound_of_the_last_five_seconds(bench: Bench) -> None:
+    legs = (
+        StandingSound(mos=4.38, lost_percent=0.4, jitter_ms=3, round_trip_ms=41, far_mos=4.2),
+        StandingSound(mos=None, lost_percent=0.0, jitter_ms=0, round_trip_ms=None, far_mos=None),
+    )
+    bench.calls = [msgspec.structs.replace(call("heard", "file"), sound=legs), call("young", "file")]
+    heard, young = (await bench.ok("operator", "GET", "/calls"))["items"]
+    assert heard["sound"] == {
+        "caller": {"mos": 4.38, "lost_percent": 0.4, "jitter_ms": 3, "round_trip_ms": 41, "far_mos": 4.2},
+        "callee": {"mos": None, "lost_percent": 0.0, "jitter_ms": 0, "round_trip_ms": None, "far_mos": None},
+    }
+    assert young["sound"] is None
 
 
 async def test_pages(bench: Bench) -> None:

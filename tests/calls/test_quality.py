@@ -7,6 +7,7 @@ import json
 import pytest
 
 from gateway.calls.quality import MOST, CallQuality
+from gateway.standing import StandingSound
 from media.control import LegQuality, Quality
 
 GOOD = LegQuality(250, 0, 0.004, 0.05, 4.4, 0.0, 0.002, 4.38)
@@ -25,6 +26,10 @@ def test_a_call_of_three_intervals() -> None:
         "series": [[4.4, 0.0, 4, 50, 4.38], [2.0, 20.0, 40, None, None], [None, 0.0, 0, None, None]],
     }  # fmt: skip
     assert found["callee"]["mos"] == 4.4
+    caller, callee = quality.latest or (None, None)
+    assert caller == StandingSound(mos=None, lost_percent=0.0, jitter_ms=0, round_trip_ms=None, far_mos=None)
+    assert callee == StandingSound(mos=4.4, lost_percent=0.0, jitter_ms=4, round_trip_ms=50, far_mos=4.38)
+    assert CallQuality().latest is None
 
 
 @pytest.mark.parametrize("hours", [1, 5, 30])

@@ -45,6 +45,22 @@ def channel(tape: Tape, leg: int) -> int | None:
     return dominant(decode(b"".join(alaw(one.payload, one.payload_type) for one in packets if one)))
 
 
+def test_a_standing_call_says_how_it_sounds() -> None:
+    world, _, callee = call(Script(tone_hz=700), Script(tone_hz=1300, hang_up_after=12.0))
+    world.until(lambda: callee.answered_at is not None)
+    ((_, _, sound),) = world.exchange.standing
+    assert sound is None
+    world.until(lambda: world.now > (callee.answered_at or 0.0) + 11.0)
+    ((_, _, sound),) = world.exchange.standing
+    assert sound is not None
+    for leg in sound:
+        assert leg.mos is not None
+        assert leg.mos > 4.3
+        assert leg.lost_percent == 0.0
+        assert leg.jitter_ms <= 5
+    world.finish()
+
+
 def test_a_call_is_answered_recorded_and_hung_up() -> None:
     world, caller, callee = call(
         Script(tone_hz=700), Script(tone_hz=1300, hang_up_after=6.0), World(pair(policy=RECORDED))

@@ -1,6 +1,7 @@
 // The calls that stand, as they come and go.
 
 import { follow, may, v1 } from "./api.js";
+import { mos } from "./lists.js";
 import { word } from "./words.js";
 import { attempt, button, make, rows, seconds, sure, tag } from "./ui.js";
 
@@ -14,7 +15,7 @@ export function livePage(leave) {
     figures.replaceChildren(figure("standing calls", calls.length), figure("ringing now", calls.filter((c) => c.state === "ringing").length),
       figure("talking now", calls.filter((c) => c.state === "talking").length));
     table.replaceChildren(rows([["state", (c) => tag(c.state)], ["application", "application"], ["mode", "mode"], ["caller", "caller", "n"], ["X", "x", "n"],
-      ["callee", "callee", "n"], ["trunk", "trunk"], ["duration", (c) => seconds(since(c)), "n"], ["recorded", (c) => (c.recorded ? "●" : "")]], calls,
+      ["callee", "callee", "n"], ["trunk", "trunk"], ["duration", (c) => seconds(since(c)), "n"], ["quality", (c) => mos(c.sound)], ["recorded", (c) => (c.recorded ? "●" : "")]], calls,
     may("MANAGE") ? (call) => [button(word("hang up"), async () => {
       if (await sure(`${word("hang up")}: ${call.caller} → ${call.callee || call.x}?`)) attempt(() => v1.remove(`/calls/${call.session}`), word("done"));
     }, "danger")] : null));
