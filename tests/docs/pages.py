@@ -72,7 +72,7 @@ class Page:
         hidden = self.text.splitlines()
         for fence in self.fences:
             if fence.language or fence.text.startswith("```"):
-                for number in range(fence.line - 1, fence.line + fence.text.count("\n") + 1):
+                for number in range(fence.line - 1, fence.line + fence.text.count("\n") + 2):
                     hidden[number] = ""
         return "\n".join(hidden)
 
