@@ -106,6 +106,9 @@ class Sender:
                     self.filled = end
         elif self.packets - self._based < _FRESH and (seq - self._floor) & 0xFFFF >= 0x8000:
             return None
+        if timed and seq == self._floor and self.packets - self._based < _FRESH:
+            # Its first packet once more: whoever has lost the one needs the marker of the other.
+            second |= 0x80
         self.packets += 1
         self.octets += len(payload)
         return _pack(0x80, second, seq, stamp, self.ssrc) + payload

@@ -32,11 +32,11 @@ Every ending passes through :meth:`Call.end`, which ends both legs, closes the m
     callee refuses, is busy, ...        RINGING    cause_of_refusal(status)       the cause's  -
     never rang / rang too long          RINGING    CONNECT_TIMEOUT / NO_ANSWER    480          CANCEL
     callee's answer has no usable SDP   RINGING    CALLEE_SIDE_FAILED             502          BYE
-    media worker gone                   RINGING    OUT_OF_PORTS                   503          CANCEL
+    media worker gone, no other         RINGING    OUT_OF_PORTS                   503          CANCEL
     BYE of either side, no ACK of the   TALKING    NORMAL                         BYE          BYE
     caller, an ACK with a bad answer,
     a leg's SIP broken
-    media silent, media worker gone     TALKING    NORMAL                         BYE          BYE
+    media silent, no worker to go to    TALKING    NORMAL                         BYE          BYE
     maximum duration                    TALKING    MAX_DURATION                   BYE          BYE
     notice fails while it plays         TALKING    NOTICE_FAILED                  BYE          BYE
     ... found out at the answer         RINGING    likewise                       500          BYE
@@ -68,6 +68,7 @@ from gateway.calls.events import Alerting, Answered, CallIn, CallOut, Collected,
 from gateway.calls.info_digits import info_digit
 from gateway.calls.leg import Leg, LegState, new_negotiation
 from gateway.calls.media_session import MediaSession
+from gateway.calls.moving import ALARM, Move
 from gateway.calls.outputs import CallOutput, Faulted
 from gateway.calls.phase import CallState, Phase
 from gateway.calls.plant import Plant
@@ -85,6 +86,7 @@ from gateway.sip.user_agent import (
     Ended,
     InfoReceived,
     OfferAnswered,
+    OfferRefused,
     Output,
     Progress,
     ReInvited,
@@ -111,6 +113,7 @@ class Call:
         "forks",
         "id",
         "media",
+        "move",
         "network_cause",
         "out",
         "phase",
@@ -146,6 +149,8 @@ class Call:
         """The trunk that counts this call as one out of it."""
         self.out: list[Output | CallOutput] = []
         self.media = MediaSession(id, plant.workers, self.out)
+        self.move: Move | None = None
+        """On its way to another media worker."""
         self.quality = CallQuality()
         self.phase = Phase(self)
         self._alarms: dict[str, float] = {}
@@ -167,6 +172,8 @@ class Call:
     def enter(self, phase: Phase, now: float) -> None:
         """The one place where the state changes."""
         self._alarms.clear()
+        if self.move is not None:
+            self.move.rearm()
         self.phase = phase
         phase.enter(now)
 
@@ -279,6 +286,7 @@ class Call:
         ``retry_after``: seconds, for a 503."""
         if self.record.ended is not None:
             return
+        self.move = None
         failed = self.record.answered is None
         status = status or cause.sip_status
         second_leg_failed = failed and self.record.forwarded is not None and self.caller.state is not LegState.GONE
@@ -322,7 +330,16 @@ class Call:
             if self._alarms[name] > now:
                 return
             del self._alarms[name]
-            self.phase.alarm(name, now)
+            if name != ALARM:
+                self.phase.alarm(name, now)
+            elif self.move is not None:
+                self.move.alarm(now)
+
+    def receive_media(self, report: control.Report, now: float) -> None:
+        """The media worker says something."""
+        self.media.heard(report)
+        if self.move is None or not self.move.report(report, now):
+            self.phase.report(report, now)
 
     def receive_sip(self, leg: Leg, output: Output, now: float) -> None:
         """Something happened to a leg's SIP session."""
@@ -347,8 +364,15 @@ class Call:
                 phase.confirmed(leg, body, now)
             case OfferAnswered(body=body):
                 phase.reanswered(leg, body, now)
+                if self.move is not None:
+                    self.move.answered(leg, now)
+            case OfferRefused(status=status):
+                if self.move is not None:
+                    self.move.refused(leg, status, now)
             case ReInvited(body=body):
                 phase.reoffered(leg, body, now)
+                if self.move is not None:
+                    self.move.reoffered(leg, now)
             case InfoReceived(content_type=content_type, body=body):
                 digit = info_digit(content_type, body)
                 if digit:

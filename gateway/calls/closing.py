@@ -38,7 +38,7 @@ class Closing(Phase):
         if isinstance(report, control.Closed):
             if report.error:
                 self.call.change(record_trouble=report.error)
-            if not report.recorded:
+            if not report.recorded and self.call.media.parts == 1:
                 self.call.change(recorded=False)
             self.call.enter(Done(self.call), now)
 

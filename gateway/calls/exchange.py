@@ -18,9 +18,11 @@ from gateway.calls.arrivals import TurnedAway, arrive
 from gateway.calls.call import Call
 from gateway.calls.challenge import challenge_trunks
 from gateway.calls.disk import DiskTrouble
+from gateway.calls.moving import found, lost
 from gateway.calls.outputs import (
     CallAnswered,
     CallClosed,
+    CallMoved,
     CallOpened,
     CallOutput,
     Consult,
@@ -91,6 +93,7 @@ _OUTWARD = (
     RecordingStarted,
     Talked,
     CallClosed,
+    CallMoved,
     Faulted,
     TextReceived,
     TextAnswered,
@@ -254,22 +257,22 @@ class Exchange:
         if isinstance(report, control.Quality):
             call.quality.add(report)
             return []
-        return self._on(report.session, now, lambda call: call.phase.report(report, now))
+        return self._on(report.session, now, lambda call: call.receive_media(report, now))
 
     def worker_ready(self, worker: int, sessions: int, now: float) -> list[ExchangeOutput]:
         """A worker has started, empty; what its predecessor held is lost."""
         outputs = self.worker_gone(worker, now)
-        self._plant.workers.add(worker, sessions)
+        outputs += self._plant.workers.add(worker, sessions)
+        for name in [call.id for call in self._calls.values() if call.move is not None]:
+            outputs += self._on(name, now, lambda call: found(call, worker, now))
         return outputs
 
     def worker_gone(self, worker: int, now: float) -> list[ExchangeOutput]:
-        """A worker has ended: so have its calls."""
+        """A worker has ended: its calls move (moving.py)."""
         self._plant.workers.remove(worker)
-        hit = [call for call in self._calls.values() if call.media.worker == worker]
         outputs: list[ExchangeOutput] = []
-        for call in hit:
-            call.media.lost()
-            outputs += self._on(call.id, now, lambda call: call.phase.media_lost(now))
+        for name in [call.id for call in self._calls.values() if call.media.worker == worker]:
+            outputs += self._on(name, now, lambda call: lost(call, worker, now))
         return outputs
 
     def stop_call(

@@ -5,6 +5,9 @@ The least loaded ready worker takes a new call. A command to a session that isn'
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from gateway.calls.ledger import Ledger
 from gateway.calls.outputs import CallOutput, MediaCommand
 from gateway.sip.user_agent import Output
 from media import control
@@ -16,28 +19,46 @@ class Workers:
     def __init__(self) -> None:
         self._room: dict[int, int] = {}
         self._held: dict[int, int] = {}
+        self._resting: dict[int, list[int]] = {}
 
     @property
     def ready(self) -> bool:
         """Whether there is any."""
         return bool(self._room)
 
-    def add(self, worker: int, sessions: int) -> None:
-        """A worker is up, empty, with ports for ``sessions``."""
+    def add(self, worker: int, sessions: int) -> list[MediaCommand]:
+        """A worker is up, empty, with ports for ``sessions``; the first thing that it is to be told."""
         self._room[worker] = sessions
         self._held[worker] = 0
+        ports = self._resting.pop(worker, ())
+        return [MediaCommand(worker, control.Rest(tuple(ports)))] if ports else []
 
     def remove(self, worker: int) -> None:
         """A worker is gone."""
         self._room.pop(worker, None)
         self._held.pop(worker, None)
 
-    def take(self) -> int | None:
-        """A place in the least loaded worker, None when all are full or there is none."""
-        free = [(held / self._room[worker], worker) for worker, held in self._held.items() if held < self._room[worker]]
+    def rest(self, worker: int, ports: Iterable[int]) -> None:
+        """Packets may still come to these ports of a worker that died."""
+        self._resting.setdefault(worker, []).extend(ports)
+
+    def take_of(self, worker: int) -> bool:
+        """A place in this worker; its ports may be somebody's already, so it may hold more than it has room for."""
+        if worker not in self._held:
+            return False
+        self._held[worker] += 1
+        return True
+
+    def take(self, avoid: int | None = None) -> int | None:
+        """A place in the least loaded worker, rather not in ``avoid``; None when all are full or there is none."""
+        free = [
+            (worker == avoid, held / self._room[worker], worker)
+            for worker, held in self._held.items()
+            if held < self._room[worker]
+        ]
         if not free:
             return None
-        worker = min(free)[1]
+        worker = min(free)[2]
         self._held[worker] += 1
         return worker
 
@@ -58,39 +79,72 @@ class Workers:
 
 
 class MediaSession:
-    """One session; its commands are appended to ``out``. ``worker`` stays known after the end, for its last report."""
+    """One session; its commands are appended to ``out``. ``worker`` stays known after the end, for its last report.
 
-    __slots__ = ("_call", "_open", "_out", "_workers", "worker")
+    ``parts``: workers that have had it. Between two of them it counts as open, and what it is told is noted.
+    """
+
+    __slots__ = ("_between", "_call", "_ledger", "_open", "_out", "_workers", "parts", "worker")
 
     def __init__(self, call: str, workers: Workers, out: list[Output | CallOutput]) -> None:
         self._call = call
         self._workers = workers
         self._out = out
         self._open = False
+        self._between = False
+        self._ledger = Ledger()
         self.worker: int | None = None
+        self.parts = 0
 
     def open(self) -> bool:
         """Ask a worker for ports; False when none has room."""
         self.worker = self._workers.take()
+        self.parts = 0
+        return self._opened(None)
+
+    def move(self, worker: int | None = None, ports: tuple[int, int] | None = None) -> bool:
+        """Between two workers: ask another one, or ``worker`` for ``ports``, and tell it all. False: it has no room."""
+        if worker is None:
+            self.worker = self._workers.take(avoid=self.worker)
+        else:
+            self.worker = worker if self._workers.take_of(worker) else None
+        return self._opened(ports)
+
+    def _opened(self, ports: tuple[int, int] | None) -> bool:
         self._open = self.worker is not None
-        self.send(control.Open(self._call))
+        if self.worker is not None:
+            self._between = False
+            self.parts += 1
+            self._out.append(MediaCommand(self.worker, control.Open(self._call, ports)))
+            self._out.extend(MediaCommand(self.worker, one) for one in self._ledger.commands(self.parts - 1))
         return self._open
 
     def refused(self) -> None:
         """The worker has no ports."""
         self._leave()
+        self._between = self.parts > 1
 
     def lost(self) -> None:
         """The worker is gone, and the session with it; its places went with it too."""
         self._open = False
+        self._between = True
         self.worker = None
+
+    def give_up(self) -> None:
+        """No worker will have it any more."""
+        self._between = False
 
     def close(self) -> bool:
         """End the session; whether there was one. The worker answers Closed."""
         opened = self._open
         self.send(control.Close(self._call))
         self._leave()
+        self._between = False
         return opened
+
+    def heard(self, report: control.Report) -> None:
+        """The worker says something of it."""
+        self._ledger.heard(report)
 
     def play(self, leg: int, play: str, files: tuple[str, ...], *, loop: bool = False) -> None:
         """Play files to a leg in place of what it hears."""
@@ -104,14 +158,16 @@ class MediaSession:
         """Who hears the other."""
         self.send(control.Relay(self._call, caller_hears, callee_hears))
 
-    def record(self, path: str, data_key: bytes) -> None:
+    def record(self, path: str, data_key: bytes, now: float) -> None:
         """Spool what both send."""
-        self.send(control.Record(self._call, path, data_key))
+        self._ledger.note(control.Record(self._call, path, data_key, now))
+        if self._open and self.worker is not None:
+            self._out.append(MediaCommand(self.worker, control.Record(self._call, path, data_key)))
 
     @property
     def is_open(self) -> bool:
         """Whether there are ports."""
-        return self._open
+        return self._open or self._between
 
     def listen(self, leg: int, digits: bool) -> None:
         """Whether digits are listened for in a leg's sound."""
@@ -128,7 +184,10 @@ class MediaSession:
     def send(self, command: control.Command) -> None:
         """Any command."""
         if self._open and self.worker is not None:
+            self._ledger.note(command)
             self._out.append(MediaCommand(self.worker, command))
+        elif self._between:
+            self._ledger.note(command)
 
     def _leave(self) -> None:
         if self._open and self.worker is not None:

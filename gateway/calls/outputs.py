@@ -116,6 +116,15 @@ class CallClosed:
 
 
 @dataclass(frozen=True, slots=True)
+class CallMoved:
+    """The media worker of a call died ``seconds`` ago. ``result``: it goes on at another one ("moved"), or "ended"."""
+
+    call: str
+    result: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class TextReceived:
     """A short message to X has come by ``trunk``; it waits for ``Exchange.answer_text``. ``sender`` None: withheld.
     ``piece``: it is a part of a long one."""
@@ -181,6 +190,7 @@ CallOutput = (
     | RecordingStarted
     | Talked
     | CallClosed
+    | CallMoved
     | Faulted
     | TextReceived
     | TextAnswered

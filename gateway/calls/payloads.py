@@ -16,6 +16,7 @@ Fee (outbox kind ``fee``, the CDR):
     cause (int), cause_text, sip_status (int), q850 (int), talk_seconds (float),
     recorded (bool), recording (object name or null), extension (AXE, or ""), rule, way (trunk to the callee), tones,
     notice: [caller, callee], each null or [first, last] as times
+    moved: for each media worker that died in the call [first, last], without media from when to when
     recovered (bool): the node died in the call, and ``ended`` is the last instant it was known to be up
 """
 
@@ -154,6 +155,7 @@ def _record_payload(record: CallRecord, wall: Wall, recovered: bool) -> Payload:
         "rule": record.rule,
         "way": record.way,
         "tones": record.tones,
+        "moved": [_span(span, wall) for span in record.moved],
         "recovered": recovered,
     }
 

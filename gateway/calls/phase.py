@@ -82,7 +82,7 @@ class Phase:
         try:
             self.call.agree(leg, leg.negotiation.receive_answer(body))
         except PeerError as error:
-            if leg.terms is None:
+            if leg.terms is None or self.call.move is not None:
                 self.call.end(self.gave_up, now, status=error.status)
 
     def reoffered(self, leg: Leg, body: bytes, now: float) -> None:

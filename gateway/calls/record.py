@@ -31,7 +31,8 @@ class CallRecord:
     only the beginning. ``notice`` holds, for the caller
     and the callee, when the recording notice was heard from its first to its last packet. ``extension``:
     AXE, as dialled. ``rule``, ``way`` (the trunk to the callee) and ``tones`` tell afterwards why it went as it did;
-    ``quality`` (quality.py), known at the end, how well both legs were heard.
+    ``quality`` (quality.py), known at the end, how well both legs were heard. ``moved``: from when to when it had no
+    media since a worker had died (moving.py).
     """
 
     session: str
@@ -63,6 +64,7 @@ class CallRecord:
     way: str = ""
     tones: str = ""
     quality: Mapping[str, Any] | None = None
+    moved: tuple[Span, ...] = ()
 
     @property
     def talk_seconds(self) -> float:

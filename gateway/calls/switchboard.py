@@ -22,6 +22,7 @@ from gateway.calls.looking import answered, looked_up, question_of
 from gateway.calls.media_pool import MediaPool
 from gateway.calls.outputs import (
     CallClosed,
+    CallMoved,
     Consult,
     Faulted,
     MediaCommand,
@@ -122,6 +123,9 @@ class Switchboard:
                 case CallClosed(_, record):
                     self._journal.put(output)
                     count_call(self._tally, record)
+                case CallMoved(call, result, seconds):
+                    self._tally.add("maskline_calls_moved_total", result)
+                    _log.info("a call's media worker died", call=call, result=result, seconds=round(seconds, 3))
                 case ContactsChanged(user, contacts):
                     self.phone_moved(user, contacts)
                 case TrunkChanged(trunk, peer, state, why):
@@ -176,7 +180,7 @@ class Switchboard:
         )
 
     def worker_gone(self, worker: int, why: str) -> None:
-        """A media worker ended: its calls end too."""
+        """A media worker ended: its calls move."""
         self._tally.add("maskline_media_worker_lost_total", why)
         self._endpoint.execute(self.exchange.worker_gone(worker, time.monotonic()))
 

@@ -95,7 +95,7 @@ class Talking(Phase):
         name = recording_name(call.settings.wall(now), call.plant.token)
         path = f"{call.settings.spool}/{name}.spool"
         data_key = call.settings.data_key() if call.settings.data_key is not None else b""
-        call.media.record(path, data_key)
+        call.media.record(path, data_key, now)
         call.change(recorded=True, recording=name, record_started=now)
         call.out.append(RecordingStarted(call.id, name, path, call.record, data_key))
 

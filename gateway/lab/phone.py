@@ -316,6 +316,7 @@ class Phone(Memory):
             if body:
                 self._media.receive_offer(body, self._port)
                 answer = self._media.answer(receives=not self._holding)
+                self._start_audio(now)
             else:
                 answer = self._media.offer(self._port, receives=not self._holding)
         except PeerError as error:

@@ -143,6 +143,14 @@ class StreamReport:
     lengths: tuple[int, ...] = ()
 
 
+def streams_of(arrivals: Sequence[Arrival]) -> list[list[Arrival]]:
+    """What came by SSRC, the first that was heard first: a media worker that takes a call over begins a new one."""
+    found: dict[bytes, list[Arrival]] = {}
+    for arrival in arrivals:
+        found.setdefault(arrival.data[8:12], []).append(arrival)
+    return list(found.values())
+
+
 def check_stream(arrivals: Sequence[Arrival], events: int | None = 101) -> StreamReport:
     """Judge what came to one phone from one gateway as one stream."""
     faults: list[str] = []

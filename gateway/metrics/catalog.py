@@ -68,6 +68,7 @@ METRICS = (
                "MasklineStalls"),
     _gauge("maskline_media_workers", "", "Media workers that answer.", "MasklineWorkerGone"),
     _counter("maskline_media_worker_lost_total", "reason", "Media workers that ended, or were ended since they hung."),
+    _counter("maskline_calls_moved_total", "result", "Calls whose media worker died: moved, ended (docs: media)."),
     _gauge("maskline_rtp_ports", "worker state", "Pairs of UDP ports: in_use, resting, free.", "MasklinePortsShort"),
     _counter("maskline_rtp_packets_total", "worker direction", "RTP packets, received and sent."),
     _counter("maskline_rtp_lost_total", "worker", "RTP packets that never came (RFC 3550 A.3).", "MasklineLoss"),

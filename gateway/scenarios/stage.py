@@ -104,6 +104,8 @@ class Stage:
         self.agent = UserAgent(UserAgentSettings(advertised={"udp": GATEWAY}), self._token)
         self.exchange = Exchange(settings, self.agent, self._token)
         self.rooms: dict[int, Room] = {}
+        self.killed = 0
+        """Workers that have ended without a word."""
         for worker in range(workers):
             self.start_worker(worker)
 
@@ -161,6 +163,7 @@ class Stage:
     def kill_worker(self, worker: int) -> None:
         """A media worker ends without a word; the node sees its socket close."""
         del self.rooms[worker]
+        self.killed += 1
         self.after(CONTROL, lambda: self.take(self.exchange.worker_gone(worker, self.now)))
 
     def after(self, seconds: float, act: Callable[[], None]) -> None:

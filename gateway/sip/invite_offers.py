@@ -66,6 +66,12 @@ class OfferingSession(InviteSession):
 
     # --- the layer above ----------------------------------------------------------------------------------------------
 
+    @property
+    def may_offer(self) -> bool:
+        """Nothing is under way that an offer of ours would have to wait for."""
+        free = self.offer is None and self.pending is None and self.unacked is None and "glare" not in self.timers
+        return free and self.state is SessionState.CONFIRMED
+
     def reoffer(self, body: bytes, now: float, method: str = "INVITE") -> list[Output]:
         """Send an offer by re-INVITE, or by UPDATE, which goes before the answer too."""
         early = self.state is SessionState.EARLY and self.exchanged and method == "UPDATE"

@@ -317,6 +317,11 @@ class UserAgent:
         """Send an offer by re-INVITE, or by UPDATE."""
         return self._with(session, lambda found: found.reoffer(body, now, method))
 
+    def may_offer(self, session: str) -> bool:
+        """Whether ``reoffer`` would send a re-INVITE at once."""
+        found = self._sessions.get(session)
+        return found is not None and found.may_offer
+
     def answer_offer(self, session: str, body: bytes, now: float) -> list[Output]:
         """Answer ReInvited with an SDP."""
         return self._with(session, lambda found: found.answer_offer(body, now))

@@ -103,6 +103,12 @@ class FakeAgent:
     def unheard(self, session: str) -> bool:
         return False
 
+    def may_offer(self, session: str) -> bool:
+        return True
+
+    def reoffer(self, session: str, body: bytes, now: float) -> list[Any]:
+        return self._note("reoffer", session, body)
+
     def answer_offer(self, session: str, body: bytes, now: float) -> list[Any]:
         return self._note("answer_offer", session, body)
 

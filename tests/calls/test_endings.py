@@ -117,7 +117,7 @@ def test_an_x_of_nobody_is_closed_too() -> None:
 BEFORE_THE_CALLEE: list[Row] = [
     (lambda bench: bench.report(control.OpenFailed(bench.call, "full")), Cause.OUT_OF_PORTS, 503, 0),
     (lambda bench: bench.pass_time(2), Cause.OUT_OF_PORTS, 503, 0),
-    (lambda bench: bench.lose_worker(), Cause.OUT_OF_PORTS, 503, 0),
+    (lambda bench: (bench.lose_worker(), bench.pass_time(2)), Cause.OUT_OF_PORTS, 503, 0),
     (lambda bench: bench.end("caller", "CANCEL"), Cause.CALLER_GAVE_UP_BEFORE_FORWARD, 0, 0),
 ]
 
@@ -171,7 +171,7 @@ WHILE_RINGING: list[tuple[Callable[[Bench], object], Cause, int]] = [
     (lambda bench: bench.pass_time(61), Cause.NO_ANSWER, 480),
     (lambda bench: bench.answer(b""), Cause.CALLEE_SIDE_FAILED, 502),
     (lambda bench: bench.answer(sdp(5000, codecs="18")), Cause.CALLEE_SIDE_FAILED, 502),
-    (lambda bench: bench.lose_worker(), Cause.OUT_OF_PORTS, 503),
+    (lambda bench: (bench.lose_worker(), bench.pass_time(5)), Cause.OUT_OF_PORTS, 503),
     (lambda bench: bench.note(bench.exchange.stop_call(bench.call, bench.now)[1]), Cause.STOPPED_BY_CUSTOMER, 480),
     (lambda bench: bench.note(bench.exchange.hang_up_all(bench.now)), Cause.NO_ROUTE, 503),
 ]
@@ -201,8 +201,8 @@ WHILE_TALKING: list[tuple[Callable[[Bench], object], Cause, set[str]]] = [
     (lambda bench: bench.sip(Ended("caller", "timeout", "no-ack", "")), Cause.NORMAL, {"callee-1"}),
     (lambda bench: bench.sip(Ended("callee-1", "timeout", "481", "")), Cause.NORMAL, {"caller"}),
     (lambda bench: bench.report(control.Silent(bench.call, 1)), Cause.NORMAL, {"caller", "callee-1"}),
-    (lambda bench: bench.lose_worker(), Cause.NORMAL, {"caller", "callee-1"}),
-    (lambda bench: bench.replace_worker(), Cause.NORMAL, {"caller", "callee-1"}),
+    (lambda bench: (bench.lose_worker(), bench.pass_time(5)), Cause.NORMAL, {"caller", "callee-1"}),
+    (lambda bench: (bench.replace_worker(), bench.pass_time(2)), Cause.NORMAL, {"caller", "callee-1"}),
     (
         lambda bench: bench.note(bench.exchange.stop_call(bench.call, bench.now)[1]),
         Cause.STOPPED_BY_CUSTOMER,

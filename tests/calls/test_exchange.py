@@ -89,15 +89,18 @@ def test_calls_go_to_the_least_loaded_worker() -> None:
     assert chosen == [0, 1, 0, 1]
 
 
-def test_a_worker_takes_only_its_own_calls_with_it() -> None:
+def test_a_worker_that_ends_moves_only_its_own_calls() -> None:
     bench = Bench(workers=2)
     for number in range(4):
         bench.dial(session=f"caller{number}")
         bench.route(connect())
-    bench.note(bench.exchange.worker_gone(1, bench.now))
-    assert bench.exchange.active == 2
-    assert [verb[1] for verb in bench.agent.verbs] == ["caller1", "caller3"]
+    moved = bench.note(bench.exchange.worker_gone(1, bench.now))
+    assert [(one.worker, type(one.command)) for one in moved] == [(0, control.Open), (0, control.Open)]
+    assert bench.exchange.active == 4
     assert bench.exchange.ready
+    moved = bench.note(bench.exchange.worker_gone(0, bench.now))
+    assert moved == [], "there is no other"
+    assert not bench.exchange.ready
 
 
 def test_a_report_of_another_worker_is_not_believed() -> None:

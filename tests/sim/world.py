@@ -17,19 +17,29 @@ from gateway.bindings.decisions import Decision, Found, NeedsRelation
 from gateway.bindings.models import Application, Binding, CallPolicy, Mode, Number, TemporaryCallee
 from gateway.bindings.routing import relation_not_made, route
 from gateway.calls.events import Disconnected, Event
-from gateway.calls.outputs import CallClosed, CallOpened, Consult, Publish, RecordingStarted, Resolve, Talked
+from gateway.calls.outputs import (
+    CallClosed,
+    CallOpened,
+    Consult,
+    MediaCommand,
+    Publish,
+    RecordingStarted,
+    Resolve,
+    Talked,
+)
 from gateway.calls.record import CallRecord
 from gateway.calls.settings import ExchangeSettings, ToneFiles, TrunkSettings
 from gateway.calls.verdict import decided
 from gateway.lab.checks import everything_received, forms_found
 from gateway.lab.network import Link
 from gateway.lab.phone import Phase, Phone
-from gateway.lab.rtp import check_stream
+from gateway.lab.rtp import check_stream, streams_of
 from gateway.numbers import PhoneNumber
 from gateway.questions import Verdict
 from gateway.scenarios.stage import CALLEE, CALLER, CONTROL, GATEWAY, PORTS, QUIET, REST, START, Stage, Tape
 from gateway.sip.hop import Hop
 from gateway.tones.folder import SOUNDS, ToneFolder
+from media import control
 from media.outputs import SendPacket
 from media.session import Leg
 from tests.sim.carrier import Carrier
@@ -131,6 +141,8 @@ class World(Stage):
         workers: int = 1,
         **settings: Any,
     ) -> None:
+        self.commands: list[MediaCommand] = []
+        """What media workers were told."""
         self.lookup = Lookup(owner or application(), bindings or (pair(),))
         self._heard: dict[int, tuple[Leg, object]] = {}
         """What each port of ours sent last: the leg, and the source of it."""
@@ -248,6 +260,10 @@ class World(Stage):
         """The kinds of all events in their order."""
         return [type(event).__name__ for event in self.events()]
 
+    def _command(self, worker: int, command: control.Command) -> None:
+        self.commands.append(MediaCommand(worker, command))
+        super()._command(worker, command)
+
     # --- what must hold -----------------------------------------------------------------------------------------------
 
     def finish(self, *, leaks: bool = True) -> World:
@@ -305,8 +321,10 @@ class World(Stage):
 
     def _check_streams(self) -> None:
         for phone in self.phones:
-            if phone.arrivals:
-                report = check_stream(phone.arrivals)
+            streams = streams_of(phone.arrivals)
+            assert len(streams) <= 1 + self.killed, "an SSRC for each worker that a call was at"
+            for stream in streams:
+                report = check_stream(stream)
                 assert report.faults == (), f"{phone.name}: {report.faults[:5]}"
 
     def _check_privacy(self) -> None:

@@ -1,0 +1,182 @@
+"""A call on its way from a media worker that died to another: what can go wrong. Good ways: tests/scenarios."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.calls.outputs import CallMoved
+from gateway.causes import Cause
+from gateway.sip.user_agent import Ended, OfferAnswered, OfferRefused
+from media import control
+from tests.calls.fakes import Bench, connect, sdp
+
+
+def moving(**changes: object) -> Bench:
+    """A call between whose workers there is nothing left but the re-INVITEs."""
+    bench = Bench(workers=2)
+    bench.talk(**changes)
+    bench.pass_time(5)
+    bench.lose_worker()
+    assert bench.report(control.Opened(bench.call, 30000, 30002), worker=1) == []
+    return bench
+
+
+def offered(bench: Bench, session: str) -> list[bytes]:
+    return [verb[2] for verb in bench.agent.verbs if verb[:2] == ("reoffer", session)]
+
+
+def answer(bench: Bench, *sessions: str) -> list[object]:
+    return bench.sip(*(OfferAnswered(session, sdp()) for session in sessions))
+
+
+def test_each_leg_is_told_its_own_new_port() -> None:
+    bench = moving()
+    assert b"m=audio 30000 " in offered(bench, "caller")[0]
+    assert b"m=audio 30002 " in offered(bench, "callee-1")[0]
+    assert answer(bench, "caller") == []
+    bench.now += 0.2
+    assert answer(bench, "callee-1")[-1] == CallMoved(bench.call, "moved", pytest.approx(0.2))
+    bench.end("caller")
+    assert bench.cause is Cause.NORMAL
+    assert bench.closed.record.moved == ((105.0, 105.2),)
+
+
+@pytest.mark.parametrize("status", [488, 500, 603])
+def test_a_party_that_refuses_can_not_be_heard_any_more(status: int) -> None:
+    bench = moving(record=True)
+    answer(bench, "caller")
+    bench.sip(OfferRefused("callee-1", status))
+    bench.report(control.Closed(bench.call, control.LegStats(), control.LegStats(), False), worker=1)
+    assert bench.cause is Cause.NORMAL
+    assert bench.closed.record.recorded, "the first worker may have heard them"
+    assert [one.result for one in bench.of(CallMoved)] == ["ended"]
+    assert {session for verb, session in bench.verbs if verb == "hang_up"} == {"caller", "callee-1"}
+
+
+@pytest.mark.parametrize("body", [b"", b"nonsense", sdp(0), sdp(codecs="18")])
+def test_an_answer_that_is_of_no_use_ends_the_call(body: bytes) -> None:
+    bench = moving()
+    bench.sip(OfferAnswered("callee-1", body))
+    assert bench.cause is Cause.NORMAL
+
+
+def test_who_is_busy_with_an_offer_of_his_own_is_asked_again() -> None:
+    bench = moving()
+    answer(bench, "caller")
+    for tries in range(2, 6):
+        bench.sip(OfferRefused("callee-1", 491))
+        bench.pass_time(0.1)
+        assert len(offered(bench, "callee-1")) == tries
+    bench.sip(OfferRefused("callee-1", 491))
+    assert bench.cause is Cause.NORMAL
+    assert len(offered(bench, "caller")) == 1
+
+
+def test_a_leg_that_may_not_be_offered_anything_yet_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(workers=2)
+    bench.talk()
+    waits = {"caller"}
+    monkeypatch.setattr(bench.agent, "may_offer", lambda session: session not in waits)
+    bench.lose_worker()
+    bench.report(control.Opened(bench.call, 30000, 30002), worker=1)
+    assert (len(offered(bench, "caller")), len(offered(bench, "callee-1"))) == (0, 1)
+    answer(bench, "caller", "callee-1")
+    assert bench.of(CallMoved) == [], "the caller has answered something else"
+    waits.clear()
+    bench.pass_time(0.1)
+    answer(bench, "caller")
+    assert [one.result for one in bench.of(CallMoved)] == ["moved"]
+
+
+def test_an_offer_of_theirs_that_comes_between_makes_ours_newer() -> None:
+    bench = moving()
+    bench.reinvite("caller", sdp(direction="sendonly"))
+    first, second = offered(bench, "caller")
+    assert b"a=sendrecv" in first
+    assert b"a=recvonly" in second, "he holds now"
+    assert offered(bench, "callee-1")[1:] == []
+    version = [int(body.split(b"\r\n")[1].split(b" ")[2]) for body in (first, second)]
+    assert version[1] > version[0] + 1, "newer than our answer, too"
+
+
+def test_a_worker_without_a_port_is_left_for_another() -> None:
+    bench = Bench(workers=3)
+    bench.talk()
+    bench.lose_worker()
+    bench.report(control.OpenFailed(bench.call, "no free port"), worker=1)
+    bench.report(control.Opened(bench.call, 30000, 30002), worker=2)
+    answer(bench, "caller", "callee-1")
+    assert [one.result for one in bench.of(CallMoved)] == ["moved"]
+    bench.end("caller")
+    assert bench.cause is Cause.NORMAL
+
+
+def test_a_worker_that_says_nothing_ends_the_call() -> None:
+    bench = Bench(workers=2)
+    bench.talk()
+    bench.lose_worker()
+    bench.pass_time(2)
+    assert bench.cause is Cause.NORMAL
+    assert [one.result for one in bench.of(CallMoved)] == ["ended"]
+
+
+def test_no_worker_will_have_it() -> None:
+    """They have room and no port, over and over: not for ever."""
+    bench = Bench(workers=2)
+    bench.talk()
+    bench.lose_worker()
+    for _ in range(2 * control.MOST_PARTS):
+        bench.report(control.OpenFailed(bench.call, "no free port"), worker=1)
+    assert bench.cause is Cause.NORMAL
+
+
+def test_a_call_that_rings_needs_its_own_ports() -> None:
+    bench = Bench(workers=2)
+    bench.ring()
+    assert bench.lose_worker() == []
+    (ready,) = [bench.note(bench.exchange.worker_ready(0, 9, bench.now))]
+    commands = [output.command for output in ready]
+    assert commands[:2] == [control.Rest((20000, 20002)), control.Open(bench.call, (20000, 20002))]
+    bench.report(control.OpenFailed(bench.call, "Address already in use"))
+    assert bench.cause is Cause.OUT_OF_PORTS
+    assert bench.verb("reject", "caller")[2] == 503
+
+
+def test_a_call_that_opens_goes_to_any_worker() -> None:
+    bench = Bench(workers=2)
+    bench.dial()
+    bench.route(connect())
+    (moved,) = bench.lose_worker()
+    assert (moved.worker, moved.command) == (1, control.Open(bench.call))
+    bench.report(control.Opened(bench.call, 30000, 30002), worker=1)
+    assert b"m=audio 30002 " in bench.verb("invite", "callee-1")[4]["body"]
+
+
+def test_a_call_that_opens_waits_where_there_is_none() -> None:
+    bench = Bench()
+    bench.dial()
+    bench.route(connect())
+    assert bench.lose_worker() == []
+    bench.pass_time(1)
+    (ready,) = bench.note(bench.exchange.worker_ready(0, 9, bench.now))
+    assert ready.command == control.Open(bench.call)
+    bench.open_media()
+    assert bench.verb("invite", "callee-1")
+
+
+def test_a_hang_up_on_the_way_is_a_hang_up() -> None:
+    bench = moving()
+    bench.end("caller")
+    assert bench.cause is Cause.NORMAL
+    assert bench.of(CallMoved) == []
+
+
+def test_a_hang_up_while_there_is_no_worker() -> None:
+    bench = Bench()
+    bench.talk(record=True)
+    bench.pass_time(5)
+    bench.lose_worker()
+    bench.sip(Ended("callee-1", "peer", "BYE", ""))
+    assert bench.cause is Cause.NORMAL
+    assert bench.closed.record.recorded
+    assert bench.note(bench.exchange.worker_ready(0, 9, bench.now))[0].command == control.Rest((20000, 20002))
