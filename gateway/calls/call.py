@@ -366,9 +366,8 @@ class Call:
                 phase.reanswered(leg, body, now)
                 if self.move is not None:
                     self.move.answered(leg, now)
-            case OfferRefused(status=status):
-                if self.move is not None:
-                    self.move.refused(leg, status, now)
+            case OfferRefused(status=status) if self.move is not None:
+                self.move.refused(leg, status, now)
             case ReInvited(body=body):
                 phase.reoffered(leg, body, now)
                 if self.move is not None:

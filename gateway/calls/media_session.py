@@ -5,7 +5,7 @@ The least loaded ready worker takes a new call. A command to a session that isn'
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from gateway.calls.ledger import Ledger
 from gateway.calls.outputs import CallOutput, MediaCommand
@@ -49,16 +49,16 @@ class Workers:
         self._held[worker] += 1
         return True
 
-    def take(self, avoid: int | None = None) -> int | None:
-        """A place in the least loaded worker, rather not in ``avoid``; None when all are full or there is none."""
+    def take(self, avoid: Container[int | None] = ()) -> int | None:
+        """A place in the least loaded worker that isn't to be avoided, None when all are full or there is none."""
         free = [
-            (worker == avoid, held / self._room[worker], worker)
+            (held / self._room[worker], worker)
             for worker, held in self._held.items()
-            if held < self._room[worker]
+            if held < self._room[worker] and worker not in avoid
         ]
         if not free:
             return None
-        worker = min(free)[2]
+        worker = min(free)[1]
         self._held[worker] += 1
         return worker
 
@@ -102,12 +102,14 @@ class MediaSession:
         self.parts = 0
         return self._opened(None)
 
-    def move(self, worker: int | None = None, ports: tuple[int, int] | None = None) -> bool:
-        """Between two workers: ask another one, or ``worker`` for ``ports``, and tell it all. False: it has no room."""
-        if worker is None:
-            self.worker = self._workers.take(avoid=self.worker)
-        else:
-            self.worker = worker if self._workers.take_of(worker) else None
+    def move(self, avoid: Container[int | None]) -> bool:
+        """Between two workers: ask another one and tell it all. False: none has room."""
+        self.worker = self._workers.take(avoid)
+        return self._opened(None)
+
+    def return_to(self, worker: int, ports: tuple[int, int]) -> bool:
+        """Between two workers: ask this one for these ports, and tell it all. False: it isn't there."""
+        self.worker = worker if self._workers.take_of(worker) else None
         return self._opened(ports)
 
     def _opened(self, ports: tuple[int, int] | None) -> bool:

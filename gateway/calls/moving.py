@@ -67,11 +67,13 @@ def found(call: Call, worker: int, now: float) -> None:
 class Move:
     """``since``: when the worker died; ``waits``: for a worker; ``at``: when to look again, None: others will tell."""
 
-    __slots__ = ("_asked", "_call", "_dead", "_tries", "_untold", "at", "since", "waits")
+    __slots__ = ("_asked", "_call", "_dead", "_full", "_tries", "_untold", "at", "since", "waits")
 
     def __init__(self, call: Call, dead: int, since: float) -> None:
         self._call = call
         self._dead = dead
+        self._full: set[int | None] = set()
+        """Workers that had no port for it."""
         self._untold: set[int] = set()
         """Legs that don't know our new ports yet, and those of them that were asked to take them."""
         self._asked: set[int] = set()
@@ -83,9 +85,9 @@ class Move:
 
     def begin(self, now: float) -> None:
         """Another worker, or the next one in this place."""
-        if self._talks and self._call.media.move():
+        if self._talks and self._call.media.move(self._full):
             self._opening(now)
-        else:
+        elif not self._return(now):
             self.waits = True
             self._look_again(now + PATIENCE)
 
@@ -96,9 +98,8 @@ class Move:
             if call.media.open():
                 call.move = None
         elif worker == self._dead:
-            if call.media.move(worker, (call.caller.port, call.callee_port)):
-                self._opening(now)
-        elif self._talks and call.media.move():
+            self._return(now)
+        elif self._talks and call.media.move(self._full):
             self._opening(now)
 
     def report(self, report: control.Report, now: float) -> bool:
@@ -180,8 +181,17 @@ class Move:
         self._untold = {leg.side for leg in call.legs}
         self._offer(now)
 
+    def _return(self, now: float) -> bool:
+        """To the dead one's successor, if it is there."""
+        call = self._call
+        if self._dead in self._full or not call.media.return_to(self._dead, (call.caller.port, call.callee_port)):
+            return False
+        self._opening(now)
+        return True
+
     def _not_opened(self, now: float) -> None:
-        """No port there: one that talks may go anywhere, any other has lost its place."""
+        """No port there: one that talks may go anywhere else, any other has lost its place."""
+        self._full.add(self._call.media.worker)
         if self._talks and self._call.media.parts < control.MOST_PARTS:
             self.begin(now)
         else:

@@ -190,7 +190,8 @@ def processes(node: int) -> dict[str, int]:
         command = Path(f"/proc/{child}/cmdline").read_text(encoding="utf-8")
         for kind, pattern in (("media", r"media\.worker"), ("web", r"gateway\.web")):
             if re.search(pattern, command):
-                found[kind] = int(child)
+                # The last media worker is a spare one, which does nothing.
+                found.setdefault(kind, int(child))
     return found
 
 

@@ -120,14 +120,32 @@ def test_a_worker_that_says_nothing_ends_the_call() -> None:
     assert [one.result for one in bench.of(CallMoved)] == ["ended"]
 
 
-def test_no_worker_will_have_it() -> None:
-    """They have room and no port, over and over: not for ever."""
+def test_where_no_other_has_a_port_its_own_place_is_waited_for() -> None:
     bench = Bench(workers=2)
     bench.talk()
     bench.lose_worker()
-    for _ in range(2 * control.MOST_PARTS):
-        bench.report(control.OpenFailed(bench.call, "no free port"), worker=1)
+    assert bench.report(control.OpenFailed(bench.call, "no free port"), worker=1) == []
+    bench.pass_time(1)
+    commands = [output.command for output in bench.note(bench.exchange.worker_ready(0, 9, bench.now))]
+    assert commands[:2] == [control.Rest((20000, 20002)), control.Open(bench.call, (20000, 20002))]
+    bench.open_media()
+    assert [one.result for one in bench.of(CallMoved)] == ["moved"]
+    assert offered(bench, "caller") == offered(bench, "callee-1") == []
+
+
+def test_its_own_place_may_be_there_already() -> None:
+    """The worker that the call has gone to dies too; by then the first one's successor is up."""
+    bench = moving()
+    answer(bench, "caller", "callee-1")
+    bench.note(bench.exchange.worker_ready(0, 9, bench.now))
+    bench.note(bench.exchange.worker_gone(1, bench.now))
+    bench.report(control.OpenFailed(bench.call, "no free port"), worker=0)
+    opened = [output.command for output in bench.note(bench.exchange.worker_ready(1, 9, bench.now))]
+    assert control.Open(bench.call, (30000, 30002)) in opened
+    bench.report(control.OpenFailed(bench.call, "Address already in use"), worker=1)
+    bench.pass_time(5)
     assert bench.cause is Cause.NORMAL
+    assert [one.result for one in bench.of(CallMoved)] == ["moved", "ended"]
 
 
 def test_a_call_that_rings_needs_its_own_ports() -> None:

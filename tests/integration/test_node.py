@@ -122,13 +122,6 @@ async def stand(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
         await one.stack.aclose()
 
 
-def worker_of(node: int) -> int:
-    """The process id of a node's one media worker."""
-    children = Path(f"/proc/{node}/task/{node}/children").read_text().split()
-    (worker,) = [pid for pid in children if b"media.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    return int(worker)
-
-
 TALK_A = Script(tone_hz=700)
 TALK_B = Script(tone_hz=1300, answer_after=0.5)
 
@@ -160,27 +153,6 @@ async def test_a_node_killed_in_mid_call_leaves_one_end_and_a_recording(stand: C
     connection.close()
     # Both phones still think that they talk: their next BYE finds no dialog, which ends them.
     assert list((here.folder / "spool").iterdir()) == []
-
-
-async def test_a_media_worker_that_dies_ends_its_calls_and_is_replaced(stand: Callable[..., Any]) -> None:
-    here = await stand(TALK_A, TALK_B)
-    await here.bind(recordFlag="false")
-    here.dial()
-    await here.until(lambda: here.callee.phone.phase is Phase.TALKING and here.caller.phone.phase is Phase.TALKING)
-    process = here.node._process
-    assert process is not None
-    os.kill(worker_of(process.pid), signal.SIGKILL)
-    await here.until(lambda: here.callee.phone.phase is Phase.OVER and here.caller.phone.phase is Phase.OVER)
-    assert await here.receiver.wait_for("fee", 10) is not None
-    assert here.kinds().count("disconnect") == 1
-
-    async def ready() -> bool:
-        async with here.http.get(here.node.plan.base_url + "/readyz") as response:
-            return response.status == 200
-
-    async with asyncio.timeout(15):
-        while not await ready():
-            here.changed.clear()
 
 
 async def test_the_customer_stops_a_call_and_sigterm_drains(stand: Callable[..., Any]) -> None:

@@ -115,7 +115,7 @@ def test_a_call_goes_on_at_another_worker_and_the_others_notice_nothing() -> Non
     assert moved.recorded
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 def test_over_a_bad_network(seed: int) -> None:
     world, *phones = call(world=World(pair(), workers=2, seed=seed, link=Link(0.03, 0.02, 0.04, 0.05)))
     kill(world, 4.0)
@@ -147,8 +147,7 @@ def test_a_worker_that_never_comes_back_ends_the_call_and_it_counts() -> None:
     assert world.kinds == ALL
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("at", [0.3, 0.7, 1.0, 1.03])
+@pytest.mark.parametrize(("at", "workers"), [(0.3, 1), (0.7, 2), (1.0, 1), (1.03, 2)])
 def test_a_call_that_rings_keeps_its_place(at: float, workers: int) -> None:
     """Before the answer the port that was told stays; the tone that plays goes on."""
     world = World(pair(policy=CallPolicy(tone_for_a="waiting.wav")), workers=workers)
@@ -172,8 +171,7 @@ def test_early_media_of_the_network_goes_on() -> None:
     both_hear((caller, callee), 1.0)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("first", [False, True])
+@pytest.mark.parametrize(("first", "workers"), [(False, 1), (True, 2)])
 def test_a_notice_that_was_cut_off_is_heard_from_its_start_to_its_end(first: bool, workers: int) -> None:
     world = World(pair(policy=RECORDED), workers=workers, notice_first=first)
     world, *phones = call(world=world)
@@ -208,7 +206,7 @@ def test_a_held_leg_stays_held() -> None:
     both_hear((caller, callee), 5.5)
 
 
-@pytest.mark.parametrize("shift", [-0.06, -0.02, -0.001, 0.0, 0.001, 0.02, 0.05])
+@pytest.mark.parametrize("shift", [-0.03, -0.001, 0.02])
 @pytest.mark.parametrize("side", ["caller", "callee"])
 def test_offers_that_cross(side: str, shift: float) -> None:
     """A party puts us on hold, and moves, in the same moment."""
@@ -291,13 +289,16 @@ def test_srtp_goes_on_with_other_keys(policy: str) -> None:
 
 
 def test_the_last_minute_and_the_limit_come_in_their_time() -> None:
-    policy = CallPolicy(last_minute="last_minute.wav", max_minutes=2)
-    world, caller, _ = call(b=Script(tone_hz=1300), world=World(pair(policy=policy), workers=2))
-    kill(world, 30.0)
+    world = World(
+        pair(policy=CallPolicy(last_minute="last_minute.wav", max_minutes=1)), workers=2, longest=8.0, last_minute=4.0
+    )
+    world, caller, _ = call(b=Script(tone_hz=1300), world=world)
+    kill(world, 3.0)
     world.finish()
     assert world.record.cause is Cause.MAX_DURATION
-    assert world.record.talk_seconds == pytest.approx(120.0, abs=0.01)
-    assert hears(caller, 62.0, 115.0) == 1300
+    assert world.record.talk_seconds == pytest.approx(8.0, abs=0.01)
+    assert hears(caller, 3.0, 3.9) == 1300
+    assert hears(caller, 4.1, 4.5) not in (None, 1300), "the tone"
 
 
 def test_a_party_that_falls_silent_is_still_noticed() -> None:
