@@ -5,6 +5,7 @@ FROM ${BASE} AS build
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY gateway gateway
+COPY maskline maskline
 COPY media media
 # Bytecode is made here, since the root is read-only later; pip stays behind.
 RUN python3 -m venv /opt/maskline \

@@ -21,6 +21,7 @@ def run(
     webhook: Webhook = "",
     junit: Annotated[Path | None, typer.Option(help="Write a JUnit report to this file.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Instead of the seed of the files.")] = None,
+    real: Annotated[bool, typer.Option("--real", help="On a real node on loopback, in real time.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Ladder and checks of what passed, too.")] = False,
 ) -> None:
     """Play scenarios: 0 when all came out as they say, 1 when one did not, 2 when a file is wrong."""
@@ -29,7 +30,7 @@ def run(
     from gateway.scenarios.running import run as run_all
 
     log.configure()
-    options = Options(webhook=webhook, junit=junit, seed=seed, verbose=verbose)
+    options = Options(webhook=webhook, junit=junit, seed=seed, real=real, verbose=verbose)
     raise typer.Exit(run_all(scenarios or [], options))
 
 

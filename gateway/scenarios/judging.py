@@ -72,7 +72,7 @@ def _value(name: str, wanted: Any, got: Any) -> Check:
 
 
 def _requests(played: Played) -> Iterator[Check]:
-    for index, request in enumerate(played.scenario.form.request):
+    for index, request in enumerate(sorted(played.scenario.form.request, key=lambda request: request.at)):
         reply = played.replies[index] if index < len(played.replies) else {}
         code, text = reply.get("resultcode", "none"), reply.get("resultdesc", "")
         expected = "" if code == request.result else f", expected {request.result}"

@@ -63,7 +63,7 @@ class Push:
 
 @dataclass(slots=True)
 class PlayedCall:
-    """One call of a scenario. ``session`` "" until the node has taken it."""
+    """One call of a scenario. ``session`` "" until the node has taken it; ``checks``: of one that is played alone."""
 
     form: CallForm
     caller: Phone
@@ -72,6 +72,7 @@ class PlayedCall:
     reached: PhoneNumber | None = None
     session: str = ""
     events: list[Event] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
 
     @property
     def kinds(self) -> list[str]:

@@ -14,13 +14,16 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from gateway.api.callbacks import CallbackClient
 from gateway.config.reading import ConfigError
+from gateway.lab.node import NodeError
 from gateway.scenarios.desk import Tables
 from gateway.scenarios.played import Played
+from gateway.scenarios.real import play_real
 from gateway.scenarios.reporting import show, summary, write_junit
 from gateway.scenarios.scenario import Scenario, load_scenario
 from gateway.scenarios.virtual import play_virtual
@@ -47,7 +50,11 @@ def run(paths: Sequence[Path], options: Options) -> int:
         return 2
     console = open_console()
     began = time.monotonic()
-    played = asyncio.run(_play_all(scenarios, options, console))
+    try:
+        played = asyncio.run(_play_all(scenarios, options, console))
+    except NodeError as error:
+        Console(stderr=True, highlight=False).print(f"{error}", markup=False, soft_wrap=True, style="red")
+        return 1
     summary(played, console)
     took, seconds = time.monotonic() - began, sum(one.seconds for one in played)
     print(f"{seconds:.1f} s of calls in {took:.1f} s", file=sys.stderr)
@@ -90,7 +97,11 @@ async def _play_all(scenarios: Sequence[Scenario], options: Options, console: Co
         with tempfile.TemporaryDirectory(prefix="maskline-lab-") as folder:
             tables = Tables(Path(folder))
             for scenario in scenarios:
-                played = await play_virtual(scenario, tables, webhook=options.webhook, client=client, seed=options.seed)
+                where: dict[str, Any] = {"webhook": options.webhook, "seed": options.seed}
+                if options.real:
+                    played = await play_real(scenario, **where)
+                else:
+                    played = await play_virtual(scenario, tables, client=client, **where)
                 show(played, console, verbose=options.verbose)
                 done.append(played)
     finally:

@@ -90,19 +90,19 @@ class Scenario:
         return tree
 
 
-def load_scenario(path: Path) -> Scenario:
-    """One from its file. ConfigError lists every fault."""
+def load_scenario(path: Path, *, calls: bool = True) -> Scenario:
+    """One from its file. ConfigError lists every fault. ``calls`` False: it may have none."""
     try:
         tree = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError([("(file)", f"can't be read: {error.strerror}")]) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError([("(file)", f"is not TOML: {error}")]) from None
-    return read_scenario(tree, path.stem, str(path))
+    return read_scenario(tree, path.stem, str(path), calls)
 
 
 def read_scenario(tree: Mapping[str, Any], name: str = "scenario", file: str = "", calls: bool = True) -> Scenario:
-    """One from its tables. ConfigError likewise. ``calls`` False: it may have none."""
+    """One from its tables. ConfigError likewise."""
     try:
         form = Form.model_validate(tree)
     except ValidationError as error:

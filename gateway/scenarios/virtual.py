@@ -30,18 +30,16 @@ from gateway.calls.looking import answered, looked_up, question_of
 from gateway.calls.outputs import CallClosed, Consult, Publish, Resolve, Talked
 from gateway.calls.payloads import event_payload, fee_payload
 from gateway.config.tree import Config
-from gateway.lab.network import Link
 from gateway.lab.phone import Phase, Phone
-from gateway.numbers import PhoneNumber
+from gateway.scenarios.calling import addresses, call_id_of, dialled, filled, link_of, new_call
 from gateway.scenarios.desk import Desk, Tables
-from gateway.scenarios.form import CallForm, RequestForm, Way
+from gateway.scenarios.form import CallForm, RequestForm
 from gateway.scenarios.judging import judge
-from gateway.scenarios.played import Played, PlayedCall
+from gateway.scenarios.played import Played
 from gateway.scenarios.pushing import Answering, Noting, Pushing
 from gateway.scenarios.scenario import Places, Scenario
 from gateway.scenarios.stage import BEGIN, CALLEE, CALLER, GATEWAY, Stage
 from gateway.sip.hop import Hop
-from gateway.sip.message import Request, parse_message
 
 LOOKUP = 0.004
 LONGEST = 12 * 3600.0
@@ -53,10 +51,6 @@ Job = Callable[[], Awaitable[None]]
 def places(folder: Path, webhook: str) -> Places:
     """Addresses that are on no network."""
     return Places(str(GATEWAY), GATEWAY.host, str(CALLEE), "192.0.2.0/24", folder, webhook or NOBODY)
-
-
-def _link(way: Way) -> Link:
-    return Link(way.delay, way.jitter, way.loss, way.duplicate)
 
 
 async def play_virtual(
@@ -77,7 +71,7 @@ class VirtualNode(Stage):
 
     def __init__(self, scenario: Scenario, config: Config, seed: int, client: Client | None) -> None:
         form = scenario.form
-        ways = {CALLER.host: _link(form.network.caller), CALLEE.host: _link(form.network.callee)}
+        ways = {CALLER.host: link_of(form.network.caller), CALLEE.host: link_of(form.network.callee)}
         super().__init__(
             dataclasses.replace(exchange_settings(config), wall=self.wall),
             seed=seed,
@@ -223,42 +217,6 @@ class VirtualNode(Stage):
                         self._pushing.put(fee_payload(record, self.wall), self.now)
                 case Talked(_, decision, caller, called, at):
                     self._at(0.0, partial(self._desk.store.note_talked, decision, caller, called, self.wall(at)))
-
-
-def new_call(form: CallForm, phone: Phone, scenario: Scenario) -> PlayedCall:
-    """A call that begins."""
-    number = None if form.from_ == "withheld" else scenario.form.number(form.from_)
-    return PlayedCall(form, phone, number)
-
-
-def addresses(form: CallForm, scenario: Scenario, host: str) -> tuple[str, str]:
-    """The Request-URI and the From of a call."""
-    uri = f"sip:{scenario.form.number(form.to).e164}@{host}"
-    if form.from_ == "withheld":
-        return uri, '"Anonymous" <sip:anonymous@anonymous.invalid>'
-    return uri, f"<sip:{scenario.form.number(form.from_).e164}@carrier.example>"
-
-
-def filled(body: dict[str, Any], played: Played) -> dict[str, Any]:
-    """A request's body with ``@session`` and ``@subscription`` replaced by the newest ones."""
-    session = next((call.session for call in reversed(played.calls) if call.session), "")
-    named = [reply["subscriptionId"] for reply in played.replies if "subscriptionId" in reply]
-    known = {"@session": session, "@subscription": named[-1] if named else ""}
-    return {key: known.get(value, value) if isinstance(value, str) else value for key, value in body.items()}
-
-
-def call_id_of(phone: Phone) -> str:
-    """The Call-ID of a phone that has dialled; "" before."""
-    return parse_message(phone.traces[0].data).call_id if phone.traces else ""
-
-
-def dialled(phone: Phone) -> PhoneNumber | None:
-    """The number of the INVITE that reached a phone."""
-    for trace in phone.traces:
-        message = parse_message(trace.data)
-        if not trace.sent and isinstance(message, Request) and message.method == "INVITE":
-            return PhoneNumber.parse(message.uri_text.partition(":")[2].partition("@")[0].partition(";")[0])
-    return None
 
 
 def _now() -> datetime:

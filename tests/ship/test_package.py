@@ -27,9 +27,13 @@ def instructions(word: str) -> list[str]:
 
 
 def sources() -> set[str]:
-    """All files of the two packages but what a build or a run left, and notes for people."""
+    """All files of the three packages but what a build or a run left, and notes for people."""
     left = ("*/__pycache__/*", "*.so", "*/README.md")
-    found = (file.relative_to(ROOT).as_posix() for name in ("gateway", "media") for file in (ROOT / name).rglob("*"))
+    found = (
+        file.relative_to(ROOT).as_posix()
+        for name in ("gateway", "maskline", "media")
+        for file in (ROOT / name).rglob("*")
+    )
     return {name for name in found if (ROOT / name).is_file() and not any(fnmatch(name, one) for one in left)}
 
 
@@ -52,8 +56,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> ZipFile:
     return ZipFile(folder / done.stdout.splitlines()[-1])
 
 
-def test_the_wheel_holds_every_file_of_both_packages(wheel: ZipFile) -> None:
-    inside = {name for name in wheel.namelist() if name.startswith(("gateway/", "media/"))}
+def test_the_wheel_holds_every_file_of_all_packages(wheel: ZipFile) -> None:
+    inside = {name for name in wheel.namelist() if name.startswith(("gateway/", "maskline/", "media/"))}
     assert inside == sources()
     for name in ("gateway/py.typed", "media/py.typed", "gateway/console/static/index.html", "media/sounds/notice.wav",
                  "gateway/console/static/js/app.js", "gateway/migrations/script.py.mako"):  # fmt: skip
@@ -64,6 +68,7 @@ def test_the_wheel_holds_every_file_of_both_packages(wheel: ZipFile) -> None:
 def test_the_wheel_has_the_command_and_the_licence(wheel: ZipFile) -> None:
     meta = {name.split("/", 1)[1]: name for name in wheel.namelist() if ".dist-info/" in name}
     assert "maskline = gateway.cli:main" in wheel.read(meta["entry_points.txt"]).decode()
+    assert "maskline.pytest = maskline.pytest" in wheel.read(meta["entry_points.txt"]).decode()
     assert wheel.read(meta["licenses/LICENSE"]) == (ROOT / "LICENSE").read_bytes()
     assert "Provides-Extra: postgres" in wheel.read(meta["METADATA"]).decode()
 

@@ -1,0 +1,1 @@
+"""Maskline for Python programs that use it. ``pytest``: the lab as fixtures of pytest."""
