@@ -43,3 +43,31 @@ def examples(folder: Annotated[Path, typer.Argument(help="Where to put them.")])
     for file in sorted(EXAMPLES.glob("*.toml")):
         shutil.copyfile(file, folder / file.name)
         print(folder / file.name)
+
+
+@app.command()
+def serve(
+    scenario: Annotated[Path | None, typer.Argument(help="What the node is, and what is bound; default: AXB.")] = None,
+    webhook: Webhook = "",
+    api_port: Annotated[int, typer.Option(min=0, max=65535, help="Of the REST API; 0: any.")] = 0,
+    control_port: Annotated[int, typer.Option(min=0, max=65535, help="Where calls are asked for; 0: any.")] = 0,
+    info: Annotated[Path | None, typer.Option(help="Write addresses, key and secret to this file (JSON).")] = None,
+) -> None:
+    """A real node with a virtual carrier that stays; POST a call to it from tests in any language."""
+    import asyncio
+
+    from gateway import log
+    from gateway.lab.node import NodeError
+    from gateway.scenarios.running import read_all
+    from gateway.scenarios.scenario import read_scenario
+    from gateway.scenarios.serving import serve as serve_it
+
+    log.configure()
+    read = [read_scenario({}, calls=False)] if scenario is None else read_all([scenario], calls=False)
+    if read is None:
+        raise typer.Exit(2)
+    try:
+        asyncio.run(serve_it(read[0], webhook=webhook, api_port=api_port, control_port=control_port, info=info))
+    except (NodeError, OSError) as error:
+        typer.echo(f"can't serve: {error}", err=True)
+        raise typer.Exit(1) from None

@@ -38,6 +38,8 @@ from gateway.sip.message import Request, parse_message
 
 HOST = "127.0.0.1"
 LONGEST = 900.0
+START = 60.0
+"""Seconds for the node to be ready: a machine of a CI may be slow."""
 TOLD = 8.0
 """Seconds in which the CDR has to come after a call."""
 UNTAKEN = 1.0
@@ -106,7 +108,7 @@ class RealNode:
         )  # fmt: skip
         self.plan = plan
         self.node = Node(plan)
-        await self.node.start()
+        await self.node.start(START)
         self._http = aiohttp.ClientSession(plan.base_url, timeout=aiohttp.ClientTimeout(total=10))
         self.played.began = self._now()
 

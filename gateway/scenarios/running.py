@@ -74,7 +74,7 @@ def files_of(paths: Sequence[Path]) -> list[Path]:
     return [file for path in paths for file in (sorted(path.glob("*.toml")) if path.is_dir() else [path])]
 
 
-def read_all(files: Sequence[Path]) -> list[Scenario] | None:
+def read_all(files: Sequence[Path], *, calls: bool = True) -> list[Scenario] | None:
     """All scenarios; None when there was a fault, and each has been told on stderr."""
     errors = Console(stderr=True, highlight=False)
     scenarios, wrong = [], not files
@@ -82,7 +82,7 @@ def read_all(files: Sequence[Path]) -> list[Scenario] | None:
         errors.print("no scenario file")
     for file in files:
         try:
-            scenarios.append(load_scenario(file))
+            scenarios.append(load_scenario(file, calls=calls))
         except ConfigError as error:
             wrong = True
             for where, text in error.faults:
