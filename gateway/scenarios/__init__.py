@@ -9,5 +9,6 @@ calling virtual     a scenario on that stage [IO]
 carrier relay real  a scenario on a real node: phones on sockets, what stands before the customer's server [IO]
 played judging      what it came to, and whether that was expected
 reporting running   lines, ladders, JUnit; ``maskline lab run`` [IO]
+serving             ``maskline lab serve``: a node that stays [IO]
 handles             the lab for a test's own thread: what maskline.pytest gives [IO]
 """

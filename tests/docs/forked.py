@@ -21,7 +21,7 @@ IMPORTED = (
     "gateway.cli_database", "gateway.doctor.rounds", "gateway.explaining", "gateway.phones.book", "gateway.phones.desk",
     "gateway.recordings.audio", "gateway.recordings.drawing", "gateway.recordings.erasing",
     "gateway.recordings.verifying", "gateway.resealing", "gateway.tracing.pcap", "gateway.tracing.store",
-    "gateway.trunktest.running", "gateway.admin.traces",
+    "gateway.trunktest.running", "gateway.admin.traces", "gateway.scenarios.serving", "gateway.scenarios.running",
 )  # fmt: skip
 
 # Plain Python that starts in 20 ms: hands its three descriptors over, waits for the status.

@@ -36,7 +36,7 @@ from tests.docs.pages import ROOT, pages
 HOST = "127.0.0.1"
 # Numbers that no page binds.
 A, B, X = "+8613800000091", "+8613800000093", "+8617000000009"
-LINKED = ("gateway", "media", "tests", "docs", "Makefile", "README.md", "pyproject.toml")
+LINKED = ("gateway", "maskline", "media", "tests", "docs", "Makefile", "README.md", "pyproject.toml")
 DATABASE = "var/dev/maskline.db"
 PATIENCE = 40.0
 
