@@ -136,7 +136,9 @@ class Stand:
         programs = self.folder / ".venv" / "bin"
         programs.mkdir(parents=True)
         for name in ("python", "python3"):
-            (programs / name).symlink_to(sys.executable)
+            # A link would lead out of the environment that the packages are in.
+            (programs / name).write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+            (programs / name).chmod(0o755)
         (programs / "activate").write_text(f'export PATH="{programs}:$PATH"\n')
         (self.folder / ".venv" / ".installed").touch()
         client = programs / "maskline"
