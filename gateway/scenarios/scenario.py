@@ -77,7 +77,7 @@ class Scenario:
             "node": {"name": "lab", "drain_seconds": 2},
             "sip": {"listen": [places.sip], "advertised": places.host},
             "trunk": [trunk | said.pop("trunk", {})],
-            "media": {"listen": places.host, "ports": places.ports},
+            "media": {"listen": places.host, "ports": places.ports, "workers": 1},
             "web": {"listen": places.web},
             "database": {"url": f"sqlite+aiosqlite:///{folder / 'maskline.db'}"},
             "recordings": {"url": f"file://{folder / 'recordings'}", "spool": str(folder / "spool")},
