@@ -164,7 +164,11 @@ def test_a_named_python_file_is_run_by_a_later_block() -> None:
     for page in PAGES:
         for number, fence in enumerate(page.fences):
             if fence.title:
-                uses = f"python3 {fence.title}", f"from {fence.title.removesuffix('.py')} import"
+                uses = (
+                    f"python3 {fence.title}",
+                    f"python3 -m pytest -q {fence.title}",
+                    f"from {fence.title.removesuffix('.py')} import",
+                )
                 later = [one.text for one in page.fences[number + 1 :] if one.language in ("sh", "console", "python")]
                 assert any(use in text for use in uses for text in later), fence.place
 
