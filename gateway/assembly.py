@@ -115,6 +115,7 @@ def phone_settings(said: Phones) -> PhoneSettings:
             peers=(),
             allow=(),
             codecs=said.payload_types,
+            srtp=said.srtp,
             nat=True,
             max_calls_in=said.max_calls,
             calls_per_second=said.calls_per_second,

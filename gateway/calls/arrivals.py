@@ -54,7 +54,7 @@ def arrive(plant: Plant, admission: Admission, incoming: Incoming, now: float) -
     if refusal is not None:
         return TurnedAway(503, refusal.limit, [("Retry-After", str(refusal.retry_after))])
     name = plant.token()
-    negotiation = new_negotiation(name + "caller", plant.settings.media_host, trunk, plant.token)
+    negotiation = new_negotiation(name + "caller", plant.settings.media_host, trunk, incoming.source, plant.token)
     try:
         if request.body:
             negotiation.receive_offer(request.body, 0)

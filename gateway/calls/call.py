@@ -258,7 +258,8 @@ class Call:
     def _invite(self, decision: Connect, trunk: TrunkSettings, peer: int, now: float) -> Leg:
         settings = self.settings
         invite = callee_invite(decision.shown, decision.callee, trunk, settings.our_host, peer)
-        negotiation = new_negotiation(f"{self.id}callee{peer}", settings.media_host, trunk, self.plant.token)
+        name, token = f"{self.id}callee{peer}", self.plant.token
+        negotiation = new_negotiation(name, settings.media_host, trunk, invite.target, token)
         body = negotiation.offer(self.callee_port)
         session, outputs = self.plant.agent.invite(
             invite.target,

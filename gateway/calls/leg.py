@@ -14,6 +14,7 @@ from enum import Enum
 from gateway.calls.settings import TrunkSettings
 from gateway.sdp.crypto import SUITES, Srtp
 from gateway.sdp.offer_answer import AudioTerms, Negotiation
+from gateway.sip.hop import Hop
 from media import control
 
 
@@ -81,11 +82,12 @@ def _keys(srtp: Srtp | None) -> control.SrtpKeys | None:
     return None if srtp is None else control.SrtpKeys(srtp.suite, srtp.ours.octets, srtp.theirs.octets)  # type: ignore[arg-type]
 
 
-def new_negotiation(name: str, host: str, trunk: TrunkSettings, token: Callable[[], str]) -> Negotiation:
+def new_negotiation(name: str, host: str, trunk: TrunkSettings, peer: Hop, token: Callable[[], str]) -> Negotiation:
     """The offer/answer state of a new leg. The number in ``o=`` is a hash, so that the legs can't be matched by it; our
-    SRTP keys come of fresh unguessable text, not of ``name``, which others get to know."""
+    SRTP keys come of fresh unguessable text, not of ``name``, which others get to know. What ``peer`` says on a
+    WebSocket is a browser's: its audio is sealed as far as the edge, which speaks plain RTP with the workers."""
     number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:6], "big")
-    if trunk.srtp == "off":
+    if trunk.srtp == "off" or peer.transport in ("ws", "wss"):
         return Negotiation(number, host, trunk.codecs)
     return Negotiation(number, host, trunk.codecs, srtp=trunk.srtp, key_of=_fresh(token))
 

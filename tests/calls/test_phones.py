@@ -51,7 +51,7 @@ class Desk:
             trunks=more.pop("trunks", (TRUNK,)), tones=ToneFiles(ringback="ringback.wav"),
             media_host=US.host, spool="/spool",
             wall=lambda now: START + timedelta(seconds=now - 100.0),
-            phones=PhoneSettings(trunk=PHONES, realm="gw", key=b"k" * 16), **more,
+            phones=PhoneSettings(trunk=more.pop("phones", PHONES), realm="gw", key=b"k" * 16), **more,
         )  # fmt: skip
         self.exchange = Exchange(settings, agent, lambda: f"token{next(tokens)}")
         self.exchange.worker_ready(0, 100, self.now)
@@ -179,6 +179,39 @@ def test_who_is_registered_is_counted_by_transport(desk: Desk) -> None:
     assert desk.exchange.registered == {("udp",): 2, ("tcp",): 1, **none}
     desk.pass_time(700.0)
     assert desk.exchange.registered == {("udp",): 0, ("tcp",): 0, **none}
+
+
+SEALED = sdp().replace(b"a=sendrecv", b"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" + b"A" * 40 + b"\r\na=sendrecv")
+SAVP = SEALED.replace(b"RTP/AVP", b"RTP/SAVP")
+
+
+@pytest.mark.parametrize(
+    ("policy", "body", "status"),
+    [
+        ("off", SAVP, 488), ("off", SEALED, 100), ("optional", SAVP, 100), ("optional", sdp(), 100),
+        ("required", SAVP, 100), ("required", sdp(), 488),
+    ],
+)  # fmt: skip
+def test_a_phone_may_seal_its_audio(policy: str, body: bytes, status: int) -> None:
+    desk = Desk(phones=replace(PHONES, srtp=policy))
+    uri = f"sip:{X.e164}@gw"
+    desk.request("INVITE", A, OF_A, uri, "Content-Type: application/sdp", body=body)
+    assert desk.sent[OF_A][-1].status == status
+
+
+def test_what_rings_is_offered_keys_but_a_browser() -> None:
+    desk = Desk(phones=replace(PHONES, srtp="optional"))
+    browser = Hop("wss", "203.0.113.4", 30004)
+    desk.register(B, OF_B)
+    desk.register(B, browser)
+    desk.ring()
+    offers = {hop: desk.to(hop, "INVITE")[0].body for hop in (OF_B, browser)}
+    assert [b"a=crypto:" in body for body in offers.values()] == [True, False]
+    keys = [line for line in offers[OF_B].split(b"\r\n") if line.startswith(b"a=crypto")]
+    desk.answer(OF_B, 200, sdp(4400).replace(b"a=sendrecv", keys[0]))
+    connect = [one.command for one in desk.of(MediaCommand) if isinstance(one.command, control.Connect)][-1]
+    assert connect.port == 4400
+    assert connect.srtp is not None
 
 
 def test_a_trunk_calls_as_before(desk: Desk) -> None:

@@ -88,11 +88,13 @@ async def the_call(here: Stand, of_caller: Path, of_callee: Path) -> dict[str, A
 async def test_linphone_calls_baresip(
     linphonec: str, baresip: str, stand: Stands, tmp_path: Path, transport: str
 ) -> None:
-    here, ca = await stand_for(stand, transport, tmp_path, MD5)
+    """Over TLS baresip seals its audio too, and linphone does not."""
+    sealed = "srtp" if transport == "tls" else ""
+    here, ca = await stand_for(stand, transport, tmp_path, MD5 | ({"PHONES__SRTP": "optional"} if sealed else {}))
     caller, callee = Linphone(here, "caller", A_VOICE), Softphone(here, "callee", B, B_VOICE)
     typed = await add(here, A, transport, 1)
     await caller.start(linphonec, replace(typed, server=NAME) if ca else typed, ca)
-    await register(callee, baresip, await add(here, B, transport, 2), ca)
+    await register(callee, baresip, await add(here, B, transport, 2), ca, sealed)
     caller.do(f"call sip:{X.e164}@{NAME if ca else HOST}:{typed.port}")
     await callee.wait_for("CALL_INCOMING")
     callee.do("accept")
@@ -102,6 +104,7 @@ async def test_linphone_calls_baresip(
     await caller.says("LinphoneCallReleased")
     assert_recorded(await here.recording_of(await the_call(here, caller.log, callee.log)))
     assert_no_echo(caller.heard(), callee.heard())
+    assert (b"SRTP is Enabled" in callee.log.read_bytes()) is bool(sealed)
 
 
 async def test_baresip_calls_linphone_over_tcp(linphonec: str, baresip: str, stand: Stands, tmp_path: Path) -> None:
@@ -157,9 +160,9 @@ async def test_a_restart_leaves_phones_where_they_are(baresip: str, stand: Stand
     await callee.wait_for("CALL_CLOSED")
 
 
-async def register(phone: Softphone, program: str, typed: Registers, ca: str = "") -> None:
+async def register(phone: Softphone, program: str, typed: Registers, ca: str = "", srtp: str = "") -> None:
     """Start a baresip, and wait until it has registered."""
-    await phone.start(program, more=f"sip_cafile {ca}\n" if ca else "", registers=typed)
+    await phone.start(program, more=f"sip_cafile {ca}\n" if ca else "", registers=typed, srtp=srtp)
     await until(lambda: b"[1 binding]" in phone.log.read_bytes(), 15, phone.log_tail)
 
 
