@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar
 
 from gateway.api.callbacks import CallbackClient
 from gateway.scenarios.desk import Tables
-from gateway.scenarios.form import RequestForm
+from gateway.scenarios.form import Form, RequestForm
 from gateway.scenarios.played import Played, PlayedCall
 from gateway.scenarios.real import RealNode
 from gateway.scenarios.reporting import plain
@@ -128,11 +128,11 @@ class LabNode:
 
     def call(self, *, from_: str, to: str, check: bool = True, **more: Any) -> PlayedCall:
         """Let a phone call, as a [[call]] of a scenario says, and wait until the CDR has come."""
-        return _checked_call(self._beside.run(self._call(from_, to, more)), check)
+        return _checked_call(self._beside.run(self._call(from_, to, more)), self._scenario.form, check)
 
     async def call_async(self, *, from_: str, to: str, check: bool = True, **more: Any) -> PlayedCall:
         """Likewise in a test that is a coroutine."""
-        return _checked_call(await self._beside.run_async(self._call(from_, to, more)), check)
+        return _checked_call(await self._beside.run_async(self._call(from_, to, more)), self._scenario.form, check)
 
     async def _call(self, from_: str, to: str, more: Mapping[str, Any]) -> PlayedCall:
         return await self._node.play(read_call({"from": from_, "to": to, **more}, self._scenario.form))
@@ -140,12 +140,13 @@ class LabNode:
 
 def _checked(played: Played, check: bool) -> Played:
     if check and not played.passed:
-        raise AssertionError("\n".join([played.scenario.name, *played.failures, plain(played)]))
+        said = played.scenario.form.shown("\n".join(played.failures))
+        raise AssertionError("\n".join([played.scenario.name, said, plain(played)]))
     return played
 
 
-def _checked_call(call: PlayedCall, check: bool) -> PlayedCall:
+def _checked_call(call: PlayedCall, form: Form, check: bool) -> PlayedCall:
     failures = [f"{row.name}: {row.measured}" for row in call.checks if not row.passed]
     if check and failures:
-        raise AssertionError("\n".join(failures))
+        raise AssertionError(form.shown("\n".join(failures)))
     return call

@@ -78,7 +78,8 @@ def _tones(party: str, phone: Phone) -> list[Note]:
 def summary(all_played: Sequence[Played], console: Console) -> None:
     """The last line."""
     failed = sum(not played.passed for played in all_played)
-    text = f"{failed} of {len(all_played)} scenarios failed" if failed else f"{len(all_played)} scenarios passed"
+    count = f"{len(all_played)} scenario{'s' if len(all_played) != 1 else ''}"
+    text = f"{failed} of {count} failed" if failed else f"{count} passed"
     console.print(Text(text, "bold red" if failed else "bold green"))
 
 

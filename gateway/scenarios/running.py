@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 from rich.console import Console
 
 from gateway.api.callbacks import CallbackClient
@@ -52,8 +53,9 @@ def run(paths: Sequence[Path], options: Options) -> int:
     began = time.monotonic()
     try:
         played = asyncio.run(_play_all(scenarios, options, console))
-    except NodeError as error:
-        Console(stderr=True, highlight=False).print(f"{error}", markup=False, soft_wrap=True, style="red")
+    except (NodeError, aiohttp.ClientError, OSError) as error:
+        words = str(error) or type(error).__name__
+        Console(stderr=True, highlight=False).print(words, markup=False, soft_wrap=True, style="red")
         return 1
     summary(played, console)
     took, seconds = time.monotonic() - began, sum(one.seconds for one in played)

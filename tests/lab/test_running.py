@@ -56,7 +56,7 @@ def test_what_fails_is_drawn_and_1_and_a_seed_gives_the_same_bytes(failing: Path
     assert one.exit_code == 1
     assert "486 Busy Here" in one.stdout
     assert "✘  cause                        8102, expected 0" in one.stdout
-    assert "1 of 1 scenarios failed" in one.stdout
+    assert "1 of 1 scenario failed" in one.stdout
     assert "\x1b" not in one.stdout
     assert "+86" not in one.stdout
     assert one.stdout == other.stdout
