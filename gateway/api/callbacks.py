@@ -1,27 +1,31 @@
 """[IO] One POST to a customer's server: bounded in time and size, to no address that a customer has no business with.
 
-A customer names the address, so it is hostile input (SSRF): names are resolved here, every address is checked, and the
-connection goes to the checked address. Redirects are failures, the environment's proxies are not used, and of the
-answer only its status and first bytes are kept, as they came: a few kilobytes of gzip may hold gigabytes.
+A customer names the address, so it is hostile input (SSRF): names are resolved here, every address is checked, and so
+is the one that a connection goes to, when it does. Redirects are failures, the environment's proxies are not used, and
+of the answer only its status and first bytes are kept, as they came: a few kilobytes of gzip may hold gigabytes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Protocol
-from urllib.parse import urlsplit
 
-import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+from gateway.api.transfers import TransferError, Transfers
 
 BODY_LIMIT = 64 * 1024
 POST_LIMIT = 4 * 1024
 """Bytes read of an answer of which nothing but the status counts; one that is longer costs its connection."""
 SHOWN = 256
 """Bytes of an answer that the ledger keeps."""
+NAMES = 1000
+NAME_SECONDS = 10.0
 # Besides what ipaddress calls not global: IETF protocol assignments, and the ranges that lead to IPv4 by translation.
 _FORBIDDEN = [
     ip_network(text) for text in ("192.0.0.0/24", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "fd00:ec2::254/128")
@@ -38,29 +42,34 @@ def forbidden(address: str) -> bool:
     return any(found.version == network.version and found in network for network in _FORBIDDEN)
 
 
-class _Guard(AbstractResolver):
-    """Resolves names; one forbidden address among the answers refuses the name."""
+@lru_cache(NAMES)
+def _plain(url: str) -> tuple[str, str]:
+    """An address in ASCII, and its host. ValueError."""
+    parsed = URL(url)
+    return str(parsed), parsed.raw_host or ""
 
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
-        if any(forbidden(str(row[4][0])) for row in found):
-            raise OSError("the name leads to an address that is not allowed")
-        return [
-            ResolveResult(
-                hostname=host,
-                host=str(row[4][0]),
-                port=port,
-                family=row[0],
-                proto=row[2],
-                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-            )
-            for row in found
-        ]
 
-    async def close(self) -> None:
-        """Nothing is held."""
+class _Guard:
+    """Whether a host may be sent to: one forbidden address among those of a name refuses the name. For some seconds the
+    answer holds; the address that a connection is made to is looked at again."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[float, bool]] = {}
+
+    async def allows(self, host: str) -> bool:
+        """OSError: the name leads nowhere."""
+        try:
+            return not forbidden(host)
+        except ValueError:
+            pass  # a name, or another spelling of a number
+        until, good = self._known.get(host, (0.0, False))
+        if until <= time.monotonic():
+            found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+            good = not any(forbidden(str(row[4][0])) for row in found)
+            if len(self._known) >= NAMES:
+                self._known.clear()
+            self._known[host] = time.monotonic() + NAME_SECONDS, good
+        return good
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +84,6 @@ class Outcome:
     def ok(self) -> bool:
         """Only 2xx is success."""
         return self.status is not None and 200 <= self.status < 300
-
-
-async def _first(content: aiohttp.StreamReader, limit: int) -> bytes:
-    """All of a body, or its first bytes."""
-    parts, size = [], 0
-    while size < limit and (part := await content.read(limit - size)):
-        parts.append(part)
-        size += len(part)
-    return b"".join(parts)
 
 
 class Client(Protocol):
@@ -102,8 +102,10 @@ class CallbackClient:
     """Two pools of connections: one for anywhere in the world, one for customers whose operator allows private ones."""
 
     def __init__(self, seconds: float) -> None:
-        self._timeout = aiohttp.ClientTimeout(total=seconds)
-        self._pools: dict[bool, aiohttp.ClientSession] = {}
+        self._seconds = seconds
+        self._guard = _Guard()
+        # No limit here: a pool that one dead server fills would hold up all others. Who posts keeps the count.
+        self._pools = {False: Transfers(lambda address: not forbidden(address)), True: Transfers()}
 
     async def post(self, url: str, body: bytes, headers: dict[str, str], *, private: bool) -> Outcome:
         """POST and wait for the status. Never raises but when cancelled."""
@@ -118,36 +120,27 @@ class CallbackClient:
     async def _exchange(
         self, url: str, body: bytes, headers: dict[str, str], private: bool, seconds: float | None, limit: int
     ) -> tuple[Outcome, bytes]:
-        host = urlsplit(url).hostname or ""
+        ends = time.monotonic() + (self._seconds if seconds is None else min(seconds, self._seconds))
         try:
-            if not private and forbidden(host):
-                return Outcome(None, "address not allowed"), b""
-        except ValueError:
-            pass  # a name: the resolver checks where it leads
-        try:
-            async with (
-                asyncio.timeout(seconds),
-                self._pool(private).post(url, data=body, headers=headers, allow_redirects=False) as response,
-            ):
-                answer = await _first(response.content, limit)
-                return Outcome(response.status, answer=answer[:SHOWN].decode("utf-8", "replace")), answer
+            address, host = _plain(url)
+            if not private:
+                async with asyncio.timeout(ends - time.monotonic()):
+                    if not await self._guard.allows(host):
+                        return Outcome(None, "address not allowed"), b""
+            status, answer = await self._pools[private].post(
+                address, body, headers, seconds=ends - time.monotonic(), limit=limit
+            )
         except TimeoutError:
             return Outcome(None, "time-out"), b""
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            return Outcome(None, type(error).__name__), b""
+        except TransferError as error:
+            return Outcome(None, str(error)), b""
+        except OSError:
+            return Outcome(None, "no such host"), b""
+        except ValueError:
+            return Outcome(None, "no address"), b""
+        return Outcome(status, answer=answer[:SHOWN].decode("utf-8", "replace")), answer
 
     async def close(self) -> None:
         """Close the pools."""
         for pool in self._pools.values():
-            await pool.close()
-
-    def _pool(self, private: bool) -> aiohttp.ClientSession:
-        if private not in self._pools:
-            resolver = None if private else _Guard()
-            # No limit here: a pool that one dead server fills would hold up all others. Who posts keeps the count.
-            connector = aiohttp.TCPConnector(resolver=resolver, limit=0, use_dns_cache=private)
-            self._pools[private] = aiohttp.ClientSession(
-                connector=connector, timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False,
-                headers={"Accept-Encoding": "identity"}, auto_decompress=False,
-            )  # fmt: skip
-        return self._pools[private]
+            pool.close()
