@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel
+from pydantic import AwareDatetime, BaseModel
 from sqlalchemy import Row, select
 from starlette.responses import StreamingResponse
 
@@ -24,17 +24,24 @@ from gateway.schema import recording as table
 
 router = APIRouter(tags=["recordings"])
 LISTENABLE = ("ready", "rendered")
+_BEIJING = timezone(timedelta(hours=8))
+Moment = Annotated[AwareDatetime | None, Query()]
 
 
 class RecordingView(BaseModel):
-    """One recording. ``state``: spooling, pending, rendered, ready, empty, failed, erased."""
+    """One recording. ``state``: spooling, pending, rendered, ready, empty, failed, erased. ``held``: it may not be
+    erased (legal hold); ``trouble``: why it holds only the beginning, or nothing."""
 
     name: str
     session: str
     application: str
     state: str
+    begun: datetime | None
+    seconds: float | None
     size: int | None
     erase_at: datetime | None
+    held: bool
+    trouble: str | None
 
 
 class Outline(BaseModel):
@@ -46,18 +53,26 @@ class Outline(BaseModel):
 
 def _view(row: Row[Any]) -> RecordingView:
     return RecordingView(
-        name=row.name, session=row.session, application=row.application, state=row.state, size=row.size,
-        erase_at=when(row.erase_at),
+        name=row.name, session=row.session, application=row.application, state=row.state, begun=when(row.answered_at),
+        seconds=row.seconds, size=row.size, erase_at=when(row.erase_at), held=row.hold is not None,
+        trouble=row.trouble or None,
     )  # fmt: skip
 
 
 @router.get("/recordings", summary="Recordings")
 async def search(
     actor: Recorder, context: Context, application: str = "", session: str = "", state: str = "",
+    since: Moment = None, before: Moment = None, held: Annotated[bool, Query(description="Only these.")] = False,
     limit: Limit = 100, after: After = "",
 ) -> Page[RecordingView]:  # fmt: skip
-    """The newest first: their names begin with the time."""
+    """The newest first: their names begin with the time, which ``since`` and ``before`` go by."""
     query = select(table)
+    if since is not None:
+        query = query.where(table.c.name >= _beginning(since))
+    if before is not None:
+        query = query.where(table.c.name < _beginning(before))
+    if held:
+        query = query.where(table.c.hold.is_not(None))
     for column, value in ((table.c.application, application), (table.c.session, session), (table.c.state, state)):
         if value:
             query = query.where(column == value)
@@ -66,6 +81,11 @@ async def search(
         if keys is not None:
             query = query.where(table.c.application.in_(keys))
         return await page(connection, query, ((table.c.name, True),), after, limit, _view)
+
+
+def _beginning(moment: datetime) -> str:
+    """What names begin with at that time (gateway.calls.record)."""
+    return moment.astimezone(_BEIJING).strftime("%y%m%d%H%M%S")
 
 
 async def _of(context: AdminContext, actor: Actor, session: str) -> Row[Any]:

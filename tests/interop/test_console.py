@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page, async_playwright, expect
 
 from gateway.lab.phone import Phase
 from gateway.lab.script import Script
@@ -88,6 +89,8 @@ async def test_a_call_from_its_first_ring_to_its_timeline(stand: AdminStand, bro
     assert A not in await page.content()
     await row.get_by_text("talking").wait_for(timeout=15000)
     await browser.shot("live")
+    await row.get_by_role("button", name="trace").click()
+    await page.get_by_text("done").wait_for()
     await page.get_by_role("button", name="show real numbers").click()
     await row.get_by_text(A).wait_for(timeout=5000)
     await page.get_by_role("button", name="mask numbers").click()
@@ -115,8 +118,20 @@ async def test_a_call_from_its_first_ring_to_its_timeline(stand: AdminStand, bro
     assert "<svg" in kept
     assert A not in kept
     assert "src=" not in kept
+    # Masked too where real numbers are shown, in the page and in what was said.
+    await page.get_by_role("button", name="show real numbers").click()
+    await page.locator("dd", has_text=A).first.wait_for()
+    async with page.expect_download() as waiting:
+        await page.get_by_role("button", name="export").click()
+    kept = await asyncio.to_thread(Path(await (await waiting.value).path()).read_text)
+    assert "INVITE" in kept
+    assert X in kept
+    assert not [form for number in (A, B) for form in (number[1:], number[3:]) if form in kept]
+    await page.get_by_role("button", name="mask numbers").click()
     await page.get_by_role("button", name="dark").click()
     await browser.shot("timeline-dark")
+    await recordings(browser, base)
+    await traces(browser, base)
 
     for name in ("messages", "ledger", "statistics", "explain", "bindings", "numbers", "orders", "tones", "lists",
                  "applications", "enterprises", "contacts", "trunks", "bans", "audit"):  # fmt: skip
@@ -126,6 +141,24 @@ async def test_a_call_from_its_first_ring_to_its_timeline(stand: AdminStand, bro
         await browser.shot(name)
     await page.get_by_role("button", name="中文").click()
     await page.get_by_role("heading", name="审计日志").wait_for()
+    for name in (
+        "live",
+        "calls",
+        "recordings",
+        "ledger",
+        "traces",
+        "bindings",
+        "numbers",
+        "tones",
+        "contacts",
+        "trunks",
+    ):
+        await page.goto(f"{base}/console/#/{name}")
+        await page.locator(f'nav a[data-page="{name}"][aria-current="page"]').wait_for()
+        await page.locator("main h1").wait_for()
+        texts = await page.locator("th, h1, h2, nav a, label, button").all_inner_texts()
+        english = [text for text in texts if re.fullmatch(r"[a-z][a-z ,-]+", text.strip())]
+        assert english == [], name
     await page.goto(f"{base}/console/#/statistics")
     await page.get_by_role("heading", name="统计").wait_for()
     await browser.shot("chinese")
@@ -139,3 +172,60 @@ async def test_a_call_from_its_first_ring_to_its_timeline(stand: AdminStand, bro
     assert {url for url in browser.elsewhere if not url.startswith((base, "data:", "blob:"))} == set()
     for secret in (A, B, token):
         assert secret not in stand.node.log_tail(10_000)
+
+
+async def recordings(browser: Browser, base: str) -> None:
+    """The list, one that is heard and seen, kept by the operator's word, and what is proven of it."""
+    page = browser.page
+    await page.goto(f"{base}/console/#/recordings")
+    await page.get_by_label("state").select_option("ready")
+    await page.get_by_role("button", name="search").click()
+    row = page.locator("tbody tr").first
+    await row.get_by_text("ready").wait_for()
+    await row.get_by_role("button", name="play").press("Enter")
+    await page.locator("dialog svg.waveform path.caller").wait_for()
+    await page.locator("dialog audio").evaluate("sound => sound.play()")
+    await page.locator("dialog .head:not([x1='0'])").wait_for(state="attached")
+    await browser.shot("recording")
+    await page.get_by_role("button", name="close").click()
+    async with page.expect_download() as waiting:
+        await row.get_by_role("link", name="download").click()
+    wav = await asyncio.to_thread(Path(await (await waiting.value).path()).read_bytes)
+    assert wav[:4] == b"RIFF"
+    await row.get_by_role("button", name="hold").click()
+    await page.locator("dialog").get_by_label("reason").fill("case 7")
+    await page.locator("dialog").get_by_role("button", name="hold").click()
+    await row.get_by_role("button", name="release").wait_for()
+    await browser.shot("recordings")
+    await row.get_by_role("button", name="proof").click()
+    await page.locator("dialog td", has_text="case 7").wait_for()
+    await browser.shot("proof")
+    await page.get_by_role("button", name="close").click()
+
+
+async def traces(browser: Browser, base: str) -> None:
+    """What is traced now is ended, another one begun; the ladder by keys alone, and a file for Wireshark."""
+    page = browser.page
+    await page.goto(f"{base}/console/#/traces")
+    ending = page.get_by_role("button", name="end", exact=True)
+    await ending.first.wait_for()
+    while await ending.count():
+        before = await ending.count()
+        await ending.first.click()
+        await expect(ending).to_have_count(before - 1)
+    await page.get_by_label("kind").select_option("number")
+    await page.get_by_label("value").fill(X)
+    await page.get_by_role("button", name="trace", exact=True).click()
+    await ending.first.wait_for()
+    await browser.shot("traces")
+    await page.get_by_role("button", name="ladder").first.click()
+    await page.locator("dialog g.hit", has_text="INVITE").first.focus()
+    await page.keyboard.press("Enter")
+    await page.locator("dialog pre", has_text="INVITE sip:").wait_for()
+    await page.keyboard.press("Escape")
+    await browser.shot("ladder")
+    await page.keyboard.press("Escape")
+    async with page.expect_download() as waiting:
+        await page.get_by_role("link", name="pcap").first.click()
+    captured = await asyncio.to_thread(Path(await (await waiting.value).path()).read_bytes)
+    assert captured[:4] in (b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x0a\x0d\x0d\x0a")

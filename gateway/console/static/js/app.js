@@ -7,6 +7,7 @@ import { listPage, lists } from "./lists.js";
 import { livePage } from "./live.js";
 import { softphonePage } from "./softphone.js";
 import { statisticsPage } from "./statistics.js";
+import { tracesPage } from "./traces.js";
 import { attempt, button, form, make } from "./ui.js";
 import { language, setLanguage, word } from "./words.js";
 
@@ -15,10 +16,11 @@ const pages = {
   call: { title: "timeline", permission: "RECORDS", show: (leave, query, rest) => callPage(rest, leave) },
   statistics: { title: "statistics", group: "watch", permission: "RECORDS", show: () => statisticsPage() },
   phone: { title: "phone", group: "operate", permission: "OPERATE", show: (leave) => softphonePage(leave) },
+  traces: { title: "traces", group: "watch", permission: "AUDIT", show: () => tracesPage() },
   explain: { title: "explain", group: "watch", permission: "RECORDS", show: (leave, query) => explainPage(query) },
 };
 for (const [name, page] of Object.entries(lists)) pages[name] = { ...page, show: (leave, query) => listPage(page, query) };
-const ORDER = ["live", "calls", "messages", "ledger", "statistics", "explain", "bindings", "numbers", "orders", "tones", "lists", "applications",
+const ORDER = ["live", "calls", "recordings", "messages", "ledger", "traces", "statistics", "explain", "bindings", "numbers", "orders", "tones", "lists", "applications",
   "enterprises", "contacts", "trunks", "phone", "bans", "audit"];
 
 let leaving = [];
@@ -59,6 +61,7 @@ function signInPage() {
 async function route() {
   leaving.forEach((act) => act());
   leaving = [];
+  for (const open of document.querySelectorAll("dialog")) open.close();
   if (!session.who) { document.title = "Maskline"; main.replaceChildren(signInPage()); main.querySelector("input").focus(); return; }
   const [path, text] = location.hash.replace(/^#\/?/, "").split("?");
   const [first, ...others] = path.split("/");

@@ -3,6 +3,7 @@
 import { may, v1 } from "./api.js";
 import { decision } from "./explain.js";
 import { word } from "./words.js";
+import { pcap, showLadder } from "./traces.js";
 import { ask, attempt, button, clock, make, rows, seconds, tag, time } from "./ui.js";
 
 const WIDTH = 1080, LEFT = 118, RIGHT = 24;
@@ -100,6 +101,8 @@ export function draw(parts, seek) {
         make("title", {}, `${word(leg)}: MOS ${row[0]}, ${word("loss")} ${row[1]} %, ${word("jitter")} ${row[2]} ms`)));
     }
     y += 58;
+    y = course(inside, label, parts, x, y, 1, word("loss"), "%", 5);
+    y = course(inside, label, parts, x, y, 2, word("jitter"), "ms", 40);
   }
 
   // Events: a mark where it happened, one for each attempt.
@@ -143,13 +146,42 @@ export function draw(parts, seek) {
   return { svg, move: (at) => { if (headLine) { const place = x(new Date(from).getTime() + at * 1000); headLine.setAttribute("x1", place); headLine.setAttribute("x2", place); } } };
 }
 
-// The page as one file without links to anything: numbers as they are shown now, which is masked unless asked for.
+// Every real number of the call, starred wherever it stands and however it is written. X is nobody's.
+function masking({ cdr, events }) {
+  const found = new Set();
+  const look = (value) => {
+    if (typeof value === "string" && /^\+\d{5,15}$/.test(value) && value !== cdr.x) found.add(value.slice(1));
+    else if (value && typeof value === "object") Object.values(value).forEach(look);
+  };
+  look([cdr, events.map((one) => one.payload)]);
+  // The longest first: with the country's code, then as it is written at home.
+  const forms = [...found].flatMap((digits) => [digits, digits.replace(/^86/, "")]).sort((one, other) => other.length - one.length);
+  return (text) => forms.reduce((made, digits) => made.replaceAll(digits, digits.slice(0, 3) + "*".repeat(Math.max(0, digits.length - 5)) + digits.slice(-2)), text);
+}
+
+// Loss or jitter of both legs on a lane of its own; `least` is the smallest full scale.
+function course(inside, label, parts, x, y, column, name, unit, least) {
+  const quality = parts.cdr.quality, answered = new Date(parts.cdr.answered).getTime(), tall = 26;
+  const series = ["caller", "callee"].map((leg) => [leg, ((quality[leg] && quality[leg].series) || [])
+    .map((row, place) => [answered + (place + 0.5) * quality.seconds * 1000, row[0] === null ? null : row[column]]).filter(([, value]) => value !== null)]);
+  const scale = Math.max(least, ...series.flatMap(([, points]) => points.map(([, value]) => value)));
+  label(name, y + 14);
+  inside.push(make("line", { class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: y + tall, y2: y + tall }), make("text", { class: "soft", x: WIDTH - RIGHT, y: y + 9, "text-anchor": "end" }, `${Math.round(scale)} ${unit}`));
+  for (const [leg, points] of series) {
+    const place = (value) => (y + tall - (value / scale) * (tall - 4)).toFixed(1);
+    if (points.length > 1) inside.push(make("polyline", { class: `curve ${leg}`, fill: "none", points: points.map(([at, value]) => `${x(at).toFixed(1)},${place(value)}`).join(" ") }));
+    for (const [at, value] of points) inside.push(make("circle", { class: leg, cx: x(at), cy: place(value), r: 2 }, make("title", {}, `${word(leg)}: ${name} ${value} ${unit}`)));
+  }
+  return y + tall + 10;
+}
+
+// The page as one file without links to anything, numbers masked whatever is shown now.
 async function exported(title, parts, body) {
   const css = await (await fetch("console.css")).text();
   const copy = body.cloneNode(true);
   for (const one of copy.querySelectorAll("audio, button")) one.remove();
   const ladder = parts.trace ? `<h2>SIP</h2><pre>${escaped(parts.trace.ladder)}</pre>` : "";
-  const text = `<!doctype html><html lang="${document.documentElement.lang}"><meta charset="utf-8"><title>${escaped(title)}</title><style>${css}</style><main>${copy.outerHTML}${ladder}</main></html>`;
+  const text = `<!doctype html><html lang="${document.documentElement.lang}"><meta charset="utf-8"><title>${escaped(title)}</title><style>${css}</style><main>${masking(parts)(copy.outerHTML + ladder)}</main></html>`;
   const link = make("a", { href: URL.createObjectURL(new Blob([text], { type: "text/html" })), download: `call-${title.slice(0, 10)}.html` });
   link.click();
   URL.revokeObjectURL(link.href);
@@ -199,6 +231,6 @@ function fill(page, session, parts) {
   make("h2", {}, word("events")), rows([["kind", "kind"], ["created", (e) => time(e.created_at), "n"], ["state", (e) => tag(e.state)], ["tries", "tries", "n"]], parts.events));
   page.replaceChildren(make("h1", {}, `${word("timeline")} `, make("span", { class: "mono soft" }, session.slice(0, 12))),
     make("div", { class: "row" }, button(word("export"), () => attempt(() => exported(session, parts, body))),
-      parts.trace && may("AUDIT") ? make("a", { href: v1.address(`/traces/${encodeURIComponent(session)}/pcap`), download: `${session.slice(0, 12)}.pcap` }, "pcap") : ""), body);
+      parts.trace && may("AUDIT") ? [button(word("ladder"), () => showLadder(session)), pcap(session)] : ""), body);
   return () => { clearInterval(tick); if (sound) sound.pause(); };
 }

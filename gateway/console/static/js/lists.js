@@ -2,10 +2,9 @@
 
 import { v1, may } from "./api.js";
 import { word } from "./words.js";
-import { ask, attempt, button, form, make, note, rows, seconds, size, sure, tag, time } from "./ui.js";
+import { recordings } from "./recordings.js";
+import { ask, attempt, button, form, link, make, mono, note, rows, seconds, size, sum, sure, tag, time } from "./ui.js";
 
-const link = (session) => make("a", { href: `#/call/${encodeURIComponent(session)}`, class: "mono" }, session.slice(0, 10));
-const mono = (text) => make("span", { class: "mono" }, text);
 const yes = (value) => (value ? "●" : "");
 
 export async function listPage(page, query = {}) {
@@ -39,9 +38,12 @@ const adding = (text, fields, path, shape = (given) => given) => (load) => butto
 
 const act = (text, work, load, kind = "") => button(word(text), async () => { await attempt(work, word("done")); load(); }, kind);
 const doubly = (text, work, load) => button(word(text), async () => { if (await sure(`${word(text)}?`)) { await attempt(work, word("done")); load(); } }, "danger");
-const sum = (texts) => texts.filter(Boolean).join(" · ");
+
+// What a contact is told of by e-mail.
+const NOTICES = ["orders", "tones", "enterprises", "numbers", "deadletters"], NOTICE_WORDS = { deadletters: "undelivered events" };
 
 export const lists = {
+  recordings,
   calls: {
     title: "calls", path: "/cdrs", group: "watch", permission: "RECORDS",
     filters: [["application", "application"], ["x", "X"], ["number", "number"], ["since", "since", "time"], ["before", "before", "time"], ["result", "cause", "number"]],
@@ -58,7 +60,9 @@ export const lists = {
       ["Y", "y", "n"], ["extension", "extension", "n"], ["recorded", (b) => yes(b.record)], ["expires", (b) => time(b.expires_at), "n"]],
     tools: (load) => may("MANAGE") ? [adding("bind", [["application", "application"], ["a", "A"], ["b", "B"], ["x", "X"], ["area_code", "area code"],
       ["extension", "extension"], ["minutes", "minutes", "number"], ["record", "recorded", "tick"]], "/bindings")(load)] : [],
-    actions: (b, load) => may("MANAGE") ? [doubly("end", () => v1.remove(`/bindings/${b.id}`), load)] : [],
+    actions: (b, load) => [
+      ...(may("RECORDS") && may("REVEAL") ? [make("a", { href: `#/explain?${new URLSearchParams({ caller: b.a, called: b.x })}`, class: "button" }, word("dry run"))] : []),
+      ...(may("MANAGE") ? [doubly("end", () => v1.remove(`/bindings/${b.id}`), load)] : [])],
   },
   numbers: {
     title: "numbers", path: "/numbers", group: "manage", permission: "READ",
@@ -130,6 +134,8 @@ export const lists = {
     title: "contacts", path: "/contacts", group: "manage", permission: "READ",
     filters: [["enterprise", "enterprises"]],
     columns: [["name", "name"], ["e-mail", "email"], ["enterprises", "enterprise"], ["kind", (c) => (c.notices || []).join(", ")]],
+    tools: (load) => may("MANAGE") ? [adding("add", [["name", "name"], ["email", "e-mail"], ["enterprise", "enterprises"], ...NOTICES.map((name) => [name, NOTICE_WORDS[name] || name, "tick"])], "/contacts",
+      (g) => ({ name: g.name, email: g.email, enterprise: g.enterprise, notices: NOTICES.filter((name) => g[name]) }))(load)] : [],
     actions: (c, load) => may("MANAGE") ? [doubly("remove", () => v1.remove(`/contacts/${c.id}`), load)] : [],
   },
   lists: {
@@ -163,8 +169,9 @@ export function mos(quality) {
   const values = legs(quality).map((leg) => leg.mos).filter((one) => typeof one === "number");
   if (!values.length) return "";
   const worst = Math.min(...values);
-  return make("span", { class: worst >= 4 ? "good" : worst >= 3.1 ? "warn" : "bad" }, worst.toFixed(1));
+  return make("span", { class: mark(worst) }, worst.toFixed(1));
 }
+export const mark = (value) => (value >= 4 ? "good" : value >= 3.1 ? "warn" : "bad");
 const legs = (quality) => (quality ? [quality.caller, quality.callee].filter(Boolean) : []);
 
 async function showEntry(id) {

@@ -34,9 +34,13 @@ export const seconds = (value) => (value === null || value === undefined ? "" : 
 export const size = (bytes) => (bytes > 1e6 ? `${(bytes / 1e6).toFixed(1)} MB` : `${Math.ceil(bytes / 1000)} kB`);
 
 const MOODS = { done: "good", approved: "good", normal: "good", up: "good", ready: "good", talking: "good", registered: "good", sent: "good",
-  dead: "bad", rejected: "bad", failed: "bad", down: "bad", suspended: "bad", unavailable: "bad", review: "warn", waiting: "warn", ringing: "warn",
+  dead: "bad", rejected: "bad", failed: "bad", down: "bad", suspended: "bad", unavailable: "bad", review: "warn", waiting: "warn", held: "warn", ringing: "warn",
   frozen: "warn" };
 export const tag = (state) => make("span", { class: `tag ${MOODS[state] || "soft"}` }, word(String(state)));
+
+export const link = (session) => make("a", { href: `#/call/${encodeURIComponent(session)}`, class: "mono" }, session.slice(0, 10));
+export const mono = (text) => make("span", { class: "mono" }, text);
+export const sum = (texts) => texts.filter(Boolean).join(" · ");
 
 export function button(text, act, kind = "") { return make("button", { type: "button", class: kind, onclick: act }, text); }
 
@@ -69,7 +73,8 @@ export function form(fields, submit, act, given = {}) {
 
 export function ask(title, inside) {
   const box = make("dialog", { "aria-label": title });
-  const close = () => { box.close(); box.remove(); };
+  const close = () => box.close();
+  box.addEventListener("close", () => box.remove());  // by the Escape key too
   box.append(make("div", { class: "row" }, make("h2", {}, title)), inside(close), make("div", { class: "row" }, button(word("close"), close)));
   document.body.append(box);
   box.showModal();
