@@ -12,7 +12,7 @@ function heard(sound) {
     const one = sound[leg];
     if (!one || one.mos === null) return [];
     const said = [`${word(leg)}: MOS ${one.mos}`, `${word("loss")} ${one.lost_percent} %`, `${word("jitter")} ${one.jitter_ms} ms`, one.round_trip_ms === null ? "" : `${word("round trip")} ${one.round_trip_ms} ms`];
-    return [make("span", { class: mark(one.mos), title: said.filter(Boolean).join(", ") }, `${word(leg)} ${one.mos.toFixed(1)}`), " "];
+    return [make("span", { class: mark(one.mos), title: said.filter(Boolean).join(", ") }, one.mos.toFixed(1)), " "];
   }));
 }
 
@@ -25,7 +25,7 @@ export function livePage(leave) {
     if (calls === null) { table.replaceChildren(make("p", { class: "bad" }, word("no answer from the node"))); return; }
     figures.replaceChildren(figure("standing calls", calls.length), figure("ringing now", calls.filter((c) => c.state === "ringing").length),
       figure("talking now", calls.filter((c) => c.state === "talking").length));
-    table.replaceChildren(rows([["state", (c) => tag(c.state)], ["application", "application"], ["mode", "mode"], ["caller", "caller", "n"], ["X", "x", "n"],
+    table.replaceChildren(rows([["state", (c) => tag(c.state)], ["application", (c) => `${c.application} · ${c.mode}`], ["caller", "caller", "n"], ["X", "x", "n"],
       ["callee", "callee", "n"], ["trunk", "trunk"], ["duration", (c) => seconds(since(c)), "n"], ["quality", (c) => heard(c.sound)], ["recorded", (c) => (c.recorded ? "●" : "")]], calls,
     may("MANAGE") ? (call) => [
       ...(may("OPERATE") ? [button(word("trace"), () => attempt(() => v1.post("/traces", { call: call.session, minutes: 60 }), word("done")))] : []),
