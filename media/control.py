@@ -74,7 +74,8 @@ class Connect(_Message, frozen=True, kw_only=True):
     ``ptime``: milliseconds of each packet that we send to it (10..120), whatever the other leg's party sends.
     ``sends``/``receives``: the party's direction (hold: False). ``learn``: the leg is behind NAT: accept the first
     source from ``learn_from`` once, until the next Connect. ``rtcp_mux``: our RTCP goes to the RTP port, from ours.
-    ``srtp``: both directions are SRTP and SRTCP; None: neither.
+    ``srtp``: both directions are SRTP and SRTCP; None: neither. ``resumed``: it has been sending for a while, to a
+    worker that died.
     """
 
     session: str
@@ -93,6 +94,7 @@ class Connect(_Message, frozen=True, kw_only=True):
     events_in: int | None = None
     rtcp_mux: bool = False
     srtp: SrtpKeys | None = None
+    resumed: bool = False
     payload: int | None = None
     payload_in: int | None = None
 

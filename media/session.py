@@ -141,7 +141,7 @@ class Leg:
         if told.srtp is None:
             guard = None
         elif guard is None:
-            guard = Guard(told.srtp)
+            guard = Guard(told.srtp, resumed=told.resumed)
         else:
             guard.renew(told.srtp)
         plain = told.payload is None and told.payload_in is None

@@ -50,14 +50,19 @@ class Ledger:
 
     def commands(self, part: int) -> list[Command]:
         """What another worker is to be told; a recording goes on in its file number ``part``."""
-        return [
-            msgspec.structs.replace(command, path=part_path(command.path, part))
-            if isinstance(command, control.Record)
-            else command
-            for command in self._held.values()
-        ]
+        return [_again(command, part) for command in self._held.values()]
 
     def _stopped(self, leg: int, play: str) -> None:
         held = self._held.get((control.Play, leg))
         if isinstance(held, control.Play) and play in ("", held.play):
             del self._held[control.Play, leg]
+
+
+def _again(command: Command, part: int) -> Command:
+    match command:
+        case control.Record(path=path):
+            return msgspec.structs.replace(command, path=part_path(path, part))
+        case control.Connect():
+            return msgspec.structs.replace(command, resumed=True)
+        case _:
+            return command

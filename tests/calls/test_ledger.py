@@ -11,8 +11,8 @@ from media import control
 from media.control import CALLEE, CALLER
 
 
-def place(leg: int, port: int) -> control.Connect:
-    return control.Connect(session="s", leg=leg, host="192.0.2.1", port=port)
+def place(leg: int, port: int, *, resumed: bool = False) -> control.Connect:
+    return control.Connect(session="s", leg=leg, host="192.0.2.1", port=port, resumed=resumed)
 
 
 def tone(leg: int, name: str) -> control.Play:
@@ -49,7 +49,8 @@ def test_the_last_word_on_each_thing_counts(told: Told) -> None:
         control.Watch("s", 30.0), control.Watch("s", 0.0),
     )  # fmt: skip
     assert said == [
-        place(CALLER, 4002), place(CALLEE, 5000), control.Listen("s", CALLER, False), control.Relay("s", True, True),
+        place(CALLER, 4002, resumed=True), place(CALLEE, 5000, resumed=True),
+        control.Listen("s", CALLER, False), control.Relay("s", True, True),
         control.Watch("s", 0.0),
     ]  # fmt: skip
 

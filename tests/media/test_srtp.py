@@ -177,3 +177,42 @@ def test_what_leaves_goes_nowhere_else() -> None:
     (sent,) = made.hear(CALLER, phone.out.protect(rtp(1, 0)))
     assert isinstance(sent, SendPacket)
     assert sent.target == B
+
+
+@EVERY
+@pytest.mark.parametrize("first", [0, 5000, 40000, 65535])
+@pytest.mark.parametrize("rollovers", [0, 1, 2, 5])
+def test_a_stream_that_is_taken_over_is_opened_however_often_it_has_rolled_over(
+    suite: str, first: int, rollovers: int
+) -> None:
+    told, phone = keys(suite), Phone(keys(suite))
+    for index in range(first, first + (rollovers << 16), 1 << 13):
+        phone.out.protect(rtp(index, 160 * index))
+    last = first + (rollovers << 16)
+    sealed = [phone.out.protect(rtp(index, 160 * index)) for index in range(last, last + 3)]
+    guard = Guard(told, resumed=True)
+    assert [guard.open(packet) for packet in sealed] == [rtp(index, 160 * index) for index in range(last, last + 3)]
+    assert guard.failed == 0
+    assert guard.open(sealed[1]) is None, "once"
+    if rollovers:
+        assert Guard(told).open(sealed[0]) is None, "nobody looks for what has just begun"
+
+
+def test_a_stranger_is_not_searched_for_for_ever_and_harms_nothing() -> None:
+    guard, phone, stranger = Guard(keys(AES), resumed=True), Phone(keys(AES)), Phone(keys(AES, theirs=9))
+    for index in range(0, 3 << 16, 1 << 13):
+        phone.out.protect(rtp(index, 0))
+    begun = 3 << 16
+    for index in range(3):
+        assert guard.open(stranger.out.protect(rtp(index, 0))) is None
+    assert guard.open(b"\x80\x08") is None
+    assert guard.open(phone.out.protect(rtp(begun, 0))) is not None
+    for index in range(1, 100):
+        assert guard.open(stranger.out.protect(rtp(1000 + index, 0))) is None
+        assert guard.open(phone.out.protect(rtp(begun + index, 0))) is not None
+    assert guard.open(Phone(keys(AES)).out.protect(rtp(60000, 0))) is None, "one of long ago"
+    assert guard.open(phone.out.protect(rtp(begun + 100, 0))) is not None
+    late = Guard(keys(AES), resumed=True)
+    for index in range(4):
+        late.open(stranger.out.protect(rtp(2000 + index, 0)))
+    assert late.open(phone.out.protect(rtp(begun + 101, 0))) is None
