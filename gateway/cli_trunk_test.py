@@ -20,13 +20,16 @@ def trunk_test(
     callee: Annotated[
         str, typer.Option("--to", help="The number that is called: it rings, answers and makes a sound.")
     ],
+    ours: Annotated[
+        str, typer.Option("--ours", help="A number of the trunk that leads here: it is called, and has to come.")
+    ] = "",
     only: Annotated[str, typer.Option(help="These scenarios, by commas; default: all.")] = "",
     ring: Annotated[float, typer.Option(min=1, help="Seconds that it may ring.")] = 45.0,
     numbers: Annotated[bool, typer.Option("--numbers", help="Show real numbers in traces.")] = False,
 ) -> None:
     """Place calls over a trunk and report pass, fail, not supported; status 1 when something failed.
 
-    Calls cost what calls cost: about nine, of a few seconds each.
+    Where the trunk wants a registration, that comes first. Calls cost what calls cost: about ten, of a few seconds.
     """
     settings = open_config(config)
     from gateway.trunktest.scenarios import SCENARIOS, Outcome
@@ -40,8 +43,9 @@ def trunk_test(
         raise typer.Exit(2)
     try:
         parties = PhoneNumber.parse(caller), PhoneNumber.parse(callee)
+        own = PhoneNumber.parse(ours) if ours else None
     except NumberError as error:
-        errors.print(f"--from and --to: {error}")
+        errors.print(f"--from, --to and --ours: {error}")
         raise typer.Exit(2) from None
     from gateway.start import StartError
     from gateway.trunktest.running import line, report, run
@@ -50,7 +54,7 @@ def trunk_test(
     console = Console(highlight=False)
 
     async def play() -> bool:
-        stage = await stage_of(settings, trunk, *parties, ring)
+        stage = await stage_of(settings, trunk, *parties, ring, own)
         try:
             results = await run(stage, wanted, lambda result: line(result, console))
         finally:

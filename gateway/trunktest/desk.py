@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from gateway.errors import ParseError
 from gateway.sip.account import CHALLENGED, repeat
+from gateway.sip.build import response_to
 from gateway.sip.hop import Hop
 from gateway.sip.message import Request, Response, parse_message
 from gateway.sip.methods import ALLOW
@@ -16,6 +17,7 @@ from gateway.sip.stateless import answer as stateless
 from gateway.sip.stateless import reply_hop
 from gateway.sip.transaction import ClientTransaction, Deliver, Failed, Transmit
 from gateway.sip.wire import Wire
+from gateway.trunktest.called import Called
 from gateway.trunktest.party import Party, answer
 
 
@@ -28,12 +30,15 @@ Move = Output | Moved
 
 
 class Desk:
-    """See gateway.sip.endpoint.Core. ``asked``: answers to requests outside of calls, by their id."""
+    """See gateway.sip.endpoint.Core. ``asked``: answers to requests outside of calls, by their id. ``calls``: those
+    that have come while somebody was ``listening``."""
 
     def __init__(self, wire: Wire) -> None:
         self.wire = wire
         self.parties: dict[str, Party] = {}
         self.asked: dict[str, Answered] = {}
+        self.listening = False
+        self.calls: list[Called] = []
 
     @property
     def deadline(self) -> float | None:
@@ -87,18 +92,40 @@ class Desk:
         return outputs
 
     def _request(self, incoming: Request, source: Hop, now: float) -> list[Move]:
+        call = self._call_of(incoming)
         if incoming.method == "ACK" or screen(incoming) is not None:
+            if call is not None:
+                call.acked = call.acked or incoming.method == "ACK"
             transaction = self.wire.layer.find_server(incoming, "INVITE") if incoming.method == "ACK" else None
             return list(self.wire.layer.receive_again(transaction, incoming, now)) if transaction is not None else []
         again = self.wire.layer.find_server(incoming)
         if again is not None:
             return list(self.wire.layer.receive_again(again, incoming, now))
+        if call is not None:
+            return [stateless(incoming, source, call.receive_request(incoming, now), None, [("Allow", ALLOW)])]
+        if incoming.method == "INVITE" and not incoming.to.tag and self.listening and not self.calls:
+            return self._take(incoming, source, now)
         party = self.parties.get(incoming.call_id)
         if party is None or not incoming.to.tag:
             status = 200 if incoming.method == "OPTIONS" else 480 if incoming.method == "INVITE" else 481
             return [stateless(incoming, source, status, None, [("Allow", ALLOW)])]
         transaction = self.wire.layer.accept(incoming, reply_hop(incoming, source))
         return list(self.wire.layer.respond(transaction, answer(incoming, *party.receive_request(incoming)), now))
+
+    def _take(self, invite: Request, source: Hop, now: float) -> list[Move]:
+        """A call: it rings."""
+        transaction = self.wire.layer.accept(invite, reply_hop(invite, source))
+        call = Called(self.wire, invite, transaction, source)
+        self.calls.append(call)
+        return [*self.wire.layer.respond(transaction, response_to(invite, 100), now), *call.ring(now)]
+
+    def _call_of(self, incoming: Request) -> Called | None:
+        """The call that a request is of: by our tag, since a proxy leaves the Call-ID of the call that we made."""
+        for call in self.calls:
+            same = incoming.call_id == call.invite.call_id
+            if same and (incoming.to.tag == call.dialog.local_tag or incoming.method == "CANCEL"):
+                return call
+        return None
 
     def _told(self, found: Iterable[Transmit | tuple[ClientTransaction, Failed]], now: float) -> list[Move]:
         outputs: list[Move] = []

@@ -11,8 +11,9 @@ from rich.markup import escape
 from gateway.tracing.masking import mask_message
 from gateway.tracing.messages import Seen
 from gateway.tracing.shown import show
-from gateway.trunktest.scenarios import SCENARIOS, NotAnswered, Outcome, Verdict, failed
+from gateway.trunktest.scenarios import SCENARIOS, NotAnswered, Outcome, Verdict
 from gateway.trunktest.stage import Stage
+from gateway.trunktest.verdict import failed
 
 _STYLES = {Outcome.PASS: "green", Outcome.FAIL: "bold red", Outcome.UNSUPPORTED: "yellow"}
 
@@ -27,8 +28,10 @@ class Result:
 
 
 async def run(stage: Stage, names: Sequence[str], tell: Callable[[Result], None] = lambda result: None) -> list[Result]:
-    """Play scenarios by name."""
+    """Play scenarios by name; where the trunk wants a registration, that first, since nothing else may pass before."""
     results = []
+    if stage.trunk.registration is not None and not stage.shared:
+        names = ["register", *(name for name in names if name != "register")]
     for name in names:
         stage.forget()
         try:

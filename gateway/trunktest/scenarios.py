@@ -7,15 +7,17 @@ what would break calls: no answer, no sound, an answer that contradicts itself, 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from enum import StrEnum
 
 from gateway.calls.addresses import NOWHERE
 from gateway.lab.rtp import check_stream
 from gateway.sip.message import Response
+from gateway.trunktest.coming import incoming, register
 from gateway.trunktest.ears import Ears
 from gateway.trunktest.party import Got, Party
 from gateway.trunktest.stage import Stage
+from gateway.trunktest.verdict import Outcome, Verdict, failed, passed, unsupported, words
+
+__all__ = ["SCENARIOS", "NotAnswered", "Outcome", "Scenario", "Verdict"]
 
 WITHOUT = (405, 420, 421, 488, 501, 606)
 TOO_LARGE = (413, 414, 513)
@@ -23,47 +25,8 @@ LONG = 3000
 SESSION_SECONDS = 90
 
 
-class Outcome(StrEnum):
-    """How it went."""
-
-    PASS = "pass"
-    FAIL = "fail"
-    UNSUPPORTED = "not supported"
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """``said``: what was seen, in a sentence."""
-
-    outcome: Outcome
-    said: str
-
-
-def passed(said: str) -> Verdict:
-    """As it should be."""
-    return Verdict(Outcome.PASS, said)
-
-
-def failed(said: str) -> Verdict:
-    """This breaks calls."""
-    return Verdict(Outcome.FAIL, said)
-
-
-def unsupported(said: str) -> Verdict:
-    """The trunk does without."""
-    return Verdict(Outcome.UNSUPPORTED, said)
-
-
 class NotAnswered(Exception):
     """The call that a scenario needs was not answered."""
-
-
-def _words(got: Got | None) -> str:
-    if got is None or (got.response is None and got.status == 408):
-        return "no answer in time"
-    if got.response is None:
-        return "could not be sent"
-    return f"{got.status} {got.response.reason}"
 
 
 def _response(got: Got | None) -> Response:
@@ -122,7 +85,7 @@ async def early_media(stage: Stage) -> Verdict:
         )
         if party.early_sdp_at is None:
             if party.accepted is None:
-                return failed(f"no SDP before the end: {_words(party.final('INVITE'))}")
+                return failed(f"no SDP before the end: {words(party.final('INVITE'))}")
             return unsupported("no SDP before the answer: our own ringback is played")
         ears.send_to(party.media.terms)
         if party.media_fault:
@@ -145,7 +108,7 @@ async def cancel(stage: Stage) -> Verdict:
             stage.patience.ring,
         )
         if not rings or (party.final("INVITE") is not None and party.accepted is None):
-            return failed(f"it never rang: {_words(party.last('INVITE'))}")
+            return failed(f"it never rang: {words(party.last('INVITE'))}")
         if party.accepted is not None:
             return unsupported("answered without ringing: nothing to cancel")
         return await _cancelled(stage, party)
@@ -181,7 +144,7 @@ async def _cancelled(stage: Stage, party: Party) -> Verdict:
     if final.status == 487:
         return passed("487")
     return (
-        failed(f"INVITE: {_words(final)} instead of 487") if final.status < 400 else passed(f"{_words(final)}, not 487")
+        failed(f"INVITE: {words(final)} instead of 487") if final.status < 400 else passed(f"{words(final)}, not 487")
     )
 
 
@@ -194,7 +157,7 @@ async def hold(stage: Stage) -> Verdict:
         got = await _final(stage, party, "INVITE", mark)
         if got is None or not 200 <= got.status < 300:
             refused = got is not None and got.status in WITHOUT
-            return unsupported(f"hold: {_words(got)}") if refused else failed(f"hold: {_words(got)}")
+            return unsupported(f"hold: {words(got)}") if refused else failed(f"hold: {words(got)}")
         held = stage.now
         await stage.until(lambda: stage.now > held + stage.patience.sound / 2, stage.patience.sound)
         still = len(ears.heard(held + 0.3))
@@ -202,7 +165,7 @@ async def hold(stage: Stage) -> Verdict:
         stage.do(party.reoffer(stage.now))
         got = await _final(stage, party, "INVITE", mark)
         if got is None or not 200 <= got.status < 300:
-            return failed(f"resume: {_words(got)}")
+            return failed(f"resume: {words(got)}")
         resumed = stage.now
         ears.send_to(party.media.terms)
         if not await stage.until(lambda: bool(ears.heard(resumed)), stage.patience.sound):
@@ -222,8 +185,8 @@ async def update(stage: Stage) -> Verdict:
         stage.do(party.send("UPDATE", stage.now))
         got = await _final(stage, party, "UPDATE", mark)
         if got is None or not 200 <= got.status < 300:
-            return failed(f"allowed, but: {_words(got)}")
-        return passed(_words(got))
+            return failed(f"allowed, but: {words(got)}")
+        return passed(words(got))
 
 
 async def digits(stage: Stage) -> Verdict:
@@ -258,7 +221,7 @@ async def session_refresh(stage: Stage) -> Verdict:
             stage.do(party.invite(stage.now, asked, cseq=10))
             first = await _final(stage, party, "INVITE", mark, stage.patience.ring)
         if first is None or not 200 <= first.status < 300:
-            raise NotAnswered(_words(first))
+            raise NotAnswered(words(first))
         ears.send_to(party.media.terms)
         agreed = _response(first).headers.get("Session-Expires") or _response(first).headers.get("x")
         if not agreed:
@@ -269,7 +232,7 @@ async def session_refresh(stage: Stage) -> Verdict:
         stage.do(party.send("UPDATE", stage.now, refresh) if method == "UPDATE" else party.reoffer(stage.now, refresh))
         got = await _final(stage, party, method, mark)
         if got is None or not 200 <= got.status < 300:
-            return failed(f"{agreed} agreed on, but the refresh: {_words(got)}")
+            return failed(f"{agreed} agreed on, but the refresh: {words(got)}")
         return passed(f"{agreed}; refreshed by {method}")
 
 
@@ -282,10 +245,10 @@ async def long_headers(stage: Stage) -> Verdict:
         rings = await stage.until(lambda: any(one.status > 100 for one in party.answers), stage.patience.ring)
         last = party.last("INVITE")
         if last is not None and last.status in TOO_LARGE:
-            return unsupported(_words(last))
+            return unsupported(words(last))
         if not rings or last is None or last.response is None or last.status >= 400:
-            return failed(_words(last))
-        return passed(f"{_words(last)} by {'TCP' if _by_stream(stage) else 'UDP'}")
+            return failed(words(last))
+        return passed(f"{words(last)} by {'TCP' if _by_stream(stage) else 'UDP'}")
 
 
 def _by_stream(stage: Stage) -> bool:
@@ -298,7 +261,7 @@ async def answered(stage: Stage, party: Party, ears: Ears) -> None:
     """Wait until the call is up, and speak. NotAnswered."""
     got = await _final(stage, party, "INVITE", 0, stage.patience.ring)
     if got is None or not 200 <= got.status < 300:
-        raise NotAnswered(_words(got))
+        raise NotAnswered(words(got))
     if party.media_fault or party.media.terms is None:
         raise NotAnswered(f"answered, but its SDP can't be used: {party.media_fault or 'there is none'}")
     ears.send_to(party.media.terms)
@@ -315,6 +278,7 @@ def _waited(party: Party) -> float:
 
 Scenario = Callable[[Stage], Awaitable[Verdict]]
 SCENARIOS: dict[str, Scenario] = {
+    "register": register,
     "options": options,
     "call": call,
     "early-media": early_media,
@@ -325,4 +289,5 @@ SCENARIOS: dict[str, Scenario] = {
     "dtmf": digits,
     "session-refresh": session_refresh,
     "long-headers": long_headers,
+    "incoming": incoming,
 }

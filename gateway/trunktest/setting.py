@@ -17,7 +17,9 @@ from gateway.start import open_tls
 from gateway.trunktest.stage import Patience, Stage
 
 
-async def stage_of(config: Config, trunk: Trunk, caller: PhoneNumber, callee: PhoneNumber, ring: float) -> Stage:
+async def stage_of(
+    config: Config, trunk: Trunk, caller: PhoneNumber, callee: PhoneNumber, ring: float, ours: PhoneNumber | None
+) -> Stage:
     """Started; OSError, StartError."""
     running = await node_runs(config)
     # Connections are made, not waited for; of datagrams the replies come to the socket.
@@ -37,6 +39,8 @@ async def stage_of(config: Config, trunk: Trunk, caller: PhoneNumber, callee: Ph
         ) if account.user else None,
         tls=open_tls(config),
         patience=Patience(ring=ring),
+        ours=ours,
+        shared=running,
     )  # fmt: skip
     await stage.start()
     return stage

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from gateway.calls.addresses import first
 from gateway.calls.privacy import callee_invite
 from gateway.calls.settings import TrunkSettings
 from gateway.numbers import PhoneNumber
@@ -24,6 +25,7 @@ from gateway.sip.transaction import Transmit
 from gateway.sip.wire import UserAgentSettings, Wire
 from gateway.tracing.masking import without_keys
 from gateway.tracing.messages import CALLEE, Seen
+from gateway.trunktest.called import Called
 from gateway.trunktest.desk import Desk
 from gateway.trunktest.ears import Ears
 from gateway.trunktest.party import HeaderLines, Party
@@ -48,14 +50,19 @@ class Stage:
     def __init__(
         self, trunk: TrunkSettings, caller: PhoneNumber, callee: PhoneNumber, *, sip: Sequence[Hop], advertised: str,
         media: tuple[str, str, tuple[int, int]], account: Account | None = None, tls: Tls | None = None,
-        patience: Patience | None = None,
+        patience: Patience | None = None, ours: PhoneNumber | None = None, shared: bool = False,
     ) -> None:  # fmt: skip
-        """``media``: the address that is bound, the one in SDP, the ports."""
+        """``media``: the address that is bound, the one in SDP, the ports. ``ours``: a number of the trunk that leads
+        to us. ``shared``: the node runs, and what comes by itself comes to it."""
         self.trunk = trunk
         self.patience = patience or Patience()
         self.trace: list[tuple[int, Seen]] = []
         """Every message since ``forget``; our side is the caller's."""
         self.numbers = caller, callee
+        self.ours = ours
+        self.shared = shared
+        self._registered = ""
+        self._cseq = 1
         self._media = media
         self._account = account
         self._listen = sip
@@ -73,7 +80,9 @@ class Stage:
             self._hops[hop.transport] = Hop(hop.transport, self._shown, hop.port)
 
     async def stop(self) -> None:
-        """Close the sockets."""
+        """Register no more, and close the sockets."""
+        if self._registered:
+            await self.register(0)
         await self._endpoint.stop()
 
     def forget(self) -> None:
@@ -128,14 +137,55 @@ class Stage:
         await self.until(lambda: name in self._desk.asked, self.patience.answer)
         return self._desk.asked.get(name) or Answered(name, 408, 1, None)
 
+    async def register(self, seconds: int) -> Answered:
+        """REGISTER at the first peer, for so long, and what came of it."""
+        wanted, hop, wire = self.trunk.registration, first(self.trunk.peers), self._desk.wire
+        assert wanted is not None
+        ours = f"<sip:{wanted.user}@{wanted.domain}>"
+        contact = wire.contact(hop).replace("sip:", f"sip:{wanted.user}@", 1)
+        self._registered = self._registered or wire.token()
+        name, outputs = send(
+            wire, "REGISTER", hop, f"sip:{wanted.domain}", from_=ours, to=ours, call_id=self._registered,
+            cseq=self._cseq, contact=contact, headers=[("Expires", str(seconds))], account=self._account, now=self.now,
+        )  # fmt: skip
+        self.do(outputs)
+        await self.until(lambda: name in self._desk.asked, self.patience.answer)
+        answer = self._desk.asked.get(name) or Answered(name, 408, self._cseq + 1, None)
+        self._cseq = answer.cseq + 1
+        return answer
+
+    def negotiation(self) -> Negotiation:
+        """The offer/answer state of one more leg."""
+        return Negotiation(secrets.randbits(31), self._media[1], self.trunk.codecs)
+
     @asynccontextmanager
-    async def call(self, headers: HeaderLines = ()) -> AsyncIterator[tuple[Party, Ears]]:
-        """A call that has been dialled."""
-        host, shown, ports = self._media
-        caller, callee = self.numbers
-        invite = callee_invite(caller, callee, self.trunk, self._shown)
+    async def listening(self) -> AsyncIterator[tuple[list[Called], Ears]]:
+        """The next call that comes is taken: it rings, and is in the list."""
+        host, _, ports = self._media
+        ears, calls = Ears(host, ports), self._desk.calls
+        calls.clear()
+        self._desk.listening = True
+        ears.start()
+        try:
+            yield calls, ears
+        finally:
+            self._desk.listening = False
+            for call in calls:
+                outputs = call.hang_up(self.now)
+                self.do(outputs)
+                if outputs and call.acked:
+                    await self.until(lambda call=call: bool(call.answers), AFTERWARDS)  # type: ignore[misc]
+            await ears.stop()
+
+    @asynccontextmanager
+    async def call(
+        self, headers: HeaderLines = (), callee: PhoneNumber | None = None
+    ) -> AsyncIterator[tuple[Party, Ears]]:
+        """A call that has been dialled; ``callee``: another than usual."""
+        host, _, ports = self._media
+        invite = callee_invite(self.numbers[0], callee or self.numbers[1], self.trunk, self._shown)
         ears = Ears(host, ports)
-        media = Negotiation(secrets.randbits(31), shown, self.trunk.codecs)
+        media = self.negotiation()
         party = Party(
             self._desk.wire, invite.target, invite.uri, invite.from_, invite.to, media, ears.port, self._account,
             invite.headers,

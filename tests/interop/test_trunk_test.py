@@ -105,7 +105,7 @@ async def test_against_sipp(sipp: str, carrier: Carrier) -> None:
     )  # fmt: skip
     await stage.start()
     try:
-        results = await run(stage, [name for name in SCENARIOS if name != "options"])
+        results = await run(stage, [name for name in SCENARIOS if name not in ("options", "register", "incoming")])
     finally:
         await stage.stop()
     said = {one.name: (one.verdict.outcome, one.verdict.said) for one in results}
@@ -124,11 +124,14 @@ async def test_the_command_against_kamailio(sipp: str, kamailio: str, carrier: C
     )  # fmt: skip
     file = carrier.folder / "demo.toml"
     file.write_text(plan.toml())
-    status, text = await command(file, "--from", X.e164, "--to", B.e164)
+    ours = ("--ours", "+8617000000002")
+    status, text = await command(file, "--from", X.e164, "--to", B.e164, *ours)
     rows = {
         line[13:29].strip(): line[:13].strip() for line in text.splitlines() if line[:4] in ("pass", "fail", "not ")
     }
-    assert rows == dict.fromkeys(SCENARIOS, "pass"), f"{text}\n{carrier.said()}"
+    # Kamailio sends the call to our number back to where it came from, Call-ID and all.
+    wanted = dict.fromkeys(SCENARIOS, "pass") | {"register": "not supported"}
+    assert rows == wanted, f"{text}\n{carrier.said()}"
     assert status == 0
     await carrier.down()
     status, text = await command(file, "--from", X.e164, "--to", B.e164, "--only", "call", "--ring", "1")

@@ -18,7 +18,10 @@ ALLOW = "INVITE, ACK, BYE, CANCEL, UPDATE"
 
 
 class Carrier(asyncio.DatagramProtocol):
-    """``rings``: provisional statuses; ``answers``: the final one, None: none; the other rules are switches of what may
+    """``ours``: the number whose calls it sends back to who made them; ``comes``: what goes wrong with that: "not",
+    "other number", "no ack", "no bye". ``registers``: the answer to REGISTER.
+
+    ``rings``: provisional statuses; ``answers``: the final one, None: none; the other rules are switches of what may
     go wrong."""
 
     def __init__(self, **rules: Any) -> None:
@@ -36,6 +39,10 @@ class Carrier(asyncio.DatagramProtocol):
         self.hangs_up = False
         self.cancelled = 487
         self.largest = 65535
+        self.ours = ""
+        self.comes = ""
+        self.registers = 200
+        self.min_expires = 0
         for name, value in rules.items():
             assert hasattr(self, name)
             setattr(self, name, value)
@@ -44,6 +51,7 @@ class Carrier(asyncio.DatagramProtocol):
         self._waiting: dict[str, asyncio.Task[None]] = {}
         self._invites: dict[str, tuple[Request, tuple[str, int]]] = {}
         self._held = False
+        self._back: tuple[Request, tuple[str, int]] | None = None
 
     async def up(self) -> Carrier:
         loop = asyncio.get_running_loop()
@@ -62,6 +70,7 @@ class Carrier(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, source: tuple[str | Any, int]) -> None:
         message = parse_message(data)
         if isinstance(message, Response):
+            self._came_back(message, source)
             return
         self.seen.append(message.method)
         if message.method in self.silent or (len(data) > self.largest and "long" in self.silent):
@@ -70,13 +79,47 @@ class Carrier(asyncio.DatagramProtocol):
             self._say(message, source, 513)
             return
         act: dict[str, Callable[[Request, tuple[str, int]], None]] = {
-            "INVITE": self._invite, "CANCEL": self._cancel, "ACK": self._ack,
+            "INVITE": self._invite, "CANCEL": self._cancel, "ACK": self._ack, "REGISTER": self._register,
         }  # fmt: skip
         act.get(message.method, self._other)(message, source)
 
     def _other(self, asked: Request, source: tuple[str, int]) -> None:
         more = [("Session-Expires", self.session)] if asked.method == "UPDATE" and self.session else []
         self._say(asked, source, self.refuses.get(asked.method, 200), headers=more)
+        if asked.method == "BYE" and self._back is not None and self.comes != "no bye":
+            self._send_back("BYE", self._back[1], 2)
+
+    def _register(self, asked: Request, source: tuple[str, int]) -> None:
+        seconds = int(asked.headers.get("Expires") or "0")
+        if 0 < seconds < self.min_expires:
+            self._say(asked, source, 423, headers=[("Min-Expires", str(self.min_expires))])
+            return
+        bound = [("Contact", f"{asked.headers.get('Contact')};expires={seconds}")] if self.registers == 200 else []
+        self._say(asked, source, self.registers, headers=bound)
+
+    def _send_back(self, method: str, source: tuple[str, int], cseq: int, body: bytes = b"") -> None:
+        assert self._back is not None
+        called = self.ours if self.comes != "other number" else self.ours[:-1]
+        to = f"<sip:{called}@{HOST}>" + ("" if method == "INVITE" else f";tag={self._tag}")
+        lines = [
+            f"{method} sip:{called}@{HOST}:{source[1]} SIP/2.0", f"From: {self._back[0].headers.get('From')}",
+            f"Via: SIP/2.0/UDP {HOST}:{self.port};branch=z9hG4bKback{method}", f"To: {to}", "Call-ID: back",
+            f"CSeq: {cseq} {method}", "Max-Forwards: 69", f"Contact: <sip:carrier@{HOST}:{self.port}>",
+            "Content-Type: application/sdp", f"Content-Length: {len(body)}", "", "",
+        ]  # fmt: skip
+        self._sip.sendto("\r\n".join(lines).encode() + body, source)
+
+    def _came_back(self, response: Response, source: tuple[str, int]) -> None:
+        if self._back is None or response.cseq.method != "INVITE" or response.status == 100:
+            return
+        asked, at = self._back
+        self._tag = response.to.tag
+        if response.status == 200 and self.comes != "no ack":
+            self._send_back("ACK", source, 1)
+        if response.status == 200:
+            self._tasks.append(asyncio.get_running_loop().create_task(self._speak(response)))
+        body = self._sdp(asked) if response.status == 200 else b""
+        self._say(asked, at, response.status, body=body, headers=self._timer())
 
     def _invite(self, asked: Request, source: tuple[str, int]) -> None:
         if asked.to.tag:
@@ -92,6 +135,10 @@ class Carrier(asyncio.DatagramProtocol):
             self._say(asked, source, 422, headers=[("Min-SE", str(self.least))])
             return
         self._say(asked, source, 100)
+        if self.ours and self.ours in asked.uri_text and self.comes != "not":
+            self._back = asked, source
+            self._send_back("INVITE", source, 1, Negotiation(9, HOST).offer(self._rtp.get_extra_info("sockname")[1]))
+            return
         task = asyncio.get_running_loop().create_task(self._answer(asked, source))
         self._waiting[asked.call_id] = task
         self._tasks.append(task)
@@ -138,8 +185,8 @@ class Carrier(asyncio.DatagramProtocol):
         media.receive_offer(body, self._rtp.get_extra_info("sockname")[1])
         return media.answer()
 
-    async def _speak(self, asked: Request) -> None:
-        """Packets of silence to where the offer says, from now on."""
+    async def _speak(self, asked: Request | Response) -> None:
+        """Packets of silence to where the offer, or the answer, says, from now on."""
         media = Negotiation(8, HOST)
         terms = media.receive_offer(asked.body, 4000)
         number = 0

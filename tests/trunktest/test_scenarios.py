@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.calls.settings import ProbeSettings, TrunkSettings
+from gateway.calls.settings import ProbeSettings, RegistrationSettings, TrunkSettings
 from gateway.lab.node import free_media_ports
 from gateway.numbers import PhoneNumber
 from gateway.sip.hop import Hop
@@ -16,17 +16,29 @@ from gateway.trunktest.stage import Patience, Stage
 from tests.trunktest.carrier import HOST, Carrier
 
 A, B = PhoneNumber("+8613800000021"), PhoneNumber("+8613800000023")
+X = PhoneNumber("+8617000000001")
+ASKED = RegistrationSettings("us", "carrier.example", 300)
+LOOP = {"ours": X.e164}
 QUICK = Patience(ring=3.0, answer=1.2, talk=0.3, sound=0.4)
 WELL = {"session": "90;refresher=uac", "early": True, "rings": (183,)}
 
 
-async def played(names: list[str], *, health: bool = True, **rules: Any) -> tuple[list[Result], Carrier]:
+async def played(
+    names: list[str],
+    *,
+    health: bool = True,
+    registration: RegistrationSettings | None = None,
+    shared: bool = False,
+    **rules: Any,
+) -> tuple[list[Result], Carrier]:
     carrier = await Carrier(**rules).up()
     probe = ProbeSettings() if health else None
-    trunk = TrunkSettings(name="carrier", peers=(Hop("udp", HOST, carrier.port),), allow=(), probe=probe)
+    trunk = TrunkSettings(
+        name="carrier", peers=(Hop("udp", HOST, carrier.port),), allow=(), probe=probe, registration=registration
+    )
     stage = Stage(
         trunk, A, B, sip=[Hop("udp", HOST, 0)], advertised=HOST, media=(HOST, HOST, free_media_ports(HOST, 8)),
-        patience=QUICK,
+        patience=QUICK, ours=X if carrier.ours else None, shared=shared,
     )  # fmt: skip
     await stage.start()
     try:
@@ -42,12 +54,13 @@ async def outcome(name: str, **rules: Any) -> tuple[Outcome, str]:
 
 
 async def test_a_carrier_that_does_well() -> None:
-    results, carrier = await played(list(SCENARIOS), **WELL)
+    results, carrier = await played(list(SCENARIOS), registration=ASKED, **LOOP, **WELL)
     assert {one.name: one.verdict.said for one in results if one.verdict.outcome is not Outcome.PASS} == {}
     assert [one.name for one in results] == list(SCENARIOS)
     assert all(one.trace for one in results)
-    # No call is left standing: nine were made, two of the INVITEs were hold and resume.
-    assert carrier.seen.count("BYE") + carrier.seen.count("CANCEL") == carrier.seen.count("INVITE") - 2 == 9
+    # No call is left standing: ten were made, two of the INVITEs were hold and resume.
+    assert carrier.seen.count("BYE") + carrier.seen.count("CANCEL") == carrier.seen.count("INVITE") - 2 == 10
+    assert (carrier.seen[0], carrier.seen[-1], carrier.seen.count("REGISTER")) == ("REGISTER", "REGISTER", 2)
 
 
 @pytest.mark.parametrize(
@@ -61,6 +74,10 @@ async def test_a_carrier_that_does_well() -> None:
         ("session-refresh", {}, "no Session-Expires"),
         ("long-headers", {"largest": 2000}, "513"),
         ("cancel", {"rings": (), "after": 0.0}, "answered without ringing"),
+        ("register", {}, "has no [trunk.registration]"),
+        ("register", {"registration": ASKED, "shared": True}, "keeps its registration itself"),
+        ("incoming", {}, "--ours names no number"),
+        ("incoming", {**LOOP, "shared": True}, "takes the call itself"),
     ],
 )
 async def test_a_carrier_that_does_without(name: str, rules: dict[str, Any], said: str) -> None:
@@ -86,12 +103,29 @@ async def test_a_carrier_that_does_without(name: str, rules: dict[str, Any], sai
         ("update", {"refuses": {"UPDATE": 405}}, "allowed, but: 405"),
         ("session-refresh", {"session": "90;refresher=uac", "refuses": {"UPDATE": 481}}, "but the refresh: 481"),
         ("long-headers", {"largest": 2000, "silent": {"long"}}, "no answer at all"),
+        ("register", {"registration": ASKED, "registers": 403}, "403 Forbidden: see [trunk.account]"),
+        ("register", {"registration": ASKED, "silent": {"REGISTER"}}, "no answer"),
+        ("register", {"registration": ASKED, "registers": 202}, "our Contact is not in it"),
+        ("incoming", {**LOOP, "comes": "not", "answers": 404}, "it did not come: 404"),
+        ("incoming", {**LOOP, "comes": "other number"}, "not read from it"),
+        ("incoming", {**LOOP, "comes": "no ack"}, "no ACK for our 200"),
+        ("incoming", {**LOOP, "sound": False}, "one-way audio"),
+        ("incoming", {**LOOP, "comes": "no bye"}, "no BYE came to the callee"),
     ],
 )
 async def test_carriers_that_break_calls(name: str, rules: dict[str, Any], said: str) -> None:
     found = await outcome(name, **rules)
     assert found[0] is Outcome.FAIL, found
     assert said in found[1]
+
+
+async def test_a_registration_lasts_as_long_as_the_carrier_wants_and_comes_first() -> None:
+    results, carrier = await played(["options"], registration=ASKED, min_expires=900)
+    assert [(one.name, one.verdict.outcome) for one in results] == [
+        ("register", Outcome.PASS), ("options", Outcome.PASS)
+    ]  # fmt: skip
+    assert "asked for 900 s" in results[0].verdict.said
+    assert carrier.seen == ["REGISTER", "REGISTER", "OPTIONS", "REGISTER"]
 
 
 async def test_a_200_that_crosses_the_cancel_is_ended() -> None:
