@@ -14,7 +14,7 @@ from typing import Any, Optional
 import structlog
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, create_model
-from sqlalchemy import delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.admin.applications import ADDRESSES, changeable, store
@@ -25,13 +25,14 @@ from gateway.admin.roles import Actor, Role
 from gateway.admin.tables import pending_address
 from gateway.bindings.rows import read_application
 from gateway.config.forms import HttpUrl
-from gateway.database import reading
+from gateway.database import ask, reading
 from gateway.schema import application as applications
 
 _log = structlog.get_logger()
 router = APIRouter(tags=["applications"])
 SYSTEM = Actor(token="", name="system", role=Role.OPERATOR)
 PACE = 1.0
+_DUE = select(pending_address.c.application).where(pending_address.c.due_at <= bindparam("now")).distinct()
 
 # Each address by the name that the configuration file has for it; "" takes one away.
 _CHANGEABLE: dict[str, Any] = dict.fromkeys(ADDRESSES, (Optional[HttpUrl], None))  # noqa: UP045
@@ -103,10 +104,8 @@ async def apply_due(context: AdminContext) -> int:
     """Let pending addresses act whose time has come; how many."""
     now = context.clock()
     due = pending_address.c.due_at <= now.timestamp()
-    async with reading(context.engine) as connection:
-        keys = (await connection.execute(select(pending_address.c.application).where(due).distinct())).scalars().all()
     applied = 0
-    for key in keys:
+    for (key,) in await ask(context.engine, _DUE, {"now": now.timestamp()}):
         async with changing(context.engine, SYSTEM, now) as change:
             mine = (pending_address.c.application == key, due)
             values = {

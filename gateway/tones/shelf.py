@@ -19,7 +19,7 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.database import reading
+from gateway.database import ask, reading
 from gateway.tones.folder import EVERYBODY
 from gateway.tones.names import is_key, is_name
 from gateway.tones.states import LIVE
@@ -27,6 +27,7 @@ from gateway.tones.tables import tone
 
 _log = structlog.get_logger()
 PACE = 1.0
+_WANTED = select(tone.c.application, tone.c.name, tone.c.sha256).where(tone.c.slot == LIVE)
 
 
 class Shelf:
@@ -62,9 +63,7 @@ class Shelf:
     async def sync(self) -> None:
         """Make the folder equal to the database."""
         async with self._syncing:
-            async with reading(self._engine) as connection:
-                query = select(tone.c.application, tone.c.name, tone.c.sha256).where(tone.c.slot == LIVE)
-                wanted = {(row.application, row.name): row.sha256 for row in await connection.execute(query)}
+            wanted = {(application, name): digest for application, name, digest in await ask(self._engine, _WANTED, {})}
             if self._there is None:
                 self._there = await asyncio.to_thread(self._look)
             for key in [key for key in self._there if key not in wanted]:

@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.database import reading, writing
+from gateway.database import writing
 from gateway.tracing import store
 from gateway.tracing.recorder import Switch
 from gateway.tracing.store import Traced
@@ -71,8 +71,7 @@ class TraceKeeper:
     async def _turn(self) -> None:
         self._more.clear()
         now = time.time()
-        async with reading(self._engine) as connection:
-            switches = await store.read_switches(connection, now)
+        switches = await store.look_for_switches(self._engine, now)
         if switches != self._told:
             self._told = switches
             self._tell(switches)

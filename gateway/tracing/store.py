@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
-from sqlalchemy import delete, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from gateway.database import ask
 from gateway.sip.hop import Hop
 from gateway.tracing.masking import mask_message
 from gateway.tracing.messages import Seen
@@ -22,6 +23,11 @@ from gateway.tracing.tables import call_trace, trace_message, trace_switch
 
 DAY = 86400.0
 MOST_SWITCHES = 100
+_SWITCHES = (
+    select(trace_switch.c.id, trace_switch.c.kind, trace_switch.c.value, trace_switch.c.until, trace_switch.c.calls)
+    .where(trace_switch.c.until > bindparam("now"))
+    .order_by(trace_switch.c.created_at)
+)
 
 
 class Traced(msgspec.Struct, frozen=True, tag=True, kw_only=True):
@@ -82,9 +88,12 @@ async def end_switch(connection: AsyncConnection, id: str) -> bool:
 
 async def read_switches(connection: AsyncConnection, now: float) -> list[Switch]:
     """Those that are on."""
-    query = select(trace_switch).where(trace_switch.c.until > now).order_by(trace_switch.c.created_at)
-    rows = await connection.execute(query)
-    return [Switch(row.id, row.kind, row.value, row.until, row.calls) for row in rows]
+    return [Switch(*row) for row in await connection.execute(_SWITCHES, {"now": now})]
+
+
+async def look_for_switches(engine: AsyncEngine, now: float) -> list[Switch]:
+    """The same for who looks every few seconds."""
+    return [Switch(*row) for row in await ask(engine, _SWITCHES, {"now": now})]
 
 
 async def put(connection: AsyncConnection, node: str, messages: Sequence[Traced]) -> None:
