@@ -89,14 +89,14 @@ class Forwarder:
                 return
             decision = await self._barred(found, sender, x, route_message(sender, x, text, found, at))
         except Exception:
-            _log.exception("a message could not be looked up")
+            _log.exception("a message could not be looked up", message=id)
             sip.answer_text(id, 480)
             return
         sip.answer_text(id, 202)
         try:
             await self._carry_out(sip, trunk, sender, x, text, found, decision, at)
         except Exception:
-            _log.exception("a message could not be carried out", application=found.application.key)
+            _log.exception("a message could not be carried out", message=id, application=found.application.key)
 
     async def _barred(
         self, found: Found, sender: PhoneNumber | None, x: PhoneNumber, decision: MessageDecision
