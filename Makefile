@@ -3,13 +3,14 @@ PYTHON ?= python3
 SHELL := /bin/bash
 VENV := .venv
 SECONDS ?= 1800
+CALLS ?= 200
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test run docs lint interop bench soak clean help compiled test-compiled image-check
+.PHONY: demo test run docs lint interop bench soak soak-browsers clean help compiled test-compiled image-check
 
 help:            ## what can be made
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## */\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## */\t/' | expand -t 15
 
 $(STAMP): pyproject.toml
 	@echo "setting up $(VENV) (once; takes a minute)"
@@ -52,6 +53,9 @@ bench: $(STAMP) build/peers/bin/b2bua_simple ## processor time a packet beside t
 
 soak: $(STAMP)   ## mixed calls for SECONDS=1800; memory, sockets and tasks must stay flat
 	@$(BIN)/python -m tests.bench.soak $(SECONDS)
+
+soak-browsers: $(STAMP) ## calls between browsers, CALLS=200; likewise
+	@$(BIN)/python -m tests.bench.browser_soak $(CALLS)
 
 image-check: $(STAMP) ## the Dockerfile built by buildah and run by podman on a base of debootstrap, as root; needs no registry of images
 	@$(BIN)/python -m tests.ship.image_check

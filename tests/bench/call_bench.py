@@ -188,7 +188,7 @@ def processes(node: int) -> dict[str, int]:
     children = Path(f"/proc/{node}/task/{node}/children").read_text(encoding="ascii").split()
     for child in children:
         command = Path(f"/proc/{child}/cmdline").read_text(encoding="utf-8")
-        for kind, pattern in (("media", r"media\.worker"), ("web", r"gateway\.web")):
+        for kind, pattern in (("media", r"media\.worker"), ("web", r"gateway\.web"), ("edge", r"media\.edge")):
             if re.search(pattern, command):
                 # The last media worker is a spare one, which does nothing.
                 found.setdefault(kind, int(child))

@@ -239,7 +239,7 @@ class Soak:
     async def sample(self, at: float) -> None:
         """Look at every process."""
         for name, pid in self.pids.items():
-            memory, sockets = _of_process(pid)
+            memory, sockets = of_process(pid)
             self._note(name, "memory", at, memory)
             self._note(name, "sockets", at, sockets)
         async with self.http.get(f"{self.plan.base_url}/metrics") as response:
@@ -272,7 +272,7 @@ class Soak:
         await self.fleet.tidy()
 
 
-def _of_process(pid: int) -> tuple[float, float]:
+def of_process(pid: int) -> tuple[float, float]:
     """Its resident memory in MB, and its file descriptors."""
     pages = int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6, float(len(os.listdir(f"/proc/{pid}/fd")))

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fractions
-import gc
-import os
 import socket
 from collections.abc import AsyncIterator, Callable
 
@@ -372,25 +370,3 @@ async def test_terms_that_are_none(stand: Stand, change: dict[str, object]) -> N
     with pytest.raises(EdgeError):
         await stand.edge.open(Terms(**{**good, **change}))  # type: ignore[arg-type]
     assert not stand.edge.legs
-
-
-async def test_forty_calls_leave_nothing_behind(stand: Stand) -> None:
-    other = Party()
-
-    async def call() -> None:
-        for leg in await pair(stand, other):
-            await stand.edge.close(leg)
-        stand.gone.clear()
-
-    def left() -> tuple[int, int, int]:
-        gc.collect()
-        legs = sum(isinstance(one, Leg) for one in gc.get_objects())
-        return len(os.listdir("/proc/self/fd")), len(asyncio.all_tasks()), legs
-
-    await call()
-    before = left()
-    for _ in range(40):
-        await call()
-    await until(lambda: left()[:2] == before[:2])
-    assert left() == before
-    other.close()
