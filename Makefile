@@ -5,24 +5,33 @@ VENV := .venv
 SECONDS ?= 1800
 CALLS ?= 200
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all:
 STAMP := $(VENV)/.installed
+RUNS := $(VENV)/.runs
 
 .PHONY: demo test run docs lint interop bench soak soak-browsers clean help compiled test-compiled image-check
 
 help:            ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## */\t/' | expand -t 15
 
-$(STAMP): pyproject.toml
-	@echo "setting up $(VENV) (once; takes a minute)"
+$(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Maskline needs Python 3.11 or later: make PYTHON=python3.11 $(MAKECMDGOALS)")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || (echo "no venv module: apt-get install python3-venv"; exit 1)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --editable '.[dev,docs,otel,postgres,webrtc]'
-	@touch $(STAMP)
+	@$(PYTHON) -m venv $(VENV) || (echo "no venv module: apt-get install python3-venv"; exit 1)
 
-demo: $(STAMP)   ## place a masked call on loopback and watch it
+$(RUNS): pyproject.toml | $(VENV)/bin/python
+	@echo "setting up $(VENV) (once; takes half a minute)"
+	@$(PIP) --editable '.[webrtc]'
+	@touch $(RUNS)
+
+$(STAMP): pyproject.toml | $(VENV)/bin/python
+	@echo "setting up $(VENV) with what tests need (once; takes a minute)"
+	@$(PIP) --editable '.[dev,docs,otel,postgres,webrtc]'
+	@touch $(STAMP) $(RUNS)
+
+demo: $(RUNS)    ## place a masked call on loopback and watch it
 	@$(BIN)/maskline demo
 
-run: $(STAMP)    ## a node from configs/dev.toml in the foreground
+run: $(RUNS)     ## a node from configs/dev.toml in the foreground
 	@$(BIN)/maskline serve --config configs/dev.toml
 
 docs: $(STAMP)   ## the documentation as a site, in build/site/index.html

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import signal
 import socket
 import traceback
@@ -31,6 +32,9 @@ from media.webrtc import Edge, Leg
 
 _LIMIT = 65536
 COUNT_SECONDS = 1.0
+COLLECT_LEGS = 16
+"""A leg is a ring of a few objects that hold much in C (TLS, SRTP, codecs), so the collector, which counts objects,
+comes late. What stands at the start is frozen, so that it has only legs to look at."""
 
 
 class EdgeProcess:
@@ -45,6 +49,7 @@ class EdgeProcess:
         self._legs: dict[int, Leg] = {}
         self._numbers: dict[Leg, int] = {}
         self._closing: set[asyncio.Task[None]] = set()
+        self._over = 0
 
     async def run(self) -> None:
         """Until the other end of the socket is closed."""
@@ -104,11 +109,17 @@ class EdgeProcess:
             case CloseLeg() if leg is not None:
                 del self._legs[command.leg], self._numbers[leg]
                 # Saying goodbye takes a moment, and nobody waits for it.
-                task = asyncio.get_running_loop().create_task(self._edge.close(leg))
+                task = asyncio.get_running_loop().create_task(self._close(leg))
                 self._closing.add(task)
                 task.add_done_callback(self._closing.discard)
             case _:
                 pass
+
+    async def _close(self, leg: Leg) -> None:
+        await self._edge.close(leg)
+        self._over += 1
+        if self._over % COLLECT_LEGS == 0:
+            gc.collect()
 
     def _gone(self, leg: Leg) -> None:
         number = self._numbers.get(leg)
@@ -140,6 +151,8 @@ def main() -> None:
         advertised=[one for one in arguments.advertised.split(",") if one],
         stun=Stun(arguments.stun) if arguments.stun else None,
     )  # fmt: skip
+    gc.collect()
+    gc.freeze()
     asyncio.run(process.run())
 
 

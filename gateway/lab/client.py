@@ -56,13 +56,21 @@ class CustomerClient:
 
     async def bind(self, body: dict[str, Any]) -> dict[str, Any]:
         """Bind A-X-B. Raises ApiError when the result code isn't 0."""
-        async with self._http.post(self._base_url + BIND_AXB, json=body, headers=self._headers()) as response:
+        return await self._ask("POST", "bind", json=body)
+
+    async def unbind(self, x: str) -> None:
+        """Unbind X. Raises ApiError likewise."""
+        await self._ask("DELETE", "unbind", params={"relationNum": x})
+
+    async def _ask(self, method: str, what: str, **more: Any) -> dict[str, Any]:
+        address, headers = self._base_url + BIND_AXB, self._headers()
+        async with self._http.request(method, address, headers=headers, **more) as response:
             reply = await response.text()
             if response.status != 200:
-                raise ApiError(f"bind: HTTP {response.status} {reply[:300]}")
+                raise ApiError(f"{what}: HTTP {response.status} {reply[:300]}")
             result: dict[str, Any] = await response.json(content_type=None)
         if result.get("resultcode") != "0":
-            raise ApiError(f"bind: {reply[:300]}")
+            raise ApiError(f"{what}: {reply[:300]}")
         return result
 
     async def recording(self, file_name: str, domain: str) -> Download:

@@ -86,6 +86,12 @@ class PagePhone:
         await self.page.locator('input[name="number"]').fill(number.e164)
         await self.page.get_by_role("button", name="call", exact=True).click()
 
+    async def binds_and_dials(self, other: PhoneNumber, x: PhoneNumber) -> None:
+        await self.page.get_by_text("through X").click()
+        await self.page.locator('input[name="b"]').fill(other.e164)
+        assert await self.page.locator('input[name="x"]').input_value() == x.e164
+        await self.page.get_by_role("button", name="bind and call").click()
+
     async def reaches(self, state: str) -> None:
         await self.page.locator(f'[data-call="{state}"]').wait_for(timeout=PATIENCE)
 
@@ -130,8 +136,10 @@ async def phones(
 
 async def test_two_pages_call_each_other_through_x(phones: tuple[Stand, PagePhone, PagePhone]) -> None:
     here, caller, callee = phones
+    await here.customer.unbind(X.e164)
     for count, (one, other) in enumerate(((caller, callee), (callee, caller)), 1):
-        await caller.dial(X)
+        # The first is bound on the page itself.
+        await (caller.binds_and_dials(B, X) if count == 1 else caller.dial(X))
         await callee.answers()
         for phone, hertz in ((caller, B_VOICE), (callee, A_VOICE)):
             await phone.reaches("talking")

@@ -1,6 +1,6 @@
 // The page that is a phone. It lives on while other pages are looked at; who reloads the window hangs up, and reads so.
 
-import { v1 } from "./api.js";
+import { may, v1 } from "./api.js";
 import { Agent, token } from "./sip.js";
 import { CallLeg } from "./call_leg.js";
 import { attempt, button, form, make, note } from "./ui.js";
@@ -75,12 +75,29 @@ function signIn() {
   return make("div", { class: "card" }, phone.last ? make("p", { class: "hint", role: "status" }, word(phone.last)) : "", mine, make("hr"), make_one);
 }
 
+// For trying things out: A is this phone; B and an X of ours are bound, and X is called.
+function throughX() {
+  const box = make("div");
+  const ready = async () => {
+    const found = await attempt(() => v1.get("/numbers", { status: "normal", limit: 100 }));
+    const free = (found?.items || []).filter((one) => one.remaining > 1);
+    if (!free.length) { box.replaceChildren(make("p", { class: "hint" }, word("There is no X to be bound"))); return; }
+    box.replaceChildren(form([["b", "the other's number", "tel"], ["x", "X", "tel"]], "bind and call", async (given) => {
+      const { application } = free.find((one) => one.x === given.x) || free[0];
+      const made = await attempt(() => v1.post("/bindings", { application, a: `+${phone.agent.user}`, b: given.b, x: given.x, record: true }));
+      if (made && !phone.call) { phone.last = ""; phone.call = leg(); phone.call.dial(given.x); }
+    }, { x: free[0].x }));
+  };
+  return make("details", { ontoggle: (event) => event.target.open && ready() }, make("summary", {}, word("through X")), box);
+}
+
 function controls() {
   const { agent, call } = phone;
   const rows = [make("p", { class: "row" }, make("strong", {}, agent.user), make("span", { class: `tag ${agent.state === "registered" ? "good" : "warn"}`, "data-state": agent.state }, word(agent.state)),
     button(word("disconnect"), leave))];
   if (!call) {
     rows.push(form([["number", "number", "tel"]], "call", (given) => { phone.last = ""; phone.call = leg(); phone.call.dial(given.number); }));
+    if (may("MANAGE")) rows.push(throughX());
     if (phone.last) rows.push(make("p", { class: "hint" }, phone.last));
   } else {
     rows.push(make("p", { class: "row", role: "status" }, make("strong", {}, call.who), make("span", { class: "tag", "data-call": call.state }, word(call.state))));
