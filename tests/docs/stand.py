@@ -140,7 +140,8 @@ class Stand:
             (programs / name).write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
             (programs / name).chmod(0o755)
         (programs / "activate").write_text(f'export PATH="{programs}:$PATH"\n')
-        (self.folder / ".venv" / ".installed").touch()
+        for made in (".installed", ".runs"):
+            (self.folder / ".venv" / made).touch()
         client = programs / "maskline"
         client.write_text(CLIENT.format(python=os.path.realpath(sys.executable), path=str(self.folder / "forked")))
         client.chmod(0o755)
