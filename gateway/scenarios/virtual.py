@@ -26,6 +26,7 @@ from gateway.api.asker import Asker
 from gateway.api.callbacks import Client
 from gateway.api.events import CdrFacts
 from gateway.assembly import exchange_settings, record_domain, seed_of
+from gateway.bindings.models import Application
 from gateway.calls.looking import answered, looked_up, question_of
 from gateway.calls.outputs import CallClosed, Consult, Publish, Resolve, Talked
 from gateway.calls.payloads import event_payload, fee_payload
@@ -91,12 +92,7 @@ class VirtualNode(Stage):
         client = client or Answering(answers)
         self._pushing = Pushing(
             application,
-            CdrFacts(
-                application.account,
-                config.node.name,
-                record_domain(config),
-                {str(mode): text for mode, text in config.events.service_types.items()},
-            ),
+            _facts(application, config),
             client,
             [60 * minutes for minutes in config.events.retry_minutes],
             config.events.merge_seconds,
@@ -217,6 +213,11 @@ class VirtualNode(Stage):
                         self._pushing.put(fee_payload(record, self.wall), self.now)
                 case Talked(_, decision, caller, called, at):
                     self._at(0.0, partial(self._desk.store.note_talked, decision, caller, called, self.wall(at)))
+
+
+def _facts(application: Application, config: Config) -> CdrFacts:
+    services = {str(mode): text for mode, text in config.events.service_types.items()}
+    return CdrFacts(application.account, config.node.name, record_domain(config), services)
 
 
 def _now() -> datetime:
