@@ -35,7 +35,7 @@ run: $(RUNS)     ## a node from configs/dev.toml in the foreground
 	@$(BIN)/maskline serve --config configs/dev.toml
 
 docs: $(STAMP)   ## the documentation as a site, in build/site/index.html
-	@$(BIN)/python -m sphinx -W --keep-going -q -b html -d build/doctrees docs build/site
+	@$(BIN)/python -m sphinx -W --keep-going -q -aE -b html -d build/doctrees docs build/site
 
 test: $(STAMP)   ## all tests but the real phone programs
 	@$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "not interop"
