@@ -3,6 +3,8 @@
     known                the first place of the name that hasn't failed lately; stale is good enough (resolver.py)
     not known            asked, for no longer than PATIENCE: an ACK must not wait
     a connection fails   the next place; after the last one where the dialog came from
+    UDP: sent for the    likewise: nobody there has answered for 3.5 s (RFC 3263 §4.3 would have us wait for the end of
+    fourth time          the transaction; by then the call is over)
     DNS knows nothing    where the dialog came from
     an address           where the dialog came from, as long as that connection stands; else the address
 
@@ -23,6 +25,8 @@ from gateway.sip.target import Target
 
 PATIENCE = 0.5
 BAD_SECONDS = 60.0
+UNHEARD = 4
+"""Times that a datagram is sent before its place counts as one that doesn't answer."""
 REMEMBERED = 1000
 WAITING = 64
 T = TypeVar("T")
@@ -41,6 +45,8 @@ class NamedHops:
         self._tasks: set[asyncio.Task[None]] = set()
         self._asked_by: dict[Hop, Hop] = {}
         self._bad: dict[Hop, float] = {}
+        self._sent: dict[Hop, tuple[bytes, int]] = {}
+        """The last datagram to a name, and how often it was sent."""
 
     def send(self, data: bytes, hop: Hop) -> bool:
         """Send to a hop with a target; False: too much waits for the same answer."""
@@ -100,9 +106,22 @@ class NamedHops:
             self._go(data, hop, known)
 
     def _go(self, data: bytes, hop: Hop, known: Known | None) -> None:
+        if hop.transport == "udp":
+            self._count(data, hop)
         way = self._way(hop, known)
         self._remember(self._asked_by, way, hop)
         self._carry(data, way)
+
+    def _count(self, data: bytes, hop: Hop) -> None:
+        """Give up a place that is sent the same again and again."""
+        last, times = self._sent.get(hop, (b"", 0))
+        times = times + 1 if last == data else 1
+        if times >= UNHEARD:
+            tried = next((way for way, named in reversed(self._asked_by.items()) if named == hop), None)
+            if tried is not None and tried != _plain(hop):
+                self._remember(self._bad, tried, time.monotonic() + BAD_SECONDS)
+                times = 1
+        self._remember(self._sent, hop, (data, times))
 
     def _way(self, hop: Hop, known: Known | None) -> Hop:
         now = time.monotonic()

@@ -83,6 +83,32 @@ async def test_after_the_last_place_comes_where_the_dialog_came_from(bench: Benc
     assert bench.failed == []
 
 
+async def test_a_place_that_answers_no_datagram_is_passed_over(bench: Bench, server: NameServer) -> None:
+    """Two addresses, of which the first is silent, then where the dialog came from."""
+    one = await bench.start(resolver=Resolver([await server.start()]))
+    port = (await bench.start(listen=[Hop("udp", "127.0.0.3", 0)])).bound[0].port
+    await bench.start(listen=[Hop("udp", HOST, port)])
+    old = (await bench.start(listen=[Hop("udp", "127.0.0.4", 0)])).bound[0]
+    server.zone["sbc.example.com", "A"] = [HOST, "127.0.0.3"]
+    hop = replace(old, target=f"udp:sbc.example.com:{port}")
+    came = []
+    for count in range(1, 10):
+        one.send(MESSAGE, hop)
+        await bench.until(lambda count=count: len(bench.messages) == count)  # type: ignore[misc]
+        came.append(next(to.host for to, way in reversed(one._names._asked_by.items()) if way == hop))
+    assert came == [*[HOST] * 3, *["127.0.0.3"] * 3, *["127.0.0.4"] * 3]
+
+
+async def test_another_datagram_begins_a_new_count(bench: Bench, server: NameServer) -> None:
+    one, two = await start(bench, server)
+    there = two.bound[0]
+    hop = Hop("udp", "127.0.0.3", NOBODY, target=f"udp:sbc.example.com:{there.port}")
+    for number in range(12):
+        one.send(MESSAGE.replace(b"sip:a", b"sip:%d" % (number // 3)), hop)
+        await bench.until(lambda number=number: len(bench.messages) == number + 1)  # type: ignore[misc]
+    assert one._names._bad == {}
+
+
 async def test_when_nothing_works_the_named_hop_is_told_of(bench: Bench, server: NameServer) -> None:
     one, _ = await start(bench, server)
     hop = Hop("tcp", "127.0.0.3", NOBODY, target=f"tcp:sbc.example.com:{NOBODY}")
