@@ -163,6 +163,10 @@ class Endpoint:
             if self._turning is None:
                 self._turning = asyncio.get_running_loop().call_soon(self._turn)
             return
+        if overload.shed and overload.is_over(data):
+            if self._watch is not None:
+                self._watch.received(data, source)
+            return
         overload.done += 1
         self._guarded(self._receive, data, source)
 

@@ -12,6 +12,7 @@ goodput stays what the processor can do however many are offered, and it is over
                                                            (BUSY) or the database is behind (BEHIND)
     CANCEL while such wait                                 in its place, so that it comes behind its INVITE
     what has waited longer than PATIENCE                   503
+    the ACK of such a 503, known by its tag (MARK)         dropped unread
 
 PATIENCE is longer than what the scheduler may take from us at a time, and shorter than T1, so nobody sends anything
 again. An INVITE that was refused is refused when it comes again all the same: its 503 may have crossed it, and a call
@@ -36,6 +37,9 @@ REMEMBERED = 4096
 QUIET_SECONDS = 5.0
 _NEW = (b"INVITE ", b"MESSAGE ")
 _CANCEL = b"CANCEL "
+_ACK = b"ACK "
+MARK = "shed."
+_OURS = f";tag={MARK}".encode()
 _WITHIN = re.compile(rb"\r\n(?:to|t)[ \t]*:[^\r\n]*;[ \t]*tag[ \t]*=", re.IGNORECASE)
 
 
@@ -80,6 +84,11 @@ class Overload:
         if data.startswith(_NEW):
             return _WITHIN.search(data) is None
         return bool(self._queue) and data.startswith(_CANCEL)
+
+    @staticmethod
+    def is_over(data: bytes) -> bool:
+        """Whether a message is the ACK of a refusal: nothing waits for it."""
+        return data.startswith(_ACK) and _OURS in data
 
     def put(self, data: bytes, source: Hop, now: float) -> None:
         """Let a message wait."""

@@ -21,6 +21,7 @@ from gateway.sip.invite_server import ServerSession
 from gateway.sip.message import Malformed, Request
 from gateway.sip.methods import ALLOW, Refusal, refused_outside
 from gateway.sip.outputs import Incoming, Offence, Output
+from gateway.sip.overload import MARK
 from gateway.sip.policy import SUPPORTED
 from gateway.sip.screening import SDP, screen
 from gateway.sip.server_transaction import ServerTransaction
@@ -80,16 +81,16 @@ class Reception:
         _note(request, source)
         if self._layer.find_server(request) is not None:
             return self.receive(request, source, now)
-        return self.answer(request, source, now, (503, None, [RETRY_AFTER]))
+        return self.answer(request, source, now, (503, None, [RETRY_AFTER]), MARK)
 
-    def answer(self, request: Request, source: Hop, now: float, refusal: Refusal) -> list[Output]:
+    def answer(self, request: Request, source: Hop, now: float, refusal: Refusal, mark: str = "") -> list[Output]:
         """Answer at once and without state."""
         if self.unknown(source, now):
             self.counters["not answered"] += 1
             return []
         status, reason, headers = refusal
         self.counters[f"answered {status}"] += 1
-        return [answer(request, source, status, reason, headers)]
+        return [answer(request, source, status, reason, headers, mark)]
 
     def answer_malformed(self, error: Malformed, source: Hop, now: float) -> list[Output]:
         """400, where there is somebody to tell."""

@@ -13,11 +13,16 @@ from gateway.sip.transaction import Transmit
 
 
 def answer(
-    request: Request, source: Hop, status: int, reason: str | None = None, headers: Iterable[tuple[str, str]] = ()
+    request: Request,
+    source: Hop,
+    status: int,
+    reason: str | None = None,
+    headers: Iterable[tuple[str, str]] = (),
+    mark: str = "",
 ) -> Transmit:
-    """A response to ``request``, which came from ``source``, without a transaction."""
+    """A response to ``request``, which came from ``source``, without a transaction. ``mark`` begins its tag."""
     seed = "\n".join((request.headers.get("Via") or "", request.headers.get("Call-ID") or ""))
-    tag = f"{zlib.crc32(seed.encode('utf-8', 'surrogateescape')):08x}"
+    tag = f"{mark}{zlib.crc32(seed.encode('utf-8', 'surrogateescape')):08x}"
     response = response_to(request, status, reason, to_tag=tag, headers=headers)
     return Transmit(bytes(response), reply_hop(request, source), response)
 

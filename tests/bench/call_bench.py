@@ -113,6 +113,11 @@ class Stage:
                 await self._counter.until(fees + 1, 2.0)
 
     @property
+    def signalling_seconds(self) -> float:
+        """Of processor, that the signalling process has used."""
+        return cpu_seconds(self._pids["signalling"])
+
+    @property
     def port(self) -> int:
         """Where the node takes SIP."""
         return self._plan.sip_port

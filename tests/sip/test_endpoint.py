@@ -251,6 +251,8 @@ async def test_what_is_new_waits_for_the_database_and_is_refused_in_the_end(
         await told.wait()
     assert outputs == ["something", ("refused", invite)]
     assert one.overload.shed == 1
+    one.arrived(b"ACK sip:x SIP/2.0\r\nTo: <sip:x>;tag=shed.1\r\n\r\n", FROM)
+    assert core.messages == 1
 
 
 async def test_what_is_new_is_taken_at_the_end_of_the_turn(start: Start) -> None:

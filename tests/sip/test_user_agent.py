@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.sip.build import ack_for
+from gateway.sip.message import Request, Response, parse_message
 from gateway.sip.outputs import (
     Accepted,
     Confirmed,
@@ -16,6 +18,7 @@ from gateway.sip.outputs import (
     ReInvited,
     Rejected,
 )
+from gateway.sip.overload import Overload
 from gateway.sip.transaction import Transmit
 from tests.sip.pair import ONE, TWO, MakePair, Pair, title
 
@@ -171,6 +174,10 @@ def test_under_load_new_calls_are_shed_without_state_and_the_standing_one_goes_o
     assert isinstance(shed, Transmit)
     assert shed.data.startswith(b"SIP/2.0 503 ")
     assert b"\r\nRetry-After: " in shed.data
+    assert isinstance(shed.message, Response)
+    invite = parse_message(INVITE)
+    assert isinstance(invite, Request)
+    assert Overload.is_over(bytes(ack_for(invite, shed.message)))
     assert (server.sessions, server.counters["answered 503"]) == (sessions, 1)
 
 
