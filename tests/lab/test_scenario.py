@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.config.reading import ConfigError
+from gateway.scenarios.form import CalleeParty, CallerParty, CallForm, Expectation, Form, RequestForm, Way, Ways
+from gateway.scenarios.matching import WORDS
 from gateway.scenarios.running import EXAMPLES
 from gateway.scenarios.scenario import Places, load_scenario, read_call, read_scenario
 
@@ -82,3 +85,10 @@ def test_what_ships_can_be_read() -> None:
     assert names >= {"answered", "busy", "no_answer", "cancel", "axe", "ax", "axyb", "x_mode", "loss"}
     for name in names:
         load_scenario(EXAMPLES / f"{name}.toml")
+
+
+def test_the_page_names_every_key() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "lab.md").read_text(encoding="utf-8")
+    forms = (Form, CallForm, CallerParty, CalleeParty, Expectation, RequestForm, Way, Ways)
+    names = {field.alias or name for form in forms for name, field in form.model_fields.items()} | set(WORDS)
+    assert [name for name in sorted(names) if not re.search(rf"\b{name}\b", text)] == []
