@@ -98,7 +98,6 @@ class Web:
         )
         self.delivery = Delivery(
             self.engine,
-            store,
             self.client,
             DeliverySettings(
                 host_name=config.node.name,

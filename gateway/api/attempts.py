@@ -70,7 +70,7 @@ class AttemptLog:
         plan: Sequence[float],
         keep: float,
         clock: Callable[[], float],
-        on_written: Callable[[], None],
+        on_written: Callable[[bool], None],
         steady: Callable[[], float] | None = None,
         on_attempt: OnAttempt | None = None,
     ) -> None:
@@ -144,7 +144,7 @@ class AttemptLog:
                 continue
             del self._notes[: len(group)]
             self.held -= Counter(note.session for note in group)
-            self._on_written()
+            self._on_written(all(note.state == "done" for note in group))
 
     async def _commit(self, group: Sequence[Note]) -> None:
         await self._learn_days({note.application for note in group if note.erase_at is not None})

@@ -8,6 +8,7 @@ again later, would stand at the front of each look; they are put off to that row
 
 from __future__ import annotations
 
+from collections import namedtuple
 from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 from itertools import groupby
@@ -18,7 +19,7 @@ from sqlalchemy import Select, String, bindparam, func, literal, select, union_a
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.database import ask, commit
-from gateway.schema import outbox
+from gateway.schema import application, outbox
 
 KINDS = ("callin", "collectInfo", "callout", "alerting", "answer", "disconnect", "fee", "sms", "numStatus")
 OVERDUE = 200
@@ -42,15 +43,21 @@ class Event(NamedTuple):
     state: str
 
 
-def _waiting() -> Select[tuple[str]]:
+def _waiting() -> Select[Any]:
     waiting = outbox.c.state == "waiting"
     first = select(func.min(outbox.c.application).label("key")).where(waiting).cte("keys", recursive=True)
     following = select(func.min(outbox.c.application)).where(waiting, outbox.c.application > first.c.key)
     keys = first.union_all(select(following.scalar_subquery()).where(first.c.key.is_not(None)))
     earliest = select(func.min(outbox.c.due_at)).where(waiting, outbox.c.application == keys.c.key)
-    return select(keys.c.key).where(keys.c.key.is_not(None), earliest.scalar_subquery() <= bindparam("now"))
+    columns = [column.label(f"application_{column.name}") for column in application.c]
+    return (
+        select(keys.c.key, *columns)
+        .select_from(keys.outerjoin(application, application.c.key == keys.c.key))
+        .where(keys.c.key.is_not(None), earliest.scalar_subquery() <= bindparam("now"))
+    )
 
 
+_APPLICATION: Any = namedtuple("_APPLICATION", [column.name for column in application.c])  # type: ignore[misc]
 _WAITING = _waiting()
 
 
@@ -63,9 +70,11 @@ class Due(NamedTuple):
     more: bool
 
 
-async def waiting_applications(engine: AsyncEngine, now: float) -> list[str]:
-    """Applications with rows that are due: one step in the index for each that has waiting rows."""
-    return [key for (key,) in await ask(engine, _WAITING, {"now": now})]
+async def waiting_applications(engine: AsyncEngine, now: float) -> dict[str, Any]:
+    """Applications with rows that are due, and the row of each as it is now: one step in the index for each that has
+    waiting rows."""
+    found = await ask(engine, _WAITING, {"now": now})
+    return {key: None if row[0] is None else _APPLICATION._make(row) for key, *row in found}
 
 
 async def due_calls(

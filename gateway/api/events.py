@@ -7,6 +7,7 @@ absent rather than null.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,6 +17,7 @@ Payload = Mapping[str, Any]
 JSON_TYPE = "application/json;charset=UTF-8"
 SERVICE_TYPES = {"AX": "003", "AXB": "004", "AXE": "005"}
 MERGE_LIMIT = 50
+_UTC = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z", re.ASCII).fullmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,10 @@ class CdrFacts:
 
 def vendor_time(text: str | None) -> str | None:
     """``2024-01-24T02:30:03.123456Z`` as ``2024-01-24 02:30:03``."""
-    return None if text is None else f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M:%S}"
+    if text is None:
+        return None
+    # As gateway.calls.payloads writes them. Python's way of saying the same again is ten times as dear.
+    return f"{text[:10]} {text[11:19]}" if _UTC(text) else f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M:%S}"
 
 
 def event_body(payload: Payload) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -34,7 +35,7 @@ from gateway.api.events import MERGE_LIMIT, CdrFacts, encoded, fee_body
 from gateway.api.leases import Leases
 from gateway.api.pushes import address, push_body, push_headers
 from gateway.bindings.models import Application
-from gateway.bindings.store import BindingStore
+from gateway.bindings.rows import read_application
 
 _log = structlog.get_logger()
 PARALLEL = 32
@@ -74,7 +75,6 @@ class Delivery:
     def __init__(
         self,
         engine: AsyncEngine,
-        store: BindingStore,
         client: CallbackClient,
         settings: DeliverySettings,
         clock: Callable[[], float] = time.time,
@@ -82,13 +82,12 @@ class Delivery:
         on_attempt: OnAttempt | None = None,
     ) -> None:
         self._engine = engine
-        self._store = store
         self._client = client
         self._settings = settings
         self._clock = clock
         self._wake = asyncio.Event()
         plan = [60 * minutes for minutes in settings.retry_minutes]
-        self._notes = AttemptLog(engine, plan, DAY * settings.retention_days, clock, self._wake.set, steady, on_attempt)
+        self._notes = AttemptLog(engine, plan, DAY * settings.retention_days, clock, self._written, steady, on_attempt)
         self._life = max(sum(plan), SHORTEST_LIFE)
         self._breakers = Breakers()
         self._leases = Leases(engine, settings.host_name, settings.timeout_seconds, clock)
@@ -98,6 +97,7 @@ class Delivery:
         self._batch_tasks: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
         self._scans = 0
+        self._passed_over = False
         self._scanning = asyncio.Lock()
 
     def start(self) -> None:
@@ -156,17 +156,20 @@ class Delivery:
         # Asked before the rows are: what is written down meanwhile may still look due in them.
         under_way, held = {key: set(calls) for key, calls in self._calls.items()}, set(self._notes.held)
         blocked: list[tuple[str, float]] = []
-        waiting = set(await waiting_applications(self._engine, now))
+        self._passed_over = bool(held)
+        waiting = await waiting_applications(self._engine, now)
         # Before the rows are read: what another node has delivered until now must be seen in them.
         for key in sorted(await self._leases.hold(waiting)):
             if not self._breakers.rests(key, now):
                 try:
-                    blocked += await self._look_at(key, now, under_way.get(key, set()), held)
+                    blocked += await self._look_at(key, waiting[key], now, under_way.get(key, set()), held)
                 except Exception:
                     _log.exception("an application's events could not be looked at", application=key)
         await put_off(self._engine, blocked)
 
-    async def _look_at(self, key: str, now: float, busy: set[str], held: set[str]) -> list[tuple[str, float]]:
+    async def _look_at(
+        self, key: str, customer: Any, now: float, busy: set[str], held: set[str]
+    ) -> list[tuple[str, float]]:
         """Begin an application's calls; what is to be put off."""
         without, resting, failing = busy | held, self._breakers.resting_kinds(key, now), self._breakers.open_kinds(key)
         room = IN_HAND - len(busy)
@@ -175,27 +178,33 @@ class Delivery:
             for row in await overdue_rows(self._engine, key, before, without=without, kinds=failing):
                 self._notes.put(row, Outcome(None, "the address kept failing"), forever=True)
                 held.add(row.session)
+                self._passed_over = True
             # What follows them may have an address that is well.
             late = await due_calls(self._engine, key, before, room=PROBES, without=busy | held, kinds=failing)
-            await self._begin(key, late.calls)
+            self._begin(key, customer, late.calls)
             without = busy | held | {call[0].session for call in late.calls}
             room = min(room, PROBES)
         if room <= 0:
             return []
         due = await due_calls(self._engine, key, now, room=room, without=without, kinds=resting)
-        await self._begin(key, due.calls)
+        self._begin(key, customer, due.calls)
         if due.more and len(self._calls[key]) < IN_HAND:
             self._wake.set()
         return due.blocked
 
-    async def _begin(self, key: str, calls: list[list[Event]]) -> None:
-        """Give each call its task; the application is as it is now."""
-        application = await self._store.application(key) if calls else None
+    def _begin(self, key: str, customer: Any, calls: list[list[Event]]) -> None:
+        """Give each call its task."""
+        application = read_application(customer) if calls and customer is not None else None
         for rows in calls:
             session = rows[0].session
             task = asyncio.get_running_loop().create_task(self._call(application, session, rows))
             self._calls[key][session] = task
             task.add_done_callback(partial(self._finished, key, session, self._scans))
+
+    def _written(self, all_well: bool) -> None:
+        # A scan that came before has passed over the calls of what is written now, and perhaps a new row of one.
+        if self._passed_over or not all_well:
+            self._wake.set()
 
     def _finished(self, key: str, session: str, scan: int, _task: asyncio.Task[None]) -> None:
         calls = self._calls[key]

@@ -52,14 +52,14 @@ def sessions(due: Due) -> set[str]:
 
 
 async def test_applications_with_rows_that_are_due(engine: AsyncEngine) -> None:
-    assert await waiting_applications(engine, NOW) == []
+    assert await waiting_applications(engine, NOW) == {}
     for application, due, state in (
         ("b", NOW, "waiting"), ("a", 0.0, "waiting"), ("later", NOW + 1, "waiting"), ("over", 0.0, "done"),
         ("gone", 0.0, "dead"),
     ):  # fmt: skip
         for number in range(3):
             await add(engine, f"{application}{number}", ("callin", due), application=application, state=state)
-    assert await waiting_applications(engine, NOW) == ["a", "b"]
+    assert await waiting_applications(engine, NOW) == {"a": None, "b": None}
 
 
 async def test_a_calls_rows_in_order_with_those_that_are_due_later(engine: AsyncEngine) -> None:

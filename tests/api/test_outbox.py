@@ -89,7 +89,7 @@ class Bench:
         return self
 
     def fresh(self) -> Delivery:
-        return Delivery(self.engine, self.store, self.client, self.settings, clock=lambda: self.now)
+        return Delivery(self.engine, self.client, self.settings, clock=lambda: self.now)
 
     async def customer(self, key: str, *, fee: bool = True, **more: Any) -> Server:
         server = self.servers[key] = Server()
@@ -166,6 +166,21 @@ async def test_what_is_written_while_the_table_is_looked_at_is_not_sent_again(be
     await bench.delivery.settle()
     assert await bench.states("s") == [("callin", "done", 1)]
     assert server.kinds() == ["callin"]
+
+
+async def test_a_row_that_comes_before_the_one_ahead_is_written_down_waits_for_no_poll(bench: Bench) -> None:
+    server = await bench.customer("app")
+    bench.settings = replace(bench.settings, poll_seconds=3600.0)
+    bench.delivery = bench.fresh()
+    bench.delivery.start()
+    async with asyncio.timeout(10):
+        for kind in ("callin", "callout", "alerting"):
+            server.arrived.clear()
+            await bench.add("app", "s", kind)
+            bench.delivery.wake()
+            await server.arrived.wait()
+            await asyncio.gather(*bench.delivery._under_way())
+    assert server.kinds() == ["callin", "callout", "alerting"]
 
 
 @pytest.mark.parametrize("answer", [500, 302, 404])
@@ -365,7 +380,7 @@ async def test_calls_that_wait_for_their_second_try_stand_in_nobodys_way(bench: 
 async def node(bench: Bench, name: str) -> Delivery:
     """Another node on the same database."""
     settings = replace(bench.settings, host_name=name, poll_seconds=0.05)
-    return Delivery(bench.engine, bench.store, bench.client, settings, clock=lambda: bench.now)
+    return Delivery(bench.engine, bench.client, settings, clock=lambda: bench.now)
 
 
 async def test_two_nodes_deliver_every_event_once(bench: Bench) -> None:

@@ -122,7 +122,7 @@ async def test_what_a_customer_gets_is_what_production_sends(
     await journal.stop()
     settings = DeliverySettings(host_name="lab", record_domain=record_domain(config), merge_seconds=0)
     # Journal's rows are due when they were written, which is now.
-    delivery = Delivery(engine, store, client, settings, clock=lambda: max(NOW.timestamp(), 4e9))
+    delivery = Delivery(engine, client, settings, clock=lambda: max(NOW.timestamp(), 4e9))
     monkeypatch.setattr(outbox, "datetime", _At)
     await delivery.settle()
     await delivery.stop()
