@@ -5,12 +5,26 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
 app = typer.Typer(help="Play scenarios of calls against your server, in virtual time or on a real node.",
                   no_args_is_help=True)  # fmt: skip
-Webhook = Annotated[str, typer.Option(help="Your server: events, CDRs and questions go there as from production.")]
+
+
+def _address(text: str) -> str:
+    parts = urlsplit(text)
+    if text and (parts.scheme not in ("http", "https") or not parts.hostname):
+        raise typer.BadParameter("must be an http:// or https:// address")
+    return text
+
+
+Webhook = Annotated[
+    str,
+    typer.Option(help="Your server: events, CDRs and questions go there as from production.", callback=_address),
+]
+ApiPort = Annotated[int, typer.Option(min=0, max=65535, help="Of the real node's REST API; 0: any.")]
 
 
 @app.command()
@@ -22,6 +36,7 @@ def run(
     junit: Annotated[Path | None, typer.Option(help="Write a JUnit report to this file.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Instead of the seed of the files.")] = None,
     real: Annotated[bool, typer.Option("--real", help="On a real node on loopback, in real time.")] = False,
+    api_port: ApiPort = 0,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Ladder and checks of what passed, too.")] = False,
 ) -> None:
     """Play scenarios: 0 when all came out as they say, 1 when one did not, 2 when a file is wrong."""
@@ -30,7 +45,7 @@ def run(
     from gateway.scenarios.running import run as run_all
 
     log.configure()
-    options = Options(webhook=webhook, junit=junit, seed=seed, real=real, verbose=verbose)
+    options = Options(webhook=webhook, junit=junit, seed=seed, real=real, api_port=api_port, verbose=verbose)
     raise typer.Exit(run_all(scenarios or [], options))
 
 
@@ -49,7 +64,7 @@ def examples(folder: Annotated[Path, typer.Argument(help="Where to put them.")])
 def serve(
     scenario: Annotated[Path | None, typer.Argument(help="What the node is, and what is bound; default: AXB.")] = None,
     webhook: Webhook = "",
-    api_port: Annotated[int, typer.Option(min=0, max=65535, help="Of the REST API; 0: any.")] = 0,
+    api_port: ApiPort = 0,
     control_port: Annotated[int, typer.Option(min=0, max=65535, help="Where calls are asked for; 0: any.")] = 0,
     info: Annotated[Path | None, typer.Option(help="Write addresses, key and secret to this file (JSON).")] = None,
 ) -> None:

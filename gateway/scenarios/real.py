@@ -196,9 +196,9 @@ class RealNode:
                 return
 
 
-async def play_real(scenario: Scenario, *, webhook: str = "", seed: int | None = None) -> Played:
+async def play_real(scenario: Scenario, *, webhook: str = "", seed: int | None = None, api_port: int = 0) -> Played:
     """Play a scenario on a node of its own and judge it. NodeError when that doesn't start."""
-    async with RealNode(scenario, webhook=webhook, seed=seed) as node:
+    async with RealNode(scenario, webhook=webhook, seed=seed, api_port=api_port) as node:
         steps: list[RequestForm | CallForm] = sorted([*scenario.form.request, *scenario.form.call],
                                                      key=lambda step: step.at)  # fmt: skip
         waiting = []

@@ -41,6 +41,7 @@ class Options:
     junit: Path | None = None
     seed: int | None = None
     real: bool = False
+    api_port: int = 0
     verbose: bool = False
 
 
@@ -101,7 +102,7 @@ async def _play_all(scenarios: Sequence[Scenario], options: Options, console: Co
             for scenario in scenarios:
                 where: dict[str, Any] = {"webhook": options.webhook, "seed": options.seed}
                 if options.real:
-                    played = await play_real(scenario, **where)
+                    played = await play_real(scenario, api_port=options.api_port, **where)
                 else:
                     played = await play_virtual(scenario, tables, client=client, **where)
                 show(played, console, verbose=options.verbose)

@@ -9,6 +9,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from gateway.cli import app
+from gateway.lab.node import free_tcp_and_udp_port
 
 pytestmark = pytest.mark.interop
 FILE = """
@@ -40,7 +41,10 @@ expect = { reached = "A", cause = 8102, status = 486 }
 
 def test_a_file_on_a_real_node(tmp_path: Path) -> None:
     (tmp_path / "two.toml").write_text(FILE, encoding="utf-8")
-    done: Result = CliRunner().invoke(app, ["lab", "run", "--real", "-v", str(tmp_path / "two.toml")])
+    port = free_tcp_and_udp_port("127.0.0.1")
+    done: Result = CliRunner().invoke(
+        app, ["lab", "run", "--real", "-v", "--api-port", str(port), str(tmp_path / "two.toml")]
+    )
     assert done.exit_code == 0, done.output
     assert "✔  call 2: cause" in done.stdout
     assert "1 scenario passed" in done.stdout

@@ -83,6 +83,7 @@ def test_a_wrong_file_is_2_with_every_fault(tmp_path: Path) -> None:
         f"{tmp_path}/b.toml: call[0].to: 'Q' is neither a number nor the name of one (A, B, C, X, Y)",
     }
     assert lab("run", tmp_path / "none.toml").exit_code == 2
+    assert lab("run", EXAMPLES / "busy.toml", "--webhook", "localhost:8000").exit_code == 2
     (tmp_path / "empty").mkdir()
     assert lab("run", tmp_path / "empty").exit_code == 2
 
