@@ -42,11 +42,13 @@ class Open(_Message, frozen=True):
     """Take two even/odd UDP port pairs (RTP, RTCP) for a new session. Answered by Opened or OpenFailed.
 
     ``ports``: these of its own and no others, resting or not: a session goes on where it was when the worker's
-    predecessor died.
+    predecessor died. ``part``: how many workers have had it before (less than MOST_PARTS). It is in the SSRC of what we
+    send, so no two workers ever seal different packets alike with a leg's SRTP key (RFC 3711 §9.1).
     """
 
     session: str
     ports: tuple[int, int] | None = None
+    part: int = 0
 
 
 class SrtpKeys(msgspec.Struct, frozen=True):

@@ -46,6 +46,7 @@ class OpenPorts:
     session: str
     ports: tuple[int, int]
     attempt: int = 1
+    part: int = 0
 
 
 @dataclass(frozen=True, slots=True)

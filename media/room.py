@@ -56,8 +56,8 @@ class Room(Watching):
             if command.session in self._sessions:
                 return [Reply(control.OpenFailed(command.session, "exists already"))]
             if command.ports is not None:
-                return self._open_again(command.session, command.ports, now)
-            return self._open(command.session, 1, now)
+                return self._open_again(command, command.ports, now)
+            return self._open(command.session, 1, command.part, now)
         if isinstance(command, control.Rest):
             self.ports.rest(command.ports, now)
             return []
@@ -94,22 +94,22 @@ class Room(Watching):
             case control.Close():
                 return self._close(session.name, now)
 
-    def _open(self, name: str, attempt: int, now: float) -> list[Output]:
+    def _open(self, name: str, attempt: int, part: int, now: float) -> list[Output]:
         first = self.ports.take(now)
         second = self.ports.take(now) if first is not None else None
         if first is None or second is None:
             if first is not None:
                 self.ports.put_back(first)
             return [Reply(control.OpenFailed(name, "no free port"))]
-        return [OpenPorts(name, (first, second), attempt)]
+        return [OpenPorts(name, (first, second), attempt, part)]
 
-    def _open_again(self, name: str, ports: tuple[int, int], now: float) -> list[Output]:
+    def _open_again(self, told: control.Open, ports: tuple[int, int], now: float) -> list[Output]:
         taken = [port for port in ports if self.ports.claim(port)]
         if len(taken) < len(ports):
             for port in taken:
                 self.ports.give_back(port, now)
-            return [Reply(control.OpenFailed(name, "the ports are not free"))]
-        return [OpenPorts(name, ports, ATTEMPTS)]
+            return [Reply(control.OpenFailed(told.session, "the ports are not free"))]
+        return [OpenPorts(told.session, ports, ATTEMPTS, told.part)]
 
     def ports_opened(self, opened: OpenPorts, error: str, now: float) -> list[Output]:
         """What came of OpenPorts; ``error`` "" when both pairs are bound."""
@@ -117,9 +117,10 @@ class Room(Watching):
             for port in opened.ports:
                 self.ports.give_back(port, now)
             if opened.attempt < ATTEMPTS:
-                return self._open(opened.session, opened.attempt + 1, now)
+                return self._open(opened.session, opened.attempt + 1, opened.part, now)
             return [Reply(control.OpenFailed(opened.session, error))]
-        legs = tuple(Leg(opened.session, side, port, self._new_sender()) for side, port in enumerate(opened.ports))
+        part = opened.part
+        legs = tuple(Leg(opened.session, side, port, self._new_sender(part)) for side, port in enumerate(opened.ports))
         caller, callee = legs
         pair(caller, callee)
         session = self._sessions[opened.session] = Session(opened.session, (caller, callee))
@@ -130,8 +131,8 @@ class Room(Watching):
         self._at(now + EVERY, "quality", caller, None)
         return [Reply(control.Opened(opened.session, caller.port, callee.port))]
 
-    def _new_sender(self) -> Sender:
-        return Sender(self._random_bits(32), self._random_bits(16), self._random_bits(32))
+    def _new_sender(self, part: int) -> Sender:
+        return Sender(self._random_bits(28) << 4 | part, self._random_bits(16), self._random_bits(32))
 
     def _record(self, session: Session, told: control.Record, now: float) -> list[Output]:
         if session.spool is None:

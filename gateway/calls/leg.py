@@ -89,18 +89,9 @@ def new_negotiation(name: str, host: str, trunk: TrunkSettings, peer: Hop, token
     number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:6], "big")
     if trunk.srtp == "off" or peer.transport in ("ws", "wss"):
         return Negotiation(number, host, trunk.codecs)
-    return Negotiation(number, host, trunk.codecs, srtp=trunk.srtp, key_of=_fresh(token))
-
-
-def new_keys(leg: Leg, token: Callable[[], str]) -> None:
-    """The next offer has other SRTP keys of ours: no key seals the packets of two workers."""
-    leg.negotiation.renew_keys(_fresh(token))
-
-
-def _fresh(token: Callable[[], str]) -> Callable[[str], bytes]:
     secret = f"{token()} {token()}"
 
     def key_of(suite: str) -> bytes:
         return hashlib.sha256(f"{suite} {secret}".encode()).digest()[: SUITES[suite]]
 
-    return key_of
+    return Negotiation(number, host, trunk.codecs, srtp=trunk.srtp, key_of=key_of)

@@ -117,7 +117,7 @@ class MediaSession:
         if self.worker is not None:
             self._between = False
             self.parts += 1
-            self._out.append(MediaCommand(self.worker, control.Open(self._call, ports)))
+            self._out.append(MediaCommand(self.worker, control.Open(self._call, ports, self.parts - 1)))
             self._out.extend(MediaCommand(self.worker, one) for one in self._ledger.commands(self.parts - 1))
         return self._open
 

@@ -10,7 +10,8 @@ OPENING                        any worker: nobody was told of a port            
 CLOSING                        nowhere; what was recorded is kept                nothing
 
 Opened         ``Ledger`` has told the worker all else right behind Open. Where the ports are new, each leg gets an
-               offer, as held as it was, with SRTP keys of its own, as soon as its dialog lets us (RFC 3261 §14.1)
+               offer, as held as it was, as soon as its dialog lets us (RFC 3261 §14.1). SRTP keys stay: not every
+               phone takes others in mid-call (baresip 1.0 doesn't); the SSRC is never one of before (control.Open)
 491            the SIP session tries again by the rules; given up there: anew
 another refusal, a useless answer        that party can't hear us any more: the call ends, NORMAL
 408, 481, nothing                        the SIP session ends itself
@@ -21,7 +22,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.calls.leg import Leg, new_keys
+from gateway.calls.leg import Leg
 from gateway.calls.outputs import CallMoved
 from gateway.calls.phase import CallState
 from media import control
@@ -202,7 +203,6 @@ class Move:
         for leg in call.legs:
             if leg.side in self._untold - self._asked and agent.may_offer(leg.session):
                 self._asked.add(leg.side)
-                new_keys(leg, call.plant.token)
                 call.sip(agent.reoffer(leg.session, _offer_of(leg), now))
         if self._untold - self._asked:
             self._look_again(now + POLL)

@@ -136,11 +136,6 @@ class Negotiation:
 
     reoffer = offer
 
-    def renew_keys(self, key_of: Callable[[str], bytes]) -> None:
-        """Our next offer or answer has other SRTP keys."""
-        if self._key_of is not None:
-            self._key_of = key_of
-
     def receive_answer(self, body: bytes) -> AudioTerms:
         """The peer's answer to our last offer. Raises ParseError or NotAcceptable (audio refused, no common codec)."""
         description = SessionDescription.parse(body)

@@ -127,7 +127,7 @@ def test_where_no_other_has_a_port_its_own_place_is_waited_for() -> None:
     assert bench.report(control.OpenFailed(bench.call, "no free port"), worker=1) == []
     bench.pass_time(1)
     commands = [output.command for output in bench.note(bench.exchange.worker_ready(0, 9, bench.now))]
-    assert commands[:2] == [control.Rest((20000, 20002)), control.Open(bench.call, (20000, 20002))]
+    assert commands[:2] == [control.Rest((20000, 20002)), control.Open(bench.call, (20000, 20002), 2)]
     bench.open_media()
     assert [one.result for one in bench.of(CallMoved)] == ["moved"]
     assert offered(bench, "caller") == offered(bench, "callee-1") == []
@@ -141,7 +141,7 @@ def test_its_own_place_may_be_there_already() -> None:
     bench.note(bench.exchange.worker_gone(1, bench.now))
     bench.report(control.OpenFailed(bench.call, "no free port"), worker=0)
     opened = [output.command for output in bench.note(bench.exchange.worker_ready(1, 9, bench.now))]
-    assert control.Open(bench.call, (30000, 30002)) in opened
+    assert control.Open(bench.call, (30000, 30002), 3) in opened
     bench.report(control.OpenFailed(bench.call, "Address already in use"), worker=1)
     bench.pass_time(5)
     assert bench.cause is Cause.NORMAL
@@ -154,7 +154,7 @@ def test_a_call_that_rings_needs_its_own_ports() -> None:
     assert bench.lose_worker() == []
     (ready,) = [bench.note(bench.exchange.worker_ready(0, 9, bench.now))]
     commands = [output.command for output in ready]
-    assert commands[:2] == [control.Rest((20000, 20002)), control.Open(bench.call, (20000, 20002))]
+    assert commands[:2] == [control.Rest((20000, 20002)), control.Open(bench.call, (20000, 20002), 1)]
     bench.report(control.OpenFailed(bench.call, "Address already in use"))
     assert bench.cause is Cause.OUT_OF_PORTS
     assert bench.verb("reject", "caller")[2] == 503

@@ -119,6 +119,12 @@ class Stand:
         self.stack.push_async_callback(end)
         return process
 
+    def workers(self) -> list[int]:
+        """Process ids of the node's media workers, the first one first."""
+        node = self.node.pid
+        children = Path(f"/proc/{node}/task/{node}/children").read_text().split()
+        return sorted(int(pid) for pid in children if b"media.worker" in Path(f"/proc/{pid}/cmdline").read_bytes())
+
     def kinds(self) -> list[str]:
         return [event.kind for event in self.receiver.events]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -46,6 +48,13 @@ class Pair:
         self.caller.do("dial", f"sip:{X.e164}@{HOST}:{self.stand.node.plan.sip_port}{transport}")
         await self.callee.wait_for("CALL_INCOMING")
 
+    async def outlive_a_worker(self) -> None:
+        """The call's media worker dies, and each hears the other again."""
+        before = (seconds_of(self.caller.heard(), B_VOICE), seconds_of(self.callee.heard(), A_VOICE))
+        os.kill(self.stand.workers()[0], signal.SIGKILL)
+        await self.caller.hears(B_VOICE, before[0] + 2)
+        await self.callee.hears(A_VOICE, before[1] + 2)
+
     async def fee(self, kinds: list[str]) -> dict[str, Any]:
         """The call's bill record; its events were of these kinds, and neither phone saw the other's number."""
         (fee,) = await self.stand.fees(1)
@@ -58,7 +67,7 @@ class Pair:
 @pytest.fixture
 async def pair(stand: Stands) -> Callable[..., Awaitable[Pair]]:
     async def make(*, policy: str = "off", **wanted: Any) -> Pair:
-        return Pair(await stand(TRUNK__0__NAT="true", TRUNK__0__SRTP=policy), **wanted)
+        return Pair(await stand(TRUNK__0__NAT="true", TRUNK__0__SRTP=policy, MEDIA__WORKERS="2"), **wanted)
 
     return make
 
@@ -70,6 +79,7 @@ async def test_a_masked_call(baresip: str, pair: Callable[..., Awaitable[Pair]],
     here.callee.do("accept")
     await here.caller.hears(B_VOICE)
     await here.callee.hears(A_VOICE)
+    await here.outlive_a_worker()
     here.caller.do("hangup")
     await here.callee.wait_for("CALL_CLOSED")
     fee = await here.fee(ANSWERED_CALL)
@@ -129,6 +139,7 @@ async def test_over_srtp(
     here.callee.do("accept")
     await here.caller.hears(B_VOICE)
     await here.callee.hears(A_VOICE)
+    await here.outlive_a_worker()
     here.caller.do("hangup")
     await here.callee.wait_for("CALL_CLOSED")
     fee = await here.fee(ANSWERED_CALL)

@@ -332,6 +332,15 @@ def test_a_session_goes_on_at_the_ports_of_a_worker_that_died() -> None:
     assert bench.room.ports.out == 4
 
 
+def test_no_two_workers_send_with_one_ssrc() -> None:
+    sent = set()
+    for part in range(control.MOST_PARTS):
+        bench = Bench(seed=1)
+        bench.do(control.Open("s", part=part))
+        sent |= {leg.sender.ssrc for leg in bench.room.legs.values()}
+    assert len(sent) == 2 * control.MOST_PARTS
+
+
 def test_ports_that_must_be_these_are_tried_once() -> None:
     bench = Bench()
     (wanted,) = bench.room.command(control.Open("s", (20000, 20002)), bench.now)
