@@ -37,7 +37,8 @@ MOST_DAYS, BY_DAY = 184, 31
 
 class Cdr(BaseModel):
     """A call that is over. ``seconds``: of talk; ``cause``: 0, or ulFailReason; ``way``: the trunk to the callee;
-    ``quality``: how well both legs were heard (gateway.calls.quality), null for a call without sound."""
+    ``quality``: how well both legs were heard (gateway.calls.quality), null for a call without sound; ``moved``: from
+    when to when it had no media, since a media worker had died."""
 
     session: str
     application: str
@@ -60,6 +61,7 @@ class Cdr(BaseModel):
     recording: str | None
     user_data: str | None
     quality: dict[str, Any] | None
+    moved: list[tuple[datetime, datetime]]
 
 
 class Message(BaseModel):
@@ -109,6 +111,7 @@ def _cdr(actor: Actor, row: Any) -> Cdr:
     return Cdr(
         caller=_shown(actor, fee["caller"]), callee=_shown(actor, fee["callee"]), way=fee.get("way", ""),
         seconds=fee["talk_seconds"], quality=json.loads(row.quality) if row.quality else None,
+        moved=fee.get("moved", []),
         **{name: fee[name] for name in names},
     )  # fmt: skip
 
@@ -204,8 +207,9 @@ def _line(item: BaseModel, form: str) -> str:
         return item.model_dump_json() + "\n"
     text = io.StringIO()
     values = item.model_dump(mode="json")
-    if values.get("quality") is not None:
-        values["quality"] = json.dumps(values["quality"], separators=(",", ":"))
+    for name in ("quality", "moved"):
+        if values.get(name) is not None:
+            values[name] = json.dumps(values[name], separators=(",", ":"))
     # A spreadsheet would take a customer's text that begins so for a formula.
     if str(values.get("user_data") or "")[:1] in {"=", "@", "-", "+", "\t"}:
         values["user_data"] = f"'{values['user_data']}"

@@ -35,6 +35,8 @@ LIVED_SECONDS = 5.0
 BEAT = 0.2
 PATIENCE = 0.5
 STARVED = 3.0
+STARTING = 10.0
+"""Seconds for the first word of a worker that isn't at work on it."""
 LATE = 0.1
 SPARE_AFTER = 5.0
 """Nobody needs a spare while a node starts."""
@@ -201,16 +203,24 @@ class MediaPool:
 
     def _look_at(self, worker: _Worker, now: float, stood_still: bool) -> None:
         self._read(worker)
-        if worker.process is None or not worker.up or worker.hung:
+        if worker.process is None or worker.hung:
             return
-        if worker.pinged is None:
+        if not worker.up:
+            if now - worker.born >= STARTING and not _runnable(worker.process.pid):
+                self._end(worker, now - worker.born)
+        elif worker.pinged is None:
             worker.pinged = now
             self.send(worker.index, Ping())
         elif stood_still:
             worker.pinged = now
         elif now - worker.pinged >= PATIENCE and (now - worker.pinged >= STARVED or not _runnable(worker.process.pid)):
-            worker.hung = True
-            _log.error("a media worker does not answer", worker=worker.index, seconds=round(now - worker.pinged, 2))
+            self._end(worker, now - worker.pinged)
+
+    @staticmethod
+    def _end(worker: _Worker, seconds: float) -> None:
+        worker.hung = True
+        _log.error("a media worker does not answer", worker=worker.index, seconds=round(seconds, 2))
+        if worker.process is not None:
             with contextlib.suppress(ProcessLookupError):
                 worker.process.kill()
 

@@ -113,3 +113,29 @@ def test_only_a_process_that_would_run_if_it_could_is_given_time() -> None:
     assert media_pool._runnable(os.getpid())
     assert not media_pool._runnable(os.getppid()), "it sleeps"
     assert not media_pool._runnable(2**22 + 1), "it is gone"
+
+
+async def test_a_spare_that_hangs_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(media_pool, "SPARE_AFTER", 0.0)
+    monkeypatch.setattr(media_pool, "STARTING", 0.2)
+    spawn = asyncio.create_subprocess_exec
+    spare = asyncio.Event()
+
+    async def noted(*arguments: Any, **more: Any) -> Any:
+        process = await spawn(*arguments, **more)
+        if not spare.is_set() and bench.pool.process_ids:
+            os.kill(process.pid, signal.SIGSTOP)
+            spare.set()
+        return process
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", noted)
+    bench = Bench(workers=1)
+    await bench.pool.start()
+    try:
+        await bench.until(1, control.Ready)
+        await spare.wait()
+        os.kill(bench.pool.process_ids[0], signal.SIGKILL)
+        await bench.until(2, control.Ready)
+        assert bench.gone[:2] == [(0, "ended"), (0, "hung")]
+    finally:
+        await bench.pool.stop()
