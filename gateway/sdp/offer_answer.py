@@ -213,7 +213,8 @@ class Negotiation:
         srtp = self._protection(media, answered=our_events is not None)
         connection = description.connection_of(media)
         if connection is None or not connection.is_literal:
-            raise NotAcceptable("no address for the audio" if connection is None else "the address is no literal", 301)
+            said = "no address for the audio" if connection is None else "c= names a host, we take addresses"
+            raise NotAcceptable(said, 301)
         if connection.family != self._connection.family:
             raise NotAcceptable("the address is of another IP version", 301)
         direction = description.direction_of(media)

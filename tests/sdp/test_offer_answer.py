@@ -279,6 +279,12 @@ def test_what_we_refuse(leg: Negotiation, body: bytes) -> None:
     assert leg.terms is None
 
 
+def test_the_refusal_of_a_host_name_says_so(leg: Negotiation) -> None:
+    with pytest.raises(NotAcceptable, match="c= names a host, we take addresses") as caught:
+        leg.receive_offer(REFUSED["host name"], 20000)
+    assert caught.value.warning == 301
+
+
 def test_the_refusal_says_what_was_offered_and_what_we_take(leg: Negotiation) -> None:
     with pytest.raises(NotAcceptable, match="offered g722 g729, we accept PCMA PCMU"):
         leg.receive_offer(REFUSED["codec"], 20000)
