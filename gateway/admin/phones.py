@@ -75,7 +75,7 @@ async def search(actor: Operator, context: Context) -> Page[Phone]:
         phones = await book.listed(connection)
     items = [
         Phone(
-            number=one.number.e164,
+            number=actor.shown(one.number),
             realm=one.realm,
             created_at=one.created,
             registered=[

@@ -6,6 +6,7 @@ The audio is judged by frequency: in both pages, and on both channels of the rec
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -34,6 +35,7 @@ from tests.sip.pki import Authority
 
 pytestmark = pytest.mark.interop
 PATIENCE = 20_000
+SHOTS = os.environ.get("MASKLINE_SHOTS", "")
 
 
 async def web_stand(stand: Stands, folder: Path, way: str, more: dict[str, str]) -> tuple[Stand, list[str]]:
@@ -153,6 +155,32 @@ async def test_two_pages_call_each_other_through_x(phones: tuple[Stand, PagePhon
         assert here.kinds()[-len(ANSWERED_CALL) :] == ANSWERED_CALL
         assert (fee.fields["direction"], fee.fields["ulFailReason"], fee.fields["fwdUnaswRsn"]) == (1, 0, 0)
         assert_recorded(await here.recording_of(fee.fields))
+    await phones_page(caller.page, here)
+
+
+async def phones_page(page: Page, here: Stand) -> None:
+    """The page "phones": masked until asked for, where they are, one made by keyboard alone and forgotten."""
+    await page.evaluate("location.hash = '#/phones'")
+    main, other = page.locator("main"), "+8613800000029"
+    await page.get_by_role("heading", name="phones", exact=True).wait_for()
+    assert A.e164 not in await main.inner_text()
+    await page.get_by_role("button", name="show real numbers").click()
+    row = page.get_by_role("row").filter(has_text=A.e164)
+    await row.wait_for()
+    assert f"ws:{HOST}:" in await row.inner_text()
+    await page.get_by_role("button", name="add").press("Enter")
+    await page.locator("dialog input").fill(other)
+    await page.locator("dialog input").press("Enter")
+    sheet = page.get_by_role("dialog", name="what to type in")
+    await sheet.wait_for()
+    assert f"ws {here.tls_port}" in await sheet.inner_text()
+    await page.keyboard.press("Escape")
+    row = page.get_by_role("row").filter(has_text=other)
+    await row.get_by_role("button", name="remove").click()
+    await page.get_by_role("button", name="yes").click()
+    await row.wait_for(state="detached")
+    if SHOTS:
+        await page.screenshot(path=f"{SHOTS}/phones.png")
 
 
 @pytest.mark.parametrize("phones", [{**MD5, "way": "wss"}], indirect=True, ids=["MD5, https and wss"])

@@ -21,7 +21,7 @@ const pages = {
 };
 for (const [name, page] of Object.entries(lists)) pages[name] = { ...page, show: (leave, query) => listPage(page, query) };
 const ORDER = ["live", "calls", "recordings", "messages", "ledger", "traces", "statistics", "explain", "bindings", "numbers", "orders", "tones", "lists", "applications",
-  "enterprises", "contacts", "trunks", "phone", "bans", "audit"];
+  "enterprises", "contacts", "trunks", "phones", "phone", "bans", "audit"];
 
 let leaving = [];
 const main = document.getElementById("main"), nav = document.getElementById("nav"), top = document.getElementById("top");

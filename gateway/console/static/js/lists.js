@@ -39,6 +39,11 @@ const adding = (text, fields, path, shape = (given) => given) => (load) => butto
 const act = (text, work, load, kind = "") => button(word(text), async () => { await attempt(work, word("done")); load(); }, kind);
 const doubly = (text, work, load) => button(word(text), async () => { if (await sure(`${word(text)}?`)) { await attempt(work, word("done")); load(); } }, "danger");
 
+// What is typed into a phone; its password is told this once.
+const typedIn = (sheet) => ask(word("what to type in"), () => make("div", {}, make("dl", {}, [["number", sheet.number], ["SIP server", sheet.server],
+  ["transport and port", sheet.ways.join(", ")], ["user", sheet.user], ["password", sheet.password]].flatMap(([label, value]) => [make("dt", {}, word(label)), make("dd", {}, mono(value))])),
+  make("p", { class: "hint" }, word("secrets are shown once"))));
+
 // What a contact is told of by e-mail.
 const NOTICES = ["orders", "tones", "enterprises", "numbers", "deadletters"], NOTICE_WORDS = { deadletters: "undelivered events" };
 
@@ -151,6 +156,21 @@ export const lists = {
     title: "trunks", path: "/trunks", group: "operate", permission: "AUDIT",
     columns: [["trunk", "name"], ["peers", (t) => make("div", {}, t.peers.map((p) => make("div", {}, mono(p.address), " ", tag(p.state), p.rests_until ? ` 503, ${time(p.rests_until)}` : "")))],
       ["registration", (t) => (t.registration ? tag(t.registration) : "")], ["calls in", "calls_in", "n"], ["calls out", "calls_out", "n"], ["reason", (t) => t.account_problem]],
+  },
+  phones: {
+    title: "phones", path: "/phones", group: "operate", permission: "OPERATE",
+    hint: "Softphones and browsers that register here as a number, and so are A or B",
+    columns: [["number", "number", "n"], ["registered at", (p) => make("div", {}, p.registered.map((one) => make("div", {}, mono(one.at), ` ${one.node}, ${time(one.until)}`)))],
+      ["realm", "realm"], ["created", (p) => time(p.created_at), "n"]],
+    tools: (load) => [button(word("add"), () => ask(word("add"), (close) => form([["number", "number", "tel"]], "save", async (g) => {
+      const made = await attempt(() => v1.post("/phones", g));
+      if (made) { close(); load(); typedIn(made); } })), "main")],
+    actions: (p, load) => may("REVEAL") ? [
+      button(word("new password"), async () => {
+        if (!await sure(`${word("new password")}?`)) return;
+        const made = await attempt(() => v1.post("/phones/password", { number: p.number }));
+        if (made) typedIn(made); }),
+      doubly("remove", () => v1.post("/phones/remove", { number: p.number }), load)] : [],
   },
   bans: {
     title: "bans", path: "/bans", group: "operate", permission: "AUDIT",

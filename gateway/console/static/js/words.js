@@ -31,6 +31,8 @@ const ZH = {
   "SIP server": "SIP 服务器", "connect": "连接", "disconnect": "断开", "connecting": "连接中", "disconnected": "已断开", "refused": "被拒绝",
   "registered": "已注册", "call": "拨打", "answer": "接听", "offered": "来电", "calling": "呼叫中", "keys": "按键", "new phone": "新建话机",
   "headset (no echo cancelling)": "耳机（关闭回声消除）", "The node listens on no WebSocket: sip.listen": "节点未监听 WebSocket：sip.listen",
+  "registered at": "注册位置", "realm": "域", "new password": "新密码", "what to type in": "填写内容", "transport and port": "传输方式和端口", "user": "用户名",
+  "Softphones and browsers that register here as a number, and so are A or B": "以某个号码在此注册的软电话和浏览器，可作为 A 或 B",
   "through X": "通过 X", "the other's number": "对方号码", "bind and call": "绑定并呼叫", "There is no X to be bound": "没有可绑定的 X 号码",
   "The node listens on no wss: sip.listen": "节点未监听 wss：sip.listen", "The call ended as the page was loaded anew": "页面重新加载，通话已结束",
   "A token is made at the terminal: maskline token create --config FILE \"me\"": "在终端生成令牌：maskline token create --config FILE \"me\"",
