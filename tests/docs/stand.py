@@ -62,6 +62,7 @@ class Stand:
             "5090": str(self._callee.phone.here.port),
             "8090": str(free_tcp_and_udp_port(HOST)),  # pages' own servers; the node's is ours: see _lay_out
             "20000-29999": f"{low}-{high}",
+            "30000-30999": "18000-18999",  # browsers': apart from any that free_media_ports gives
             "/etc/maskline": str(self.folder / "etc"),
             "/var/lib/maskline": str(self.folder / "var" / "lib"),
         }
