@@ -23,6 +23,7 @@ from media.browser import (
     OpenLeg,
     Report,
     StartLeg,
+    Terms,
     WatchLeg,
     decode_command,
     encode,
@@ -49,6 +50,7 @@ class EdgeProcess:
         self._legs: dict[int, Leg] = {}
         self._numbers: dict[Leg, int] = {}
         self._closing: set[asyncio.Task[None]] = set()
+        self._opening: dict[int, asyncio.Task[None]] = {}
         self._over = 0
 
     async def run(self) -> None:
@@ -85,16 +87,15 @@ class EdgeProcess:
                 await self._tell(LegGone(command.leg))
 
     async def _do(self, command: Command) -> None:
+        opening = self._opening.get(command.leg)
+        if opening is not None:
+            await asyncio.wait([opening])
         leg = self._legs.get(command.leg)
         match command:
             case OpenLeg(number, theirs):
-                try:
-                    made = await self._edge.open(theirs)
-                except EdgeError as error:
-                    await self._tell(LegFailed(number, str(error)))
-                    return
-                self._legs[number], self._numbers[made] = made, number
-                await self._tell(LegOpened(number, made.ours, made.plain))
+                # A STUN server may be slow, which other legs need not wait for.
+                task = self._opening[number] = asyncio.get_running_loop().create_task(self._open(number, theirs))
+                task.add_done_callback(lambda _: self._opening.pop(number, None))
             case StartLeg(_, theirs) if leg is not None:
                 try:
                     leg.start(theirs)
@@ -114,6 +115,18 @@ class EdgeProcess:
                 task.add_done_callback(self._closing.discard)
             case _:
                 pass
+
+    async def _open(self, number: int, theirs: Terms | None) -> None:
+        try:
+            made = await self._edge.open(theirs)
+        except EdgeError as error:
+            await self._tell(LegFailed(number, str(error)))
+        except Exception:
+            traceback.print_exc()
+            await self._tell(LegFailed(number, "a fault of ours"))
+        else:
+            self._legs[number], self._numbers[made] = made, number
+            await self._tell(LegOpened(number, made.ours, made.plain))
 
     async def _close(self, leg: Leg) -> None:
         await self._edge.close(leg)

@@ -37,14 +37,14 @@ CALLS = 32
 class EdgeUnderTest:
     """The process, and what it says."""
 
-    async def up(self, stack: AsyncExitStack, module: str, legs: int = 8) -> EdgeUnderTest:
+    async def up(self, stack: AsyncExitStack, module: str, legs: int = 8, stun: str = "") -> EdgeUnderTest:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         low, high = free_ports(legs)
         with theirs:
             self.process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", module, "--control-fd", str(theirs.fileno()), "--ports", f"{low}-{high}",
-                "--addresses", HOST, "--rest", "0", pass_fds=(theirs.fileno(),),
+                "--addresses", HOST, "--rest", "0", "--stun", stun, pass_fds=(theirs.fileno(),),
             )  # fmt: skip
         self._ours = ours
         self.counts = EdgeCounts()
@@ -139,3 +139,19 @@ async def test_what_it_can_not_do_it_says() -> None:
         assert "fingerprint" in (await edge.says(LegFailed)).why
         edge.tell(StartLeg(1, bad))
         assert (await edge.says(LegGone)).leg == 1
+
+
+async def test_a_leg_that_is_closed_while_it_is_opened() -> None:
+    """A STUN server that is deaf takes a second of it, and of nobody else."""
+    async with AsyncExitStack() as stack:
+        deaf = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        deaf.bind((HOST, 0))
+        edge = await EdgeUnderTest().up(stack, "media.edge", stun=f"{HOST}:{deaf.getsockname()[1]}")
+        for number in (1, 2):
+            edge.tell(OpenLeg(number))
+        edge.tell(CloseLeg(1))
+        assert {(await edge.says(LegOpened)).leg for _ in range(2)} == {1, 2}
+        while (edge.counts.opening, edge.counts.stun_failed) != (1, 2):
+            await edge.says(EdgeCounts)
+        edge.tell(OpenLeg(3))
+        assert (await edge.says(LegOpened)).leg == 3
