@@ -1,10 +1,12 @@
 """Talk-off: how often speech is taken for a digit by the in-band detector (ITU-T Q.24 annex A wants it rare).
 
-    python -m tests.bench.talkoff_bench [MINUTES]
+    python -m tests.bench.talkoff_bench [MINUTES [FOLDER]]
 
 espeak-ng (Debian: espeak-ng) reads this project's own pages and some sentences of a courier in English and Mandarin,
 in male and female voices of several pitches and speeds. Each voice is heard as the network brings it, 8000 Hz A-law,
-at -10 and -20 dBm0 on average, and as hard clipped as a shout. For comparison the keys of ``make`` are heard beside it.
+at -10 and -20 dBm0 on average, and as hard clipped as a shout. So are people, and music: the prompts and the music on
+hold of Asterisk (Debian: asterisk-core-sounds-{en,es,fr,it,ru}-wav, asterisk-moh-opsound-wav), where they are installed
+or unpacked under FOLDER.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 
 import numpy as np
@@ -77,11 +79,22 @@ def speeches() -> Iterator[tuple[str, Samples]]:
         yield f"{voice} pitch {pitch} speed {speed}", spoken(voice, pitch, speed, text)
 
 
-def run(minutes: float) -> tuple[float, int]:
+def people(folder: Path) -> Iterator[tuple[str, Samples]]:
+    """Each voice's prompts, and the music, one after another; no tones."""
+    for voice in sorted({path.parent for path in (*folder.glob("moh/*.wav"), *folder.glob("sounds/*/*.wav"))}):
+        parts, rate = [], RATE
+        for path in sorted(voice.rglob("*.wav")):
+            if not any(word in path.name for word in ("dtmf", "beep", "tone", "silence", "tt-")):
+                sound, rate = soundfile.read(path, dtype="float64")
+                parts.append(sound)
+        yield voice.name, _resampled(np.concatenate(parts), rate)
+
+
+def run(minutes: float, folder: Path = Path("/usr/share/asterisk")) -> tuple[float, int]:
     """Minutes heard and digits that nobody pressed; also printed, by level."""
     heard = dict.fromkeys(LEVELS, 0.0)
     found = dict.fromkeys(LEVELS, "")
-    for name, sound in speeches():
+    for name, sound in chain(people(folder), speeches()):
         for level in LEVELS:
             false = digits(at_level(sound, level))
             heard[level] += len(sound) / RATE / 60
@@ -100,4 +113,4 @@ def run(minutes: float) -> tuple[float, int]:
 if __name__ == "__main__":
     if shutil.which("espeak-ng") is None:
         sys.exit("talk-off: espeak-ng is missing (apt-get install espeak-ng)")
-    run(float(sys.argv[1]) if len(sys.argv) > 1 else 600.0)
+    run(float(sys.argv[1]) if len(sys.argv) > 1 else 2000.0, *map(Path, sys.argv[2:3]))

@@ -126,6 +126,34 @@ def test_speech_presses_no_key() -> None:
             assert heard(np.interp(at, np.arange(len(speech)), speech)) == "", path.name
 
 
+@pytest.mark.parametrize(
+    ("pitch", "harmonics", "key"),
+    [(154.4, {2: 0.5, 3: 0.5, 5: 1.0, 8: 0.8}, "4"), (233.0, {2: 0.4, 3: 1.0, 4: 0.5, 7: 0.8}, "A")],
+)
+def test_a_voice_whose_harmonics_lie_on_two_tones_presses_no_key(
+    pitch: float, harmonics: dict[int, float], key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    time = np.arange(2 * RATE) / RATE
+    voice = sum(
+        (
+            amplitude(-10) * part * np.sin(2 * np.pi * number * pitch * time + number)
+            for number, part in harmonics.items()
+        ),
+        np.zeros(len(time)),
+    )
+    assert heard(voice) == ""
+    monkeypatch.setattr("media.dtmf._ALONE", 0.0)
+    assert set(heard(voice)) == {key}, "window by window it can't be told from the key"
+
+
+def test_digits_over_the_echo_of_a_prompt() -> None:
+    (codes,) = wav.parse((SOUNDS / "notice.wav").read_bytes())
+    digits = keys(ALL, tone=0.07, pause=0.07)
+    echo = np.resize(wav.decode(codes), len(digits))
+    echo *= amplitude(-25) / np.sqrt(2 * np.mean(echo**2))
+    assert heard(digits + echo) == ALL
+
+
 def test_a_lost_packet_parts_no_digit_and_a_long_gap_does() -> None:
     codes = encode(keys("5", tone=0.2))
     detector, found = Detector(), ""
