@@ -271,8 +271,8 @@ class Exchange:
         """A worker has ended: its calls move (moving.py)."""
         self._plant.workers.remove(worker)
         outputs: list[ExchangeOutput] = []
-        for name in [call.id for call in self._calls.values() if call.media.worker == worker]:
-            outputs += self._on(name, now, lambda call: lost(call, worker, now))
+        for order, name in enumerate([call.id for call in self._calls.values() if call.media.worker == worker]):
+            outputs += self._on(name, now, lost(worker, now, order))
         return outputs
 
     def stop_call(

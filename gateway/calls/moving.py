@@ -1,8 +1,9 @@
 """A call whose media worker has died goes on at another one.
 
 phase                          where it goes on                                  what the parties see
-TALKING                        another worker, at once, at other ports           a re-INVITE of ours on each leg
-TALKING, no other has room     the successor of the dead one, at the same ports  nothing
+TALKING, in turn               another worker, at other ports                    a re-INVITE of ours on each leg
+TALKING, no other has room,    the successor of the dead one, at the same ports  nothing
+or it is up before the turn
 before the answer              likewise: no second offer can be made while the   nothing
                                first one is unanswered, and a leg that has told
                                its port can't take it back
@@ -20,6 +21,7 @@ no port, no worker within PATIENCE       as a call without media ends (call.py)
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gateway.calls.leg import Leg
@@ -34,12 +36,19 @@ ALARM = "move"
 PATIENCE = 5.0
 POLL = 0.1
 """How often a leg is looked at that can't be offered anything just now."""
+PACE = 0.002
+"""Between the calls of one worker: a burst of hundreds of re-INVITEs overruns the socket of a peer, and what is lost
+there comes again after half a second."""
 TRIES = 5
 """How often a leg is offered our new place when others' offers come between."""
 
 
-def lost(call: Call, worker: int, now: float) -> None:
-    """``worker`` is gone, and this call was there."""
+def lost(worker: int, now: float, order: int) -> Callable[[Call], None]:
+    """What a call does whose ``worker`` is gone; it is one of several, and its turn comes by ``order``."""
+    return lambda call: _lost(call, worker, now, order)
+
+
+def _lost(call: Call, worker: int, now: float, order: int) -> None:
     state = call.phase.state
     before, call.move = call.move, None
     if state is CallState.OPENING:
@@ -56,7 +65,10 @@ def lost(call: Call, worker: int, now: float) -> None:
         return
     call.media.lost()
     call.move = Move(call, worker, now if before is None else before.since)
-    call.move.begin(now)
+    if order and state is CallState.TALKING:
+        call.move.queue(now + order * PACE)
+    else:
+        call.move.begin(now)
 
 
 def found(call: Call, worker: int, now: float) -> None:
@@ -68,7 +80,7 @@ def found(call: Call, worker: int, now: float) -> None:
 class Move:
     """``since``: when the worker died; ``waits``: for a worker; ``at``: when to look again, None: others will tell."""
 
-    __slots__ = ("_asked", "_call", "_dead", "_full", "_tries", "_untold", "at", "since", "waits")
+    __slots__ = ("_asked", "_call", "_dead", "_full", "_queued", "_tries", "_untold", "at", "since", "waits")
 
     def __init__(self, call: Call, dead: int, since: float) -> None:
         self._call = call
@@ -81,14 +93,22 @@ class Move:
         self._tries = {control.CALLER: TRIES, control.CALLEE: TRIES}
         self.since = since
         self.waits = True
+        self._queued = False
         self.at: float | None = None
         self._look_again(since + PATIENCE)
 
+    def queue(self, at: float) -> None:
+        """Its turn is then; it may find its place again before."""
+        self._queued = True
+        self._look_again(at)
+
     def begin(self, now: float) -> None:
-        """Another worker, or the next one in this place."""
+        """The next one in this place, if it is there already; another worker; or wait."""
+        if self._return(now):
+            return
         if self._talks and self._call.media.move(self._full):
             self._opening(now)
-        elif not self._return(now):
+        else:
             self.waits = True
             self._look_again(now + PATIENCE)
 
@@ -118,7 +138,10 @@ class Move:
     def alarm(self, now: float) -> None:
         """No worker, no answer of it; or a leg that had to wait."""
         self.at = None
-        if self._untold:
+        if self._queued:
+            self._queued = False
+            self.begin(now)
+        elif self._untold:
             self._offer(now)
         else:
             self._give_up(now)
@@ -166,7 +189,7 @@ class Move:
         self._call.set_alarm(ALARM, at)
 
     def _opening(self, now: float) -> None:
-        self.waits = False
+        self.waits = self._queued = False
         self._look_again(now + self._call.settings.media_reply_timeout)
 
     def _opened(self, ports: tuple[int, int], now: float) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.calls.outputs import CallMoved
+from gateway.calls.outputs import CallMoved, MediaCommand
 from gateway.causes import Cause
-from gateway.sip.user_agent import Ended, OfferAnswered, OfferRefused
+from gateway.sip.user_agent import Accepted, Ended, OfferAnswered, OfferRefused
 from media import control
 from tests.calls.fakes import Bench, connect, sdp
 
@@ -97,6 +97,28 @@ def test_an_offer_of_theirs_that_comes_between_makes_ours_newer() -> None:
     assert offered(bench, "callee-1")[1:] == []
     version = [int(body.split(b"\r\n")[1].split(b" ")[2]) for body in (first, second)]
     assert version[1] > version[0] + 1, "newer than our answer, too"
+
+
+def test_calls_move_one_after_the_other_and_who_has_not_moved_yet_may_stay() -> None:
+    bench = Bench(workers=2)
+    calls = []
+    for number in range(4):
+        bench.dial(session=f"caller{number}")
+        calls.append(bench.call)
+        worker = number % 2
+        bench.route(connect())
+        bench.report(control.Opened(bench.call, 20000 + 4 * number, 20002 + 4 * number), worker)
+        bench.sip(Accepted(f"callee-{number + 1}", sdp(5000), None))  # type: ignore[arg-type]
+    opened = [output.command for output in bench.lose_worker() if isinstance(output.command, control.Open)]
+    assert opened == [control.Open(calls[0], None, 1)]
+    home = bench.note(bench.exchange.worker_ready(0, 9, bench.now))
+    opened = [output.command for output in home if isinstance(output.command, control.Open)]
+    assert opened == [control.Open(calls[2], (20008, 20010), 1)]
+    bench.note(bench.exchange.worker_gone(1, bench.now))
+    outputs = bench.pass_time(0.001)
+    assert outputs == []
+    moved = [output.command for output in bench.pass_time(0.1) if isinstance(output, MediaCommand)]
+    assert [command.session for command in moved if isinstance(command, control.Open)] == [calls[1], calls[3]]
 
 
 def test_a_worker_without_a_port_is_left_for_another() -> None:

@@ -169,7 +169,8 @@ def check_moved_half(phones: list[Phone], killed: float) -> None:
             assert (report.faults, report.lost) == ((), 0), phone.name
             assert sum(trace.title == "INVITE" and trace.at > killed for trace in phone.traces) == 0
         else:
-            assert sum(trace.title == "INVITE" and trace.at > killed for trace in phone.traces) == 1
+            # None where the dead worker's successor was up before the call's turn.
+            assert sum(trace.title == "INVITE" and trace.at > killed for trace in phone.traces) <= 1
 
 
 async def check_stories(here: Stand) -> None:
