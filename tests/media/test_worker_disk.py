@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,19 +42,17 @@ worker.main()
 """
 
 SLOW = """
-import os, sys, time
+import os, sys
 from media.recording import spool
 from media import worker
 
-spans = open(sys.argv.pop(1), "a", buffering=1)
+go, began = (os.open(sys.argv.pop(1), os.O_RDWR) for _ in "12")
 
 def slow(real):
     def call(*arguments):
-        begun = time.monotonic()
-        time.sleep(0.3)
-        done = real(*arguments)
-        print(begun, time.monotonic(), file=spans)
-        return done
+        os.write(began, b"b")
+        os.read(go, 1)
+        return real(*arguments)
     return call
 
 class Disk:
@@ -149,25 +146,26 @@ def test_a_disk_that_stands_still_holds_up_no_audio(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_is_slow_holds_up_no_audio_and_loses_none(tmp_path: Path) -> None:
-    """Each write takes 300 ms, and so does each sync. ``tests/bench/slow_disk_trial.py`` has a real one."""
-    node = Node(program=("-c", SLOW, str(tmp_path / "spans")))
+    """Each write and each sync lasts until ten packets were heard each way meanwhile. A real slow disk is in
+    ``tests/bench/slow_disk_trial.py``."""
+    for name in ("go", "began"):
+        os.mkfifo(tmp_path / name)
+    go, began = (os.open(tmp_path / name, os.O_RDWR) for name in ("go", "began"))
+    node = Node(program=("-c", SLOW, str(tmp_path / "go"), str(tmp_path / "began")))
     caller, caller_port, callee, callee_port = node.call()
     node.tell(control.Record("s", str(tmp_path / "a.spool")))
-    node.settle()
-    heard: list[float] = []
+    ways = ((caller, caller_port, callee), (callee, callee_port, caller))
     streams: tuple[list[Arrival], list[Arrival]] = ([], [])
-    while len(spans := _spans(tmp_path / "spans")) < 3:
-        for party, port, other, stream in (
-            (caller, caller_port, callee, streams[0]),
-            (callee, callee_port, caller, streams[1]),
-        ):
-            party.say(port, bytes([len(stream) % 251]) * 160)
-            packet = other.socket.recv(2048)
-            assert packet[12] == len(stream) % 251
-            stream.append(Arrival(len(stream) * 0.02, (node.host, port), other.port, packet))
-        heard.append(time.monotonic())
-    for begun, ended in spans:
-        assert [at for at in heard if begun < at < ended], "nobody was heard while the disk was busy"
+    for _ in range(4):
+        assert os.read(began, 1) == b"b"
+        for _ in range(10):
+            for (party, port, other), stream in zip(ways, streams, strict=True):
+                party.say(port, bytes([len(stream)]) * 160)
+                packet = other.socket.recv(2048)
+                assert packet[12] == len(stream)
+                stream.append(Arrival(len(stream) * 0.02, (node.host, port), other.port, packet))
+        os.write(go, b"g")
+    os.write(go, b"g" * 100)
     for stream in streams:
         report = check_stream(stream)
         assert (report.faults, report.lost, report.gaps) == ((), 0, ())
@@ -175,8 +173,10 @@ def test_a_disk_that_is_slow_holds_up_no_audio_and_loses_none(tmp_path: Path) ->
     assert (closed.recorded, closed.error) == (True, "")
     wait_written(tmp_path / "a.spool")
     records = [(leg, packet[12]) for leg, _, packet in read_spool(tmp_path / "a.spool")[1] if leg < 2]
-    assert records == [(leg, index % 251) for index in range(len(heard)) for leg in (0, 1)]
+    assert records == [(leg, index) for index in range(40) for leg in (0, 1)]
     node.end()
+    for end in (go, began):
+        os.close(end)
 
 
 def test_a_worker_that_is_killed_leaves_what_was_heard_sealed_or_not(tmp_path: Path) -> None:
@@ -208,12 +208,6 @@ def _heard(path: Path, key: bytes) -> list[tuple[int, int]]:
         return [(leg, packet[12]) for leg, _, packet in read_spool(path, key)[1]]
     except (FileNotFoundError, SpoolError):
         return []
-
-
-def _spans(path: Path) -> list[tuple[float, float]]:
-    """When the disk was busy."""
-    lines = path.read_text().split("\n")[:-1] if path.exists() else []
-    return [(float(begun), float(ended)) for begun, ended in (line.split() for line in lines)]
 
 
 def _until_written(path: Path) -> None:
