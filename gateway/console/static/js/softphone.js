@@ -75,20 +75,23 @@ function signIn() {
   return make("div", { class: "card" }, phone.last ? make("p", { class: "hint", role: "status" }, word(phone.last)) : "", mine, make("hr"), make_one);
 }
 
-// For trying things out: A is this phone; B and an X of ours are bound, and X is called.
+// For trying things out: A is this phone; B and an X of ours are bound, and X is called. Made once, so that what is
+// typed outlives what else is drawn anew.
+let trying = null;
 function throughX() {
   const box = make("div");
   const ready = async () => {
     const found = await attempt(() => v1.get("/numbers", { status: "normal", limit: 100 }));
-    const free = (found?.items || []).filter((one) => one.remaining > 1);
+    if (!found) return;
+    const free = found.items.filter((one) => one.remaining > 1);
     if (!free.length) { box.replaceChildren(make("p", { class: "hint" }, word("There is no X to be bound"))); return; }
     box.replaceChildren(form([["b", "the other's number", "tel"], ["x", "X", "tel"]], "bind and call", async (given) => {
       const { application } = free.find((one) => one.x === given.x) || free[0];
       const made = await attempt(() => v1.post("/bindings", { application, a: `+${phone.agent.user}`, b: given.b, x: given.x, record: true }));
-      if (made && !phone.call) { phone.last = ""; phone.call = leg(); phone.call.dial(given.x); }
+      if (made && !phone.call) { phone.last = ""; trying = null; phone.call = leg(); phone.call.dial(given.x); }
     }, { x: free[0].x }));
   };
-  return make("details", { ontoggle: (event) => event.target.open && ready() }, make("summary", {}, word("through X")), box);
+  return make("details", { ontoggle: (event) => event.target.open && !box.firstChild && ready() }, make("summary", {}, word("through X")), box);
 }
 
 function controls() {
@@ -97,7 +100,7 @@ function controls() {
     button(word("disconnect"), leave))];
   if (!call) {
     rows.push(form([["number", "number", "tel"]], "call", (given) => { phone.last = ""; phone.call = leg(); phone.call.dial(given.number); }));
-    if (may("MANAGE")) rows.push(throughX());
+    if (may("MANAGE")) rows.push(trying ??= throughX());
     if (phone.last) rows.push(make("p", { class: "hint" }, phone.last));
   } else {
     rows.push(make("p", { class: "row", role: "status" }, make("strong", {}, call.who), make("span", { class: "tag", "data-call": call.state }, word(call.state))));
@@ -113,6 +116,7 @@ function draw() {
 
 export function softphonePage(leaving) {
   phone.view = make("div");
+  trying = null;
   leaving(() => { phone.view = null; });
   draw();
   return make("div", {}, make("h1", {}, word("phone")), phone.view, audio);
