@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gateway.cli_table import print_table
 from gateway.config.reading import open_config
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def show(found: list[Finding], console: Console) -> None:
         for one in found:
             style = _STYLES[one.state]
             table.add_row(Text(one.state, style), Text(one.check), Text(one.said), Text(one.hint))
-        console.print(table)
+        print_table(table, console)
     else:
         for one in found:
             hint = f"; {one.hint}" if one.hint else ""

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from gateway.cli_table import print_table
 from gateway.config.reading import open_config
 
 app = typer.Typer(help="Events and CDRs: attempts, dead letters, replay.", no_args_is_help=True)
@@ -48,7 +49,7 @@ def list_(
             made = f"{row.created_at:%Y-%m-%d %H:%M:%S}"
             table.add_row(made, row.id, escape(row.application), row.kind, state, str(row.tries), due)
         console = Console(highlight=False)
-        console.print(table)
+        print_table(table, console)
         for dead in await ledger.dead():
             kinds = ", ".join(f"{count} {kind}" for kind, count in dead.kinds.items())
             console.print(f"[red]dead[/] {escape(dead.application)}: {kinds}; since {dead.oldest:%Y-%m-%d %H:%M:%S}")
@@ -74,7 +75,7 @@ def show(id: str, config: ConfigFile, numbers: Plain = False) -> None:
         for one in row.attempts:
             status = str(one.status) if one.status is not None else f"[red]{escape(one.error or '')}[/]"
             table.add_row(f"{one.at:%Y-%m-%d %H:%M:%S}", f"{1000 * one.seconds:.0f}", status, escape(one.answer))
-        console.print(table)
+        print_table(table, console)
 
     _run(config, ask)
 

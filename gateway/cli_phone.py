@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from gateway.cli_table import print_table
 from gateway.cli_token import at_the_terminal
 from gateway.config.reading import open_config
 from gateway.numbers import NumberError, PhoneNumber
@@ -103,7 +104,7 @@ def list_(
                     table.add_row(shown, f"[green]{contact.hop}[/]", f"{until:%Y-%m-%d %H:%M:%S}", escape(node))
                 if not phone.contacts and phone.realm == settings.phones.realm:
                     table.add_row(shown, "[dim]nowhere[/]")
-        Console(highlight=False).print(table)
+        print_table(table)
 
     asyncio.run(work())
 
@@ -119,7 +120,7 @@ def _print(settings: Config, number: PhoneNumber, password: str) -> None:
         table = Table("type into the phone", "", show_edge=False)
         for name, value in rows:
             table.add_row(name, f"[bold green]{escape(value)}[/]")
-        console.print(table)
+        print_table(table, console)
     else:
         print("\n".join(f"{name}\t{value}" for name, value in rows))
     if not server.enabled:

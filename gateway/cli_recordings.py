@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from gateway.cli_table import print_table
 from gateway.config.reading import open_config
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def list_(
                     escape(row.name), escape(row.application), row.state, begun, f"{row.seconds or 0:.1f}",
                     _time(row.erase_at), escape(note),
                 )  # fmt: skip
-        Console(highlight=False).print(table)
+        print_table(table)
 
     _run(config, work)
 
@@ -112,7 +113,7 @@ def show(
             level = "-" if one.level is None else f"{one.level:.0f} dBFS"
             cells = (level, f"{one.peak:.0f} dBFS", f"{one.talking:.1f} s", f"{one.silent:.1f} s", _notice(row, number))
             table.add_row(("caller", "callee")[number], *cells)
-        console.print(table)
+        print_table(table, console)
         for line in await _quality(shop, row):
             console.print(line, markup=False)
         if png is not None:

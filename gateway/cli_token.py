@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from gateway.admin.roles import Actor, Role
+from gateway.cli_table import print_table
 from gateway.config.reading import open_config
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def list_(config: ConfigFile) -> None:
                     f"{at:%Y-%m-%d %H:%M}" if at else "" for at in (one.created_at, one.expires_at, one.revoked_at)
                 ]
                 table.add_row(one.id, escape(one.name), one.role, escape(one.enterprise or ""), *times)
-        Console(highlight=False).print(table)
+        print_table(table)
 
     _run(config, work)
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from gateway.cli_table import print_table
 from gateway.config.reading import open_config
 from gateway.numbers import NumberError
 
@@ -83,7 +84,7 @@ def list_(config: ConfigFile) -> None:
         console = Console(highlight=False)
         for table in (on, calls):
             if table.row_count:
-                console.print(table)
+                print_table(table, console)
         if not traces:
             console.print("no call has been traced")
 
