@@ -123,14 +123,16 @@ async def phones(
     )  # fmt: skip
     token = (await process.communicate())[0].decode().strip()
     async with async_playwright() as playwright, AsyncExitStack() as stack:
-        made = []
-        for name, number, hertz in (("caller", A, A_VOICE), ("callee", B, B_VOICE)):
+
+        async def opened(name: str, number: PhoneNumber, hertz: int) -> PagePhone:
             sound = microphone(tmp_path / f"{name}.wav", hertz)
             running = await launch(playwright, sound, *certificates)
             stack.push_async_callback(running.close)
             phone = PagePhone(await (await running.new_context(locale="en-GB")).new_page())
             await phone.sign_in(here, token, number)
-            made.append(phone)
+            return phone
+
+        made = await asyncio.gather(opened("caller", A, A_VOICE), opened("callee", B, B_VOICE))
         yield here, made[0], made[1]
         for phone in made:
             assert phone.wrong == []
