@@ -37,6 +37,8 @@ from gateway.vault.keys import Vault
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_MS = 5000
+CACHE_KIB = 512
+"""Of each SQLite connection: ten of them would in time hold 2 MB each, its default, of what the kernel has anyway."""
 KEY_FILE = "key_file"
 _WRITES = "maskline_writes"
 _SELECTOR = "maskline_selector"
@@ -98,7 +100,7 @@ def _sqlite(parsed: URL, synchronous: str) -> AsyncEngine:
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).absolute().parent.mkdir(parents=True, exist_ok=True)
     engine = create_async_engine(parsed, hide_parameters=True, connect_args={"timeout": BUSY_MS / 1000})
-    pragmas = (f"busy_timeout={BUSY_MS}", f"synchronous={synchronous}", "foreign_keys=ON")
+    pragmas = (f"busy_timeout={BUSY_MS}", f"synchronous={synchronous}", "foreign_keys=ON", f"cache_size=-{CACHE_KIB}")
 
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
