@@ -380,8 +380,6 @@ class Call:
             case Ended(reason=text):
                 self.network_cause = q850_of([text])
                 phase.left(leg, now)
-            case _:
-                pass
 
     def abandon(self, now: float, status: int) -> None:
         """The node can't go on with this call: shutdown, or a mistake of ours."""

@@ -19,30 +19,14 @@ from gateway.calls.call import Call
 from gateway.calls.challenge import challenge_trunks
 from gateway.calls.disk import DiskTrouble
 from gateway.calls.moving import found, lost
-from gateway.calls.outputs import (
-    CallAnswered,
-    CallClosed,
-    CallMoved,
-    CallOpened,
-    CallOutput,
-    Consult,
-    Faulted,
-    MediaCommand,
-    Publish,
-    RecordingStarted,
-    Resolve,
-    Talked,
-    TextAnswered,
-    TextReceived,
-    TrunkChanged,
-)
+from gateway.calls.outputs import OUTWARD, CallOutput, ExchangeOutput, TextAnswered
 from gateway.calls.phase import CallState
 from gateway.calls.phones import Phone, Phones
 from gateway.calls.plant import Plant
 from gateway.calls.record import CallRecord
 from gateway.calls.resolving import Resolving
-from gateway.calls.settings import ExchangeSettings, ToneFiles, TrunkSettings
-from gateway.calls.surge import Surge, Usual
+from gateway.calls.settings import ExchangeSettings
+from gateway.calls.surge import Usual
 from gateway.calls.texts import Texts
 from gateway.calls.trunk_status import statuses
 from gateway.calls.trunks import Trunks
@@ -52,54 +36,15 @@ from gateway.numbers import PhoneNumber
 from gateway.sip.alarms import Alarms
 from gateway.sip.hop import Hop
 from gateway.sip.locations import Contact
-from gateway.sip.outputs import Answered, ContactsChanged, KeepAlive, Offence
+from gateway.sip.outputs import Answered
 from gateway.sip.stateless import refuse
 from gateway.sip.target import Located, Target
-from gateway.sip.user_agent import Incoming, Output, PageAnswered, PageReceived, Transmit, UserAgent
+from gateway.sip.user_agent import Incoming, Output, PageAnswered, PageReceived, UserAgent
 from gateway.sms.bodies import Body
 from gateway.standing import Sound, StandingTrunk
 from media import control
 
-__all__ = [
-    "CallAnswered",
-    "CallClosed",
-    "CallOpened",
-    "Exchange",
-    "ExchangeOutput",
-    "ExchangeSettings",
-    "Faulted",
-    "MediaCommand",
-    "Publish",
-    "RecordingStarted",
-    "Resolve",
-    "Talked",
-    "ToneFiles",
-    "TrunkSettings",
-]
-
-ExchangeOutput = Transmit | Offence | KeepAlive | ContactsChanged | CallOutput
 _Any = Output | CallOutput
-_OUTWARD = (
-    Transmit,
-    Offence,
-    KeepAlive,
-    ContactsChanged,
-    Resolve,
-    Consult,
-    MediaCommand,
-    Publish,
-    CallOpened,
-    CallAnswered,
-    RecordingStarted,
-    Talked,
-    CallClosed,
-    CallMoved,
-    Faulted,
-    TextReceived,
-    TextAnswered,
-    TrunkChanged,
-    Surge,
-)
 
 P = ParamSpec("P")
 
@@ -374,7 +319,7 @@ class Exchange:
         stack = list(outputs)[::-1]
         while stack:
             output = stack.pop()
-            if isinstance(output, _OUTWARD):
+            if isinstance(output, OUTWARD):
                 done.append(output)
             elif isinstance(output, PageReceived):
                 stack.extend(reversed(self.texts.receive(output, now)))

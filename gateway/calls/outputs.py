@@ -20,6 +20,8 @@ from gateway.calls.events import Event
 from gateway.calls.record import CallRecord
 from gateway.calls.surge import Surge
 from gateway.numbers import PhoneNumber
+from gateway.sip.outputs import ContactsChanged, KeepAlive, Offence
+from gateway.sip.transaction import Transmit
 from gateway.sms.tpdu import Piece
 from media.control import Command
 
@@ -197,3 +199,22 @@ CallOutput = (
     | TrunkChanged
     | Surge
 )
+
+ExchangeOutput = Transmit | Offence | KeepAlive | ContactsChanged | CallOutput
+OUTWARD = (
+    *(Transmit, Offence, KeepAlive, ContactsChanged),
+    *(
+        Resolve,
+        Consult,
+        MediaCommand,
+        Publish,
+        CallOpened,
+        CallAnswered,
+        RecordingStarted,
+        Talked,
+        CallClosed,
+        CallMoved,
+    ),
+    *(Faulted, TextReceived, TextAnswered, TrunkChanged, Surge),
+)
+"""The classes of ExchangeOutput."""

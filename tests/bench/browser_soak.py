@@ -3,7 +3,7 @@
     python -m tests.bench.browser_soak [CALLS]      make soak-browsers, CALLS=200 by default
 
 Each call is two sessions: a caller that connects a WebSocket, registers, calls X, talks a second and closes, as a page
-does; and a callee that stays, every other one with Opus alone, so that half of the legs are converted. AT_ONCE pairs
+does; and a callee that stays, every other one with Opus alone: a quarter of the legs is converted. AT_ONCE pairs
 call beside each other. Behind each ROUND of calls the node is left until no leg stands, and each of its processes is
 looked at; behind the warm-up a line is fitted through the rows of samples, as in soak.py, over calls instead of time.
 """

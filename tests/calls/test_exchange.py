@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
-from gateway.calls.outputs import MediaCommand, Resolve
+from gateway.calls.outputs import OUTWARD, ExchangeOutput, MediaCommand, Resolve
 from gateway.sip.hop import Hop
 from gateway.sip.transaction import Transmit
 from media import control
@@ -52,6 +53,10 @@ def test_what_can_not_become_a_call_is_refused_at_the_door(request_uri: str, bod
     assert bench.verb("reject", "caller")[2] == status
     assert bench.exchange.active == 0
     assert bench.exchange._admission.calls == 0
+
+
+def test_what_is_for_the_outside_is_all_of_its_type() -> None:
+    assert set(OUTWARD) == set(get_args(ExchangeOutput))
 
 
 def test_strangers_and_limits() -> None:
