@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -29,6 +29,16 @@ def _masking(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> Mutab
             # Header text may carry control characters: a log line must stay one line (security.md "Logs").
             event[key] = mask_numbers(value).translate(_CONTROL)
     return event
+
+
+class _StandardError:
+    """Whatever ``sys.stderr`` is at the time: loggers are kept, and whoever runs us in his own process may turn it."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
 
 
 _CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), 127)}
@@ -51,6 +61,6 @@ def configure(form: str = "text") -> None:
             _masking,
             last,
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _StandardError())),
         cache_logger_on_first_use=True,
     )

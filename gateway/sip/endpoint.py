@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from math import ceil
 from typing import Any, Protocol
 
 import structlog
@@ -25,6 +26,9 @@ LOG_EVERY = 60.0
 FAULT_PAUSE = 0.1
 PING = b"\r\n\r\n"
 HELD_SECONDS = 0.005
+GRAIN = 0.02
+"""Timers that fall due within so many seconds ring together: a call has ten, most of them to forget transactions, and
+to wake for each alone costs more than what is to be done then. None of SIP's needs to be as exact (RFC 3261 §17)."""
 WEB = ("ws", "wss")
 
 
@@ -101,7 +105,7 @@ class Endpoint:
         self.crossing: Crossing | None = None
         self.transport = Transport(
             on_message=self._hear,
-            on_malformed=lambda data, source: self._guarded(core.receive_malformed, data, source),
+            on_malformed=self._malformed,
             on_failed=lambda hop: self._guarded(core.transport_failed, hop),
             on_closed=self._closed,
             gate=gate,
@@ -110,7 +114,7 @@ class Endpoint:
         self.faults = 0
         self._logged_at = float("-inf")
         self._timer: asyncio.TimerHandle | None = None
-        self._armed: float | None = None
+        self._armed = 0.0
         self._stopped = False
 
     async def start(self, listen: Sequence[Hop]) -> None:
@@ -181,6 +185,12 @@ class Endpoint:
         if self.crossing is not None and hop.transport in WEB:
             self.crossing.closed(hop)
 
+    def _malformed(self, data: bytes, source: Hop) -> None:
+        """The connection will be closed now: what has come by it before is answered first."""
+        for one in self.overload.leave(source):
+            self._guarded(self._refuse if self.overload.shedding else self._receive, one.data, source)
+        self._guarded(self._core.receive_malformed, data, source)
+
     def _receive(self, data: bytes, source: Hop, now: float) -> Sequence[Any]:
         if self._watch is not None:
             self._watch.received(data, source)
@@ -223,19 +233,19 @@ class Endpoint:
                 _log.exception("a fault of ours in the SIP core", faults=self.faults)
 
     def _arm(self, pause: float = 0.0) -> None:
+        """Wake at the end of the GRAIN in which something falls due; a timer that is set for sooner will look again."""
         deadline = self._core.deadline
-        if deadline == self._armed or self._stopped:
+        if deadline is None or self._stopped:
             return
+        due = GRAIN * ceil(deadline / GRAIN)
         if self._timer is not None:
+            if self._armed <= due:
+                return
             self._timer.cancel()
-        self._armed = deadline
-        self._timer = None
-        if deadline is not None:
-            delay = max(pause, deadline - time.monotonic())
-            self._timer = asyncio.get_running_loop().call_later(delay, self._fire)
+        self._armed = due
+        self._timer = asyncio.get_running_loop().call_later(max(pause, due - time.monotonic()), self._fire)
 
     def _fire(self) -> None:
-        self._armed = None
         self._timer = None
         self._guarded(self._core.handle_timeout)
         # An event loop's clock may be a little behind the monotonic one: nothing was due yet, so look again.

@@ -128,6 +128,13 @@ class Overload:
         self.shedding = shedding
         return shedding
 
+    def leave(self, source: Hop) -> list[Arrival]:
+        """Take out what waits of one connection."""
+        left = [one for one in self._queue if one.source == source]
+        if left:
+            self._queue = deque(one for one in self._queue if one.source != source)
+        return left
+
     def clear(self) -> None:
         """Forget what waits."""
         self._queue.clear()

@@ -146,7 +146,9 @@ class Stand:
         client = programs / "maskline"
         client.write_text(CLIENT.format(python=os.path.realpath(sys.executable), path=str(self.folder / "forked")))
         client.chmod(0o755)
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("MASKLINE_", "PYTHON"))}
+        # Of ``make test`` too: a make below another one says more than its recipe.
+        others = ("MASKLINE_", "PYTHON", "MAKE", "MFLAGS")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
         self.environment = {**kept, "PATH": f"{programs}:{os.environ['PATH']}", "COLUMNS": "120", "PYTHONUTF8": "1"}
 
     # --- processes

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gateway.sip.dialog import is_sips
-from gateway.sip.endpoint import Core, Endpoint
+from gateway.sip.endpoint import GRAIN, Core, Endpoint
 from gateway.sip.gate import Gate, GateSettings
 from gateway.sip.hop import Hop
 from gateway.sip.outputs import Accepted, Confirmed, Incoming, KeepAlive, Progress
@@ -101,6 +101,51 @@ async def test_the_timer_runs_whatever_broke_before(start: Start, fault: str, fa
     async with asyncio.timeout(10):
         await core.fired.wait()
     assert one.faults == faults
+
+
+class Alarmed(Scripted):
+    """Each message sets alarms, so many seconds from then; ``rung`` says which rang when."""
+
+    def __init__(self, *alarms: Sequence[float]) -> None:
+        super().__init__()
+        self._next = iter(alarms)
+        self._set: list[float] = []
+        self.rung: list[list[float]] = []
+
+    def receive_message(self, data: bytes, source: Hop, now: float) -> Sequence[Any]:
+        self._set = sorted([*self._set, *(now + after for after in next(self._next))])
+        self.deadline = self._set[0]
+        return []
+
+    def handle_timeout(self, now: float) -> Sequence[Any]:
+        self.rung.append([due for due in self._set if due <= now])
+        self._set = [due for due in self._set if due > now]
+        self.deadline = self._set[0] if self._set else None
+        if not self._set:
+            self.fired.set()
+        return []
+
+
+async def test_timers_that_are_close_ring_together_and_none_too_early(start: Start) -> None:
+    core = Alarmed([0.05 + GRAIN * number / 100 for number in range(100)])
+    one = await start(core)
+    one.transport.send(b"x", one.bound[0])
+    async with asyncio.timeout(10):
+        await core.fired.wait()
+    rung = [one for one in core.rung if one]
+    assert sum(map(len, rung)) == 100
+    assert len(rung) <= 3, "they lie in two grains, and a loop's clock may be a little behind"
+
+
+async def test_a_timer_that_is_set_for_sooner_does_not_wait_for_the_one_that_is_armed(start: Start) -> None:
+    core = Alarmed([600.0], [0.01])
+    one = await start(core)
+    one.transport.send(b"x", one.bound[0])
+    one.transport.send(b"y", one.bound[0])
+    async with asyncio.timeout(10):
+        while not any(core.rung):  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    assert [len(rung) for rung in core.rung if rung] == [1]
 
 
 async def test_a_timer_that_always_breaks_leaves_the_loop_to_others(
