@@ -108,7 +108,8 @@ class Stand:
         """Process ids of media workers and the spare one, the oldest first."""
         node = self.node.pid
         children = Path(f"/proc/{node}/task/{node}/children").read_text().split()
-        return sorted(int(pid) for pid in children if b"media.worker" in Path(f"/proc/{pid}/cmdline").read_bytes())
+        # The kernel lists them as they were made; their ids begin anew at some time.
+        return [int(pid) for pid in children if b"media.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
     async def metrics(self) -> dict[str, float]:
         async with self.http.get(self.node.plan.base_url + "/metrics") as response:

@@ -123,7 +123,8 @@ class Stand:
         """Process ids of the node's media workers, the first one first."""
         node = self.node.pid
         children = Path(f"/proc/{node}/task/{node}/children").read_text().split()
-        return sorted(int(pid) for pid in children if b"media.worker" in Path(f"/proc/{pid}/cmdline").read_bytes())
+        # The kernel lists them as they were made; their ids begin anew at some time.
+        return [int(pid) for pid in children if b"media.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
     def kinds(self) -> list[str]:
         return [event.kind for event in self.receiver.events]

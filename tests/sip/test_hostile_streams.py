@@ -101,7 +101,7 @@ SIP: dict[str, tuple[bytes, bytes]] = {
 FRAMES: dict[str, tuple[bytes, bytes]] = {
     "a frame that is too large": (MASK + b"\x01\x02\x03\x04" + b"x" * 1000, b"x" * 4096),
     "frames of one message without end": (b"\x01\x84\x00\x00\x00\x00abcd", b"\x00\x84\x00\x00\x00\x00abcd" * 200),
-    "a frame that trickles": (b"\x81\xfe\x40\x00\x00\x00\x00\x00", b"x"),
+    "a frame that trickles": (b"\x81\xff" + (200_000).to_bytes(8, "big") + bytes(4), b"x"),
     "a frame that stops": (b"\x81\xfe\x40\x00\x00", b""),
     "a frame without a mask": (b"\x81\x04abcd", b""),
     "a control frame that is too long": (b"\x89\xfe\x01\x00\x00\x00\x00\x00" + b"x" * 256, b""),
