@@ -43,7 +43,9 @@ from media.wire import Wire
 _DATAGRAM = 2048
 _BATCH = 128
 _HANDFUL = 32
-_PACE = 0.001
+_PACE = 0.0006
+"""Under load the worker wakes no more often: a wake costs more than a packet. Longer is cheaper and later
+(tests/bench/latency_bench, compiled): at 0.0010 a packet costs 0.91 of C's and p99 is 1.4 ms, here 1.13 and 0.8."""
 _TONES = 64 << 20
 _COMPLAIN_EVERY = 60.0
 
