@@ -19,7 +19,7 @@ from gateway.calls.call import Call
 from gateway.calls.challenge import challenge_trunks
 from gateway.calls.disk import DiskTrouble
 from gateway.calls.moving import found, lost
-from gateway.calls.outputs import OUTWARD, CallOutput, ExchangeOutput, TextAnswered
+from gateway.calls.outputs import OUTWARD, CallOutput, ExchangeOutput
 from gateway.calls.phase import CallState
 from gateway.calls.phones import Phone, Phones
 from gateway.calls.plant import Plant
@@ -326,7 +326,7 @@ class Exchange:
             elif isinstance(output, Answered):
                 done += self.upkeep.answered(output, now)
             elif isinstance(output, PageAnswered):
-                done.append(TextAnswered(output.session, output.status))
+                done += self.texts.answered(output, now)
             elif isinstance(output, Incoming):
                 stack.extend(reversed(self._incoming(output, now)))
             elif (found := self._plant.sessions.get(output.session)) is not None:

@@ -25,18 +25,14 @@ from gateway.calls.events import Alerting, CallOut
 from gateway.calls.outputs import Publish
 from gateway.calls.phase import CallState, Phase
 from gateway.calls.talking import Talking
-from gateway.calls.ways import Way
+from gateway.calls.ways import NOT_BY_THIS_TRUNK, NOT_HERE, Way
 from gateway.causes import Cause, cause_of_refusal
 from gateway.errors import PeerError
 from media import control
 
 _WAITING = "waiting"
 _RINGBACK = "ringback"
-# The peer's state, not the callee's: the transaction timed out (RFC 3261 §8.1.3.1), or no service (RFC 3263 §4.3).
-_NOT_HERE = (408, 503)
-# The trunk's state: it won't know us, or what is behind it has failed.
 _NETWORK = Cause.CALLEE_SIDE_FAILED
-_NOT_BY_THIS_TRUNK = (401, 407, 500, 502, 504)
 
 
 class Ringing(Phase):
@@ -220,8 +216,8 @@ class Ringing(Phase):
         call = self.call
         call.clear_alarm("peer")
         cause, said = cause_of_refusal(status, rang=call.record.rang is not None, q850=call.network_cause)
-        if (status in _NOT_HERE or status in _NOT_BY_THIS_TRUNK) and not (said and cause is not _NETWORK):
-            way = self._next_way(now, by_this_trunk=status in _NOT_HERE)
+        if (status in NOT_HERE or status in NOT_BY_THIS_TRUNK) and not (said and cause is not _NETWORK):
+            way = self._next_way(now, by_this_trunk=status in NOT_HERE)
             if way is not None:
                 call.network_cause = None
                 self._invite(way, now)

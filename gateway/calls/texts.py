@@ -5,6 +5,7 @@
                                 of its own (TS 24.341 §5.3.3.4); RP-ACK and RP-ERROR for ours are answered 200
 
 What we sent counts as taken by its 2xx: a carrier that reports later than that says so to nobody who could still act.
+What one way doesn't take goes by the next that wants the same form (text_ways.py), as a call does (pains.md P24).
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from itertools import count
 from gateway.calls.addresses import first
 from gateway.calls.admission import Admission
 from gateway.calls.identity import called_number, caller_of, plain_text
-from gateway.calls.outputs import TextReceived
+from gateway.calls.outputs import TextAnswered, TextReceived
 from gateway.calls.phones import Phones
-from gateway.calls.privacy import callee_invite
 from gateway.calls.settings import ExchangeSettings, TrunkSettings
+from gateway.calls.text_ways import Text, begin
 from gateway.calls.trunks import Trunks
 from gateway.calls.ways import Way
 from gateway.errors import ParseError
@@ -27,7 +28,7 @@ from gateway.numbers import NumberError, PhoneNumber
 from gateway.sip.headers import NameAddr
 from gateway.sip.message import Request
 from gateway.sip.transaction import Transmit
-from gateway.sip.user_agent import PageReceived, UserAgent
+from gateway.sip.user_agent import PageAnswered, PageReceived, UserAgent
 from gateway.sms.bodies import Body, bodies
 from gateway.sms.rpdu import CONTENT_TYPE, Report, read, report_on
 from gateway.sms.tpdu import TpduError
@@ -50,6 +51,8 @@ class Texts:
         self._agent = agent
         self._admission = admission
         self._reports: dict[str, tuple[TrunkSettings, Request, bytes]] = {}
+        self._sent: dict[str, Text] = {}
+        """What is on its way, by the page that it is now."""
         self._references = count(1)
         self.counters: Counter[str] = Counter()
 
@@ -116,24 +119,41 @@ class Texts:
         self, trunk: str, application: str, x: PhoneNumber, receiver: PhoneNumber, text: str, at: datetime, now: float
     ) -> list[Body]:
         """The MESSAGEs of a text of X, as the receiver's phone wants them, or the trunk that a call would take."""
-        as_3gpp = self._way(trunk, application, receiver, now).trunk.sms_as_3gpp
+        ways = self._ways(trunk, application, receiver, now)
+        as_3gpp = bool(ways) and ways[0].trunk.sms_as_3gpp
         return bodies(text, x.e164, as_3gpp=as_3gpp, reference=next(self._references), at=at)
 
     def send(
         self, trunk: str, application: str, sender: PhoneNumber, receiver: PhoneNumber, body: Body, now: float
-    ) -> tuple[str, list[Transmit]]:
+    ) -> tuple[str, list[Transmit | TextAnswered]]:
         """Send one of them from ``sender`` (an X); what becomes of it is its TextAnswered, by the id."""
-        way = self._way(trunk, application, receiver, now)
-        page = callee_invite(sender, receiver, way.trunk, self._settings.our_host, way.peer)
-        return self._agent.pager.send(
-            page.target, page.uri, from_=page.from_, to=page.to, headers=page.headers, body=body.octets,
-            content_type=body.content_type, account=self._trunks.accounts.get(way.trunk.name), now=now,
-        )  # fmt: skip
+        id, ways = self._agent.wire.token(), self._ways(trunk, application, receiver, now)
+        text = begin(id, sender, receiver, body, ways)
+        return id, [TextAnswered(id, 503)] if text is None else self._send(text, now)
 
-    def _way(self, trunk: str, application: str, receiver: PhoneNumber, now: float) -> Way:
-        """The one phone that he was heard from last, of those that he wants most; else a peer of a trunk."""
-        phones = self._phones.ways(receiver, now) if self._phones is not None else []
-        return phones[0] if phones else self._trunks.first(trunk, application, receiver, now)
+    def answered(self, answer: PageAnswered, now: float) -> list[Transmit | TextAnswered]:
+        """A way's answer to one of them: the last word, or the next way. To a report of ours: whatever it is."""
+        text = self._sent.pop(answer.session, None)
+        if text is None:
+            return []
+        if answer.status >= 300:
+            self._trunks.refused(text.way, answer.status, answer.response, now)
+        return self._send(text, now) if text.goes_on(answer.status) else [TextAnswered(text.id, answer.status)]
+
+    def _send(self, text: Text, now: float) -> list[Transmit | TextAnswered]:
+        page = text.page(self._settings.our_host)
+        id, outputs = self._agent.pager.send(
+            page.target, page.uri, from_=page.from_, to=page.to, headers=page.headers, body=text.body.octets,
+            content_type=text.body.content_type, account=self._trunks.accounts.get(text.way.trunk.name), now=now,
+        )  # fmt: skip
+        self._sent[id] = text
+        return [*outputs]
+
+    def _ways(self, trunk: str, application: str, receiver: PhoneNumber, now: float) -> list[Way]:
+        """His phones, each by itself, those that he wants most and was heard from last first; then peers of trunks."""
+        groups = self._phones.ways(receiver, now) if self._phones is not None else []
+        phones = [Way(way.trunk, index) for way in groups for index in range(len(way.trunk.peers))]
+        return phones + self._trunks.for_text(trunk, application, receiver, now)
 
 
 def _read(trunk: TrunkSettings, digits: str) -> PhoneNumber | None:

@@ -61,7 +61,7 @@ class Trunks:
 
         ``carried``: the trunk that counts the call already, or "".
         """
-        free = [way for way in ways if way.trunk.name not in self.away and not self._peer(way).barred(now)]
+        free = [way for way in ways if not self._closed(way, now)]
         free.sort(key=lambda way: not self._peer(way).good(now))
         for way in free:
             if self._admits(way.trunk, carried, now):
@@ -91,15 +91,14 @@ class Trunks:
             if not self.calls[carried]:
                 del self.calls[carried]
 
-    def first(self, came_in: str, application: str, receiver: PhoneNumber, now: float) -> Way:
-        """Where a short message goes that answers one of an application which came by ``came_in``."""
+    def for_text(self, came_in: str, application: str, receiver: PhoneNumber, now: float) -> list[Way]:
+        """Where a short message may go that answers one of an application which came by ``came_in``, the best first."""
+        ways = [way for way in self.ways.of(came_in, application, receiver) if not self._closed(way, now)]
+        return sorted(ways, key=lambda way: not self._peer(way).good(now))
 
-        def against(way: Way) -> int:
-            peer = self._peer(way)
-            return 2 * (way.trunk.name in self.away or peer.barred(now)) + (not peer.good(now))
-
-        ways = self.ways.of(came_in, application, receiver)
-        return min(ways, key=against) if ways else self.ways.nowhere(came_in)
+    def _closed(self, way: Way, now: float) -> bool:
+        """Whether nothing may go there now."""
+        return way.trunk.name in self.away or self._peer(way).barred(now)
 
     def wait(self, ways: list[Way], now: float) -> int:
         """For how many seconds a caller should stay away when none of ``ways`` is free."""

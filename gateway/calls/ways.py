@@ -19,6 +19,10 @@ from gateway.calls.settings import ExchangeSettings, Rank, RouteSettings, TrunkS
 from gateway.numbers import PhoneNumber
 
 T = TypeVar("T")
+NOT_HERE = (408, 503)
+"""The peer's state, not the callee's: the transaction timed out (RFC 3261 §8.1.3.1), or no service (RFC 3263 §4.3)."""
+NOT_BY_THIS_TRUNK = (401, 407, 500, 502, 504)
+"""The trunk's state: it won't know us, or what is behind it has failed."""
 
 
 @dataclass(frozen=True, slots=True)

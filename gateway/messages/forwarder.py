@@ -29,7 +29,7 @@ from gateway.sms.pieces import Pieces
 from gateway.sms.tpdu import Piece
 
 _log = structlog.get_logger()
-ANSWER_SECONDS = 40.0  # timer F and some
+ANSWER_SECONDS = 140.0  # MOST ways (gateway.calls.text_ways), each until timer F, and some
 PIECES_SECONDS = 60.0
 """What has come of a long message by then is sent on without the rest: nothing is lost that we have."""
 Ask = Callable[[Callable[[int], TextQuestion]], Awaitable[TextVerdict | None]]

@@ -11,7 +11,7 @@ what a restart needs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.sip.hop import Hop
 from gateway.sip.locations import Contact
@@ -137,10 +137,11 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class PageAnswered:
-    """What became of a MESSAGE that we sent: its final status, 408 or 503 when there was none."""
+    """What became of a MESSAGE that we sent: its final status, 408 or 503 when there was none (``response`` None)."""
 
     session: str
     status: int
+    response: Response | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

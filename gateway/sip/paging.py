@@ -40,7 +40,7 @@ class Page:
 
     def receive_response(self, transaction: ClientTransaction, response: Response, now: float) -> list[Output]:
         """Its answer."""
-        return [PageAnswered(self.id, response.status)] if response.status >= 200 else []
+        return [PageAnswered(self.id, response.status, response)] if response.status >= 200 else []
 
     def failed(self, transaction: ClientTransaction, reason: str, now: float) -> list[Output]:
         """No answer at all."""

@@ -127,8 +127,7 @@ def test_what_is_known_of_a_peer_stays_with_it_and_goes_with_it() -> None:
 
 def test_a_text_has_nowhere_to_go_yet() -> None:
     bench = named()
-    way = bench.exchange._plant.trunks.first("carrier", "app", B, bench.now)
-    assert way.trunk.peers[way.peer] == NOWHERE
+    assert bench.exchange._plant.trunks.for_text("carrier", "app", B, bench.now) == []
 
 
 # --- look-ups ---------------------------------------------------------------------------------------------------------
