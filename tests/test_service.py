@@ -23,7 +23,8 @@ from gateway.bindings.requests import NewAxb
 from gateway.bindings.store import BindingStore
 from gateway.config.reading import load
 from gateway.database import migrate, open_engine, reading, writing
-from gateway.lab.node import Node, NodePlan, free_media_ports, free_tcp_and_udp_port
+from gateway.lab.node import Node, NodePlan
+from gateway.lab.ports import free_media_ports, free_tcp_and_udp_port
 from gateway.numbers import PhoneNumber
 from gateway.schema import binding, number, recording
 from gateway.service import run

@@ -7,7 +7,7 @@ network     a bad network in virtual time
 sockets     a phone on real UDP sockets [IO]
 analysis    which tone is heard, how loud
 ladder      a call on the terminal
-receiver client node   the customer's server and client, the node as a process [IO]
+receiver client ports node   the customer's server and client, the node as a process and its ports [IO]
 checks      the closing table
 demo        ``maskline demo`` [IO]
 """

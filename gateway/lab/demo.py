@@ -29,8 +29,9 @@ from gateway.lab.checks import A_VOICE, B_VOICE, Check, Evidence, all_checks
 from gateway.lab.client import ApiError, CustomerClient
 from gateway.lab.ladder import Ladder
 from gateway.lab.memory import audio_of
-from gateway.lab.node import Node, NodeError, NodePlan, free_media_ports, free_tcp_and_udp_port
+from gateway.lab.node import Node, NodeError, NodePlan
 from gateway.lab.phone import Phase, Phone
+from gateway.lab.ports import free_media_ports, free_tcp_and_udp_port
 from gateway.lab.receiver import Event, Receiver
 from gateway.lab.script import Script
 from gateway.lab.sockets import PhoneLine

@@ -10,15 +10,12 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import sys
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
-
-PAIRS = 16
 
 
 class NodeError(Exception):
@@ -102,37 +99,6 @@ private_callbacks = true
             f'[[number]]\nnumber = {text(number)}\narea_code = "0755"\napplication = {text(self.key)}\n\n'
             for number in (self.x, *self.numbers)
         )
-
-
-def free_tcp_and_udp_port(host: str) -> int:
-    """A port that is free for both right now."""
-    for _ in range(50):
-        with (
-            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as stream,
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram,
-        ):
-            stream.bind((host, 0))
-            port = int(stream.getsockname()[1])
-            with suppress(OSError):
-                datagram.bind((host, port))
-                return port
-    raise OSError(f"no free port on {host}")
-
-
-def apart(choices: range) -> list[int]:
-    """All of them, beginning at another one in every process: what is free for two at once is soon taken by both."""
-    first = os.getpid() % len(choices)
-    return [*choices[first:], *choices[:first]]
-
-
-def free_media_ports(host: str, pairs: int = PAIRS) -> tuple[int, int]:
-    """A range of ``pairs`` even/odd port pairs, all free right now, below the range that the kernel hands out."""
-    for low in apart(range(20000, 32000, 2 * pairs)):
-        with ExitStack() as stack, suppress(OSError):
-            for port in range(low, low + 2 * pairs):
-                stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)).bind((host, port))
-            return low, low + 2 * pairs - 1
-    raise OSError(f"no {2 * pairs} free UDP ports in a row on {host}")
 
 
 def _environment() -> dict[str, str]:

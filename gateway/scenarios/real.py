@@ -23,8 +23,9 @@ from uuid import uuid4
 import aiohttp
 import tomli_w
 
-from gateway.lab.node import Node, NodePlan, free_media_ports, free_tcp_and_udp_port
+from gateway.lab.node import Node, NodePlan
 from gateway.lab.phone import Phase, Phone
+from gateway.lab.ports import free_media_ports, free_tcp_and_udp_port
 from gateway.scenarios.calling import addresses, dialled, filled, link_of, new_call, number_of
 from gateway.scenarios.carrier import CALLEE, CALLER, Carrier
 from gateway.scenarios.desk import signed, target_of

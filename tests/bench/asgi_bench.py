@@ -12,7 +12,7 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-from gateway.lab.node import free_tcp_and_udp_port
+from gateway.lab.ports import free_tcp_and_udp_port
 from tests.integration.http_trial import CROWDS, Site, cases, trial
 
 HOST = "127.0.0.1"

@@ -21,7 +21,8 @@ from pathlib import Path
 import aiohttp
 
 from gateway.lab.client import CustomerClient
-from gateway.lab.node import Node, NodePlan, free_media_ports, free_tcp_and_udp_port
+from gateway.lab.node import Node, NodePlan
+from gateway.lab.ports import free_media_ports, free_tcp_and_udp_port
 from gateway.lab.receiver import Receiver
 from tests.bench.call_bench import processes
 from tests.bench.soak import HOST, SECRET, judge, of_process

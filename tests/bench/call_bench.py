@@ -25,7 +25,8 @@ from pathlib import Path
 import aiohttp
 
 from gateway.lab.client import CustomerClient
-from gateway.lab.node import Node, NodePlan, free_media_ports, free_tcp_and_udp_port
+from gateway.lab.node import Node, NodePlan
+from gateway.lab.ports import free_media_ports, free_tcp_and_udp_port
 from gateway.lab.receiver import Event, Receiver
 from tests.bench.relays import cpu_seconds
 

@@ -34,7 +34,8 @@ from pathlib import Path
 import aiohttp
 
 from gateway.lab.client import CustomerClient
-from gateway.lab.node import Node, NodePlan, free_media_ports, free_tcp_and_udp_port
+from gateway.lab.node import Node, NodePlan
+from gateway.lab.ports import free_media_ports, free_tcp_and_udp_port
 from tests.bench.call_bench import CALLER, HOST, A, B, end, processes
 from tests.bench.customers import ILL, serve
 from tests.bench.relays import cpu_seconds

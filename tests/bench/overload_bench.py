@@ -31,8 +31,8 @@ from pathlib import Path
 
 import aiohttp
 
-from gateway.lab.node import free_tcp_and_udp_port
 from gateway.lab.phone import Phase, Phone, PhoneOutput
+from gateway.lab.ports import free_tcp_and_udp_port
 from gateway.lab.rtp import check_stream
 from gateway.lab.script import Script
 from gateway.lab.sockets import PhoneLine

@@ -23,7 +23,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from gateway.lab.node import free_tcp_and_udp_port
+from gateway.lab.ports import free_tcp_and_udp_port
 from tests.bench.call_bench import CALLER, HOST, X, end, last_row, stage
 from tests.bench.relays import cpu_seconds
 

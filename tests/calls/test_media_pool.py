@@ -11,7 +11,7 @@ import pytest
 
 from gateway.calls import media_pool
 from gateway.calls.media_pool import MediaPool
-from gateway.lab.node import free_media_ports
+from gateway.lab.ports import free_media_ports
 from media import control
 
 HOST = "127.0.0.1"

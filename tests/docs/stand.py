@@ -24,8 +24,8 @@ from typing import Any
 import aiohttp
 
 from gateway.lab.client import CustomerClient
-from gateway.lab.node import free_media_ports, free_tcp_and_udp_port
 from gateway.lab.phone import Phase, Phone
+from gateway.lab.ports import free_media_ports, free_tcp_and_udp_port
 from gateway.lab.receiver import Receiver
 from gateway.lab.script import Script
 from gateway.lab.sockets import PhoneLine
@@ -62,7 +62,7 @@ class Stand:
             "5090": str(self._callee.phone.here.port),
             "8090": str(free_tcp_and_udp_port(HOST)),  # pages' own servers; the node's is ours: see _lay_out
             "20000-29999": f"{low}-{high}",
-            "30000-30999": "18000-18999",  # browsers': apart from any that free_media_ports gives
+            "30000-30999": "{}-{}".format(*free_media_ports(HOST, 24)),  # browsers'
             "/etc/maskline": str(self.folder / "etc"),
             "/var/lib/maskline": str(self.folder / "var" / "lib"),
         }

@@ -15,8 +15,9 @@ import aiohttp
 from gateway.lab.analysis import dominant
 from gateway.lab.checks import heard_between
 from gateway.lab.client import CustomerClient
-from gateway.lab.node import Node, NodePlan, free_media_ports, free_tcp_and_udp_port
+from gateway.lab.node import Node, NodePlan
 from gateway.lab.phone import Phase, Phone
+from gateway.lab.ports import free_media_ports, free_tcp_and_udp_port
 from gateway.lab.receiver import Receiver
 from gateway.lab.rtp import check_stream, streams_of
 from gateway.lab.script import Script

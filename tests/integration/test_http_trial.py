@@ -16,7 +16,8 @@ import aiohttp
 import pytest
 
 from gateway.lab.client import signature
-from gateway.lab.node import Node, NodePlan, free_media_ports, free_tcp_and_udp_port
+from gateway.lab.node import Node, NodePlan
+from gateway.lab.ports import free_media_ports, free_tcp_and_udp_port
 from tests.integration.http_trial import CROWDS, JSON, Site, cases, trial
 
 HOST = "127.0.0.1"

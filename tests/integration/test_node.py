@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 from gateway.lab.client import CustomerClient
-from gateway.lab.node import Node, NodePlan, free_media_ports, free_tcp_and_udp_port
+from gateway.lab.node import Node, NodePlan
 from gateway.lab.phone import Phase, Phone
+from gateway.lab.ports import free_media_ports, free_tcp_and_udp_port
 from gateway.lab.receiver import Receiver
 from gateway.lab.script import Script
 from gateway.lab.sockets import PhoneLine

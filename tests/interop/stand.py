@@ -6,11 +6,9 @@ A ``Stand`` is a node on loopback with one AXB binding. Phones are told their po
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
-from contextlib import AsyncExitStack, ExitStack, suppress
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,7 +18,8 @@ from gateway.lab.analysis import seconds_of
 from gateway.lab.audio import decode
 from gateway.lab.checks import forms_found
 from gateway.lab.client import CustomerClient
-from gateway.lab.node import Node, NodePlan, free_media_ports, free_tcp_and_udp_port
+from gateway.lab.node import Node, NodePlan
+from gateway.lab.ports import free_media_ports, free_tcp_and_udp_port, free_tcp_and_udp_ports
 from gateway.lab.receiver import Event, Receiver
 from gateway.lab.wave import ALAW, Wave
 from gateway.numbers import PhoneNumber
@@ -30,22 +29,6 @@ A, B, X = PhoneNumber("+8613800000021"), PhoneNumber("+8613800000023"), PhoneNum
 A_VOICE, B_VOICE = 700, 1300
 ANSWERED_CALL = ["callin", "callout", "alerting", "answer", "disconnect", "fee"]
 PHONE_PORTS = 32
-
-
-def free_phone_ports(count: int) -> range:
-    """``count`` ports in a row, the first even, free for UDP and TCP right now.
-
-    They lie below the media ports of nodes and below what the kernel hands out. Each process begins its search
-    elsewhere, so that two runs on one machine don't meet.
-    """
-    for step in range(0, 10000, count):
-        low = 10000 + (os.getpid() * 64 + step) % (10000 - count) // 2 * 2
-        with ExitStack() as stack, suppress(OSError):
-            for port in range(low, low + count):
-                for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
-                    stack.enter_context(socket.socket(socket.AF_INET, kind)).bind((HOST, port))
-            return range(low, low + count)
-    raise OSError(f"no {count} free ports in a row on {HOST}")
 
 
 class Stand:
@@ -61,7 +44,7 @@ class Stand:
         their MASKLINE_; in their values <sip>, <tls>, <callee> and <callee+1> stand for ports."""
         self.receiver = Receiver(HOST, KEY, SECRET, lambda event: self.changed.set())
         self.stack.push_async_callback(self.receiver.stop)
-        self._ports = free_phone_ports(phone_ports)
+        self._ports = free_tcp_and_udp_ports(HOST, phone_ports)
         self.callee_port, *_ = self.take_ports(2)
         sip_port, self.tls_port = free_tcp_and_udp_port(HOST), free_tcp_and_udp_port(HOST)
         ports = {

@@ -20,8 +20,8 @@ from typing import Any
 
 import pytest
 
-from gateway.lab.node import free_tcp_and_udp_port
 from gateway.lab.phone import Phase
+from gateway.lab.ports import free_tcp_and_udp_port
 from gateway.lab.script import Script
 from tests.api.test_tls import make
 from tests.integration.test_node import HOST, KEY, SECRET, A, B, Stand, X

@@ -9,7 +9,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from gateway.cli import app
-from gateway.lab.node import free_tcp_and_udp_port
+from gateway.lab.ports import free_tcp_and_udp_port
 
 pytestmark = pytest.mark.interop
 FILE = """

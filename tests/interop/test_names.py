@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.lab.node import free_tcp_and_udp_port
+from gateway.lab.ports import free_tcp_and_udp_port
 from tests.interop.softphone import Softphone
 from tests.interop.stand import A_VOICE, B_VOICE, HOST, A, B, Stands, X
 from tests.name_server import NameServer

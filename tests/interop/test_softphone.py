@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, async_playwright
 
-from gateway.lab.node import free_media_ports
+from gateway.lab.ports import free_media_ports
 from gateway.numbers import PhoneNumber
 from tests.interop.chromium import hears, launch, microphone
 from tests.interop.stand import (
@@ -43,10 +43,10 @@ async def web_stand(stand: Stands, folder: Path, way: str, more: dict[str, str])
     pair = Authority(folder / "pki").sign("gateway", HOST)
     secured = {"SIP__CERTIFICATE": pair.certificate, "SIP__KEY": pair.key, "WEB__CERTIFICATE": pair.certificate,
                "WEB__KEY": pair.key}  # fmt: skip
-    low, high = free_media_ports(HOST, 24)  # the node takes the first 16 pairs
+    low, high = free_media_ports(HOST, 8)
     here = await stand(
         **OPEN, SIP__LISTEN=f'["udp:{HOST}:<sip>", "{way}:{HOST}:<tls>"]', SIP__ORIGINS='["*"]', **more,
-        **(secured if way == "wss" else {}), WEBRTC__ENABLED="true", WEBRTC__PORTS=f"{low + 32}-{high}",
+        **(secured if way == "wss" else {}), WEBRTC__ENABLED="true", WEBRTC__PORTS=f"{low}-{high}",
     )  # fmt: skip
     return here, [pair.certificate] if way == "wss" else []
 

@@ -14,12 +14,13 @@ import pytest
 
 from gateway.calls.settings import TrunkSettings
 from gateway.lab.audio import tone
-from gateway.lab.node import NodePlan, free_media_ports, free_tcp_and_udp_port
+from gateway.lab.node import NodePlan
+from gateway.lab.ports import free_media_ports, free_tcp_and_udp_port, free_tcp_and_udp_ports
 from gateway.sip.hop import Hop
 from gateway.trunktest.running import run
 from gateway.trunktest.scenarios import SCENARIOS, Outcome
 from gateway.trunktest.stage import Patience, Stage
-from tests.interop.stand import B_VOICE, HOST, A, B, X, free_phone_ports, until
+from tests.interop.stand import B_VOICE, HOST, A, B, X, until
 
 pytestmark = pytest.mark.interop
 HERE = Path(__file__).parent
@@ -38,7 +39,7 @@ class Carrier:
         text = (HERE / "sipp" / "carrier.xml").read_text()
         scenario = self.folder / "carrier.xml"
         scenario.write_text(text.replace("@VIAS@\n", "".join(f"Via:[${hop + 1}]\n" for hop in range(vias))))
-        port, _, media, *_ = free_phone_ports(64)
+        port, _, media, *_ = free_tcp_and_udp_ports(HOST, 64)
         (self.folder / f"{B_VOICE}.alaw").write_bytes(tone(B_VOICE) * 20)
         await self._run(
             "sipp", sipp, "-sf", str(scenario), "-i", HOST, "-p", str(port), "-mi", HOST, "-mp",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.lab.node import free_tcp_and_udp_port
+from gateway.lab.ports import free_tcp_and_udp_port
 from gateway.metrics.page import page
 from gateway.metrics.tally import Tally
 from gateway.sip.hop import Hop

@@ -24,8 +24,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.database import open_engine, reading, writing
 from gateway.lab.client import ApiError, CustomerClient
-from gateway.lab.node import Node, NodePlan, free_media_ports, free_tcp_and_udp_port
+from gateway.lab.node import Node, NodePlan
 from gateway.lab.phone import Phase, Phone
+from gateway.lab.ports import free_media_ports, free_tcp_and_udp_port
 from gateway.lab.receiver import Receiver
 from gateway.lab.script import Script
 from gateway.lab.sockets import PhoneLine

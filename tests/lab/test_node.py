@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 
 import pytest
 
 from gateway.config.reading import load
-from gateway.lab.node import Node, NodeError, NodePlan, free_media_ports, free_tcp_and_udp_port
+from gateway.lab.node import Node, NodeError, NodePlan
+from gateway.lab.ports import free_media_ports, free_tcp_and_udp_port
 
 
 @pytest.fixture
@@ -37,15 +37,6 @@ def test_the_configuration_is_one_that_the_node_reads(plan: NodePlan) -> None:
     assert config.application[0].status_url == "http://127.0.0.1:8000/status"
     assert str(plan.folder) in config.recordings.url
     assert config.recordings.retention_days == 7
-
-
-def test_free_ports_can_be_bound() -> None:
-    low, high = free_media_ports("127.0.0.1", 2)
-    assert (low % 2, high - low) == (0, 3)
-    port = free_tcp_and_udp_port("127.0.0.1")
-    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-        with socket.socket(socket.AF_INET, kind) as bound:
-            bound.bind(("127.0.0.1", port))
 
 
 async def test_a_node_that_does_not_start_says_why(plan: NodePlan) -> None:

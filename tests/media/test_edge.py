@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from gateway.lab.ports import free_media_ports
 from media.browser import (
     CarryLeg,
     CloseLeg,
@@ -29,7 +30,7 @@ from media.browser import (
 )
 from media.rtp import HEADER
 from tests.bench.soak import judge, of_process
-from tests.media.test_webrtc import HOST, PATIENCE, Party, free_ports
+from tests.media.test_webrtc import HOST, PATIENCE, Party
 
 CALLS = 32
 
@@ -40,7 +41,7 @@ class EdgeUnderTest:
     async def up(self, stack: AsyncExitStack, module: str, legs: int = 8, stun: str = "") -> EdgeUnderTest:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
-        low, high = free_ports(legs)
+        low, high = free_media_ports(HOST, legs)
         with theirs:
             self.process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", module, "--control-fd", str(theirs.fileno()), "--ports", f"{low}-{high}",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import fractions
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -16,6 +15,7 @@ from av import AudioFrame
 
 from gateway.lab.analysis import dominant
 from gateway.lab.audio import decode, tone
+from gateway.lab.ports import free_media_ports
 from gateway.sdp.browser import browser_of, is_browser, mid_of, plain_of, terms_of
 from gateway.sdp.description import MediaDescription, SessionDescription
 from gateway.sdp.offer_answer import Negotiation
@@ -26,19 +26,6 @@ from media.webrtc import Edge, Leg
 
 HOST = "127.0.0.1"
 PATIENCE = 15.0
-
-
-def free_ports(count: int) -> tuple[int, int]:
-    """A range of ports of which nobody has any, ``count`` even ones in it."""
-    for low in range(41000, 60000, 2 * count):
-        with contextlib.ExitStack() as stack:
-            try:
-                for port in range(low, low + 2 * count):
-                    stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)).bind((HOST, port))
-            except OSError:
-                continue
-            return low, low + 2 * count - 1
-    raise AssertionError("no free ports")
 
 
 class Party:
@@ -141,7 +128,7 @@ class Stand:
     def __init__(self, legs: int = 4) -> None:
         self.gone: list[Leg] = []
         self.changed = asyncio.Event()
-        self.ports = free_ports(legs)
+        self.ports = free_media_ports(HOST, legs)
         self.edge = Edge([HOST], self.ports, 0.0, self._gone)
         self.party = Party()
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from gateway.lab.node import apart
+from gateway.lab.ports import free_media_ports
 from media import control
 from media.control import CALLEE, CALLER
 from media.g711 import PCMA, PCMU, alaw_level, to_alaw, ulaw_level
@@ -78,7 +78,7 @@ class Node:
         self, host: str = "127.0.0.1", pairs: int = 20, program: tuple[str, ...] = ("-m", "media.worker")
     ) -> None:
         self.host = host
-        self.low = _free_range(host, pairs)
+        self.low, _ = free_media_ports(host, pairs)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.settimeout(PATIENCE)
         command = [sys.executable, *program, "--control-fd", str(theirs.fileno()), "--host", host]
@@ -131,24 +131,6 @@ class Node:
         for party in self.parties:
             party.socket.close()
         assert self.process.wait(PATIENCE) == 0
-
-
-def _free_range(host: str, pairs: int) -> int:
-    """An even port from which on enough of them are free just now; below what the kernel hands out."""
-    for low in apart(range(10000, 19000, 2 * pairs)):
-        sockets = []
-        try:
-            for port in range(low, low + 2 * pairs):
-                sockets.append(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM))
-                sockets[-1].bind((host, port))
-        except OSError:
-            continue
-        else:
-            return low
-        finally:
-            for one in sockets:
-                one.close()
-    raise AssertionError("no free ports")
 
 
 @pytest.fixture

@@ -27,8 +27,9 @@ import aiohttp
 from gateway.lab.analysis import seconds_of
 from gateway.lab.audio import decode
 from gateway.lab.client import CustomerClient
-from gateway.lab.node import NodePlan, free_media_ports, free_tcp_and_udp_port
+from gateway.lab.node import NodePlan
 from gateway.lab.phone import Phase, Phone
+from gateway.lab.ports import free_media_ports, free_tcp_and_udp_port
 from gateway.lab.receiver import Receiver
 from gateway.lab.script import Script
 from gateway.lab.sockets import PhoneLine

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import uvloop
 
+from gateway.lab.ports import free_tcp_and_udp_port
 from gateway.sip.framing import alias_port
 from gateway.sip.hop import Hop
 from gateway.sip.pressure import dropped
@@ -197,9 +198,7 @@ async def test_over_ipv6_there_and_back(bench: Bench, transport: str) -> None:
 def test_both_versions_of_ip_on_one_port() -> None:
     async def run() -> tuple[list[Hop], Counter[str]]:
         made = Bench()
-        with socket.socket() as free:
-            free.bind(("0.0.0.0", 0))
-            port = free.getsockname()[1]
+        port = free_tcp_and_udp_port("0.0.0.0")
         listen = [Hop(transport, host, port) for transport in ("udp", "tcp") for host in ("0.0.0.0", "::")]
         both = await made.start(listen=listen)
         one = await made.start(listen=[Hop("udp", HOST, 0), Hop("udp", SIX, 0)])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.calls.settings import ProbeSettings, RegistrationSettings, TrunkSettings
-from gateway.lab.node import free_media_ports
+from gateway.lab.ports import free_media_ports
 from gateway.numbers import PhoneNumber
 from gateway.sip.hop import Hop
 from gateway.trunktest.running import Result, run
