@@ -35,10 +35,21 @@ _MESSAGE_ORDER = ((sms_record.c.at, True), (sms_record.c.id, True))
 MOST_DAYS, BY_DAY = 184, 31
 
 
+class Heard(BaseModel):
+    """A tone that was played: what for (``waiting``, ``ringback``, ``prompt``, ``refusal``, ``notice``, ``last
+    minute``), and its file's name."""
+
+    leg: Literal["caller", "callee"]
+    play: str
+    file: str
+    begin: datetime
+    end: datetime
+
+
 class Cdr(BaseModel):
     """A call that is over. ``seconds``: of talk; ``cause``: 0, or ulFailReason; ``way``: the trunk to the callee;
     ``quality``: how well both legs were heard (gateway.calls.quality), null for a call without sound; ``moved``: from
-    when to when it had no media, since a media worker had died."""
+    when to when it had no media, since a media worker had died; ``heard``: tones, notices and prompts, in order."""
 
     session: str
     application: str
@@ -62,6 +73,7 @@ class Cdr(BaseModel):
     user_data: str | None
     quality: dict[str, Any] | None
     moved: list[tuple[datetime, datetime]]
+    heard: list[Heard]
 
 
 class Message(BaseModel):
@@ -111,7 +123,7 @@ def _cdr(actor: Actor, row: Any) -> Cdr:
     return Cdr(
         caller=_shown(actor, fee["caller"]), callee=_shown(actor, fee["callee"]), way=fee.get("way", ""),
         seconds=fee["talk_seconds"], quality=json.loads(row.quality) if row.quality else None,
-        moved=fee.get("moved", []),
+        moved=fee.get("moved", []), heard=fee.get("heard", []),
         **{name: fee[name] for name in names},
     )  # fmt: skip
 
@@ -207,7 +219,7 @@ def _line(item: BaseModel, form: str) -> str:
         return item.model_dump_json() + "\n"
     text = io.StringIO()
     values = item.model_dump(mode="json")
-    for name in ("quality", "moved"):
+    for name in ("quality", "moved", "heard"):
         if values.get(name) is not None:
             values[name] = json.dumps(values[name], separators=(",", ":"))
     # A spreadsheet would take a customer's text that begins so for a formula.

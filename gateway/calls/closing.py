@@ -75,7 +75,8 @@ class Done(Closing):
         record = call.record
         if not record.recorded or record.recorded_seconds < call.settings.min_recording:
             call.change(recorded=False, recording=None, record_started=None)
-        call.change(quality=call.quality.summary())
+        assert record.ended is not None
+        call.change(quality=call.quality.summary(record.started), heard=call.media.tones.until(record.ended))
         record = call.record
         assert record.cause is not None
         assert record.ended is not None

@@ -59,7 +59,7 @@ class Collecting(Phase):
         if file is None:
             call.set_alarm("digit", now + call.settings.first_digit_timeout)
             return
-        call.media.play(control.CALLER, _PLAY, (file,))
+        call.media.play(control.CALLER, _PLAY, (file,), now)
         call.set_alarm("digit", now + call.settings.prompt_cap)
 
     def pressed(self, leg: Leg, digit: str, now: float) -> None:

@@ -200,7 +200,7 @@ class Exchange:
         if call is None or call.media.worker != worker:
             return []
         if isinstance(report, control.Quality):
-            call.quality.add(report)
+            call.quality.add(report, now)
             return []
         return self._on(report.session, now, lambda call: call.receive_media(report, now))
 

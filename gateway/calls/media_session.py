@@ -9,6 +9,7 @@ from collections.abc import Container, Iterable
 
 from gateway.calls.ledger import Ledger
 from gateway.calls.outputs import CallOutput, MediaCommand
+from gateway.calls.tones import Tones
 from gateway.sip.user_agent import Output
 from media import control
 
@@ -84,7 +85,7 @@ class MediaSession:
     ``parts``: workers that have had it. Between two of them it counts as open, and what it is told is noted.
     """
 
-    __slots__ = ("_between", "_call", "_ledger", "_open", "_out", "_workers", "parts", "worker")
+    __slots__ = ("_between", "_call", "_ledger", "_open", "_out", "_workers", "parts", "tones", "worker")
 
     def __init__(self, call: str, workers: Workers, out: list[Output | CallOutput]) -> None:
         self._call = call
@@ -93,6 +94,7 @@ class MediaSession:
         self._open = False
         self._between = False
         self._ledger = Ledger()
+        self.tones = Tones()
         self.worker: int | None = None
         self.parts = 0
 
@@ -147,9 +149,13 @@ class MediaSession:
     def heard(self, report: control.Report) -> None:
         """The worker says something of it."""
         self._ledger.heard(report)
+        if isinstance(report, control.Played):
+            self.tones.played(report)
 
-    def play(self, leg: int, play: str, files: tuple[str, ...], *, loop: bool = False) -> None:
+    def play(self, leg: int, play: str, files: tuple[str, ...], now: float, *, loop: bool = False) -> None:
         """Play files to a leg in place of what it hears."""
+        if self.is_open:
+            self.tones.begin(leg, play, files, now)
         self.send(control.Play(self._call, leg, play, files, loop))
 
     def stop(self, leg: int, play: str = "") -> None:

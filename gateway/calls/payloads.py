@@ -16,6 +16,7 @@ Fee (outbox kind ``fee``, the CDR):
     cause (int), cause_text, sip_status (int), q850 (int), talk_seconds (float),
     recorded (bool), recording (object name or null), extension (AXE, or ""), rule, way (trunk to the callee), tones,
     notice: [caller, callee], each null or [first, last] as times
+    heard: what was played, as it began: {leg (caller, callee), play (waiting, ringback, ...), file, begin, end}
     moved: for each media worker that died in the call [first, last], without media from when to when
     recovered (bool): the node died in the call, and ``ended`` is the last instant it was known to be up
 """
@@ -28,8 +29,10 @@ from typing import Any
 
 from gateway.calls.events import Alerting, Answered, CallIn, CallOut, Collected, Disconnected, Event
 from gateway.calls.record import CallRecord, Span
+from gateway.calls.tones import Tone
 from gateway.causes import Cause
 from gateway.numbers import PhoneNumber
+from media.control import CALLER
 
 VERSION = 1
 Wall = Callable[[float], datetime]
@@ -155,6 +158,7 @@ def _record_payload(record: CallRecord, wall: Wall, recovered: bool) -> Payload:
         "rule": record.rule,
         "way": record.way,
         "tones": record.tones,
+        "heard": [_tone(tone, wall) for tone in record.heard],
         "moved": [_span(span, wall) for span in record.moved],
         "recovered": recovered,
     }
@@ -171,6 +175,12 @@ def _time(at: float | None, wall: Wall) -> str | None:
 
 def _number(number: PhoneNumber | None) -> str | None:
     return None if number is None else number.e164
+
+
+def _tone(tone: Tone, wall: Wall) -> dict[str, Any]:
+    begin, end = _time(tone.begin, wall), _time(tone.end, wall)
+    leg = "caller" if tone.leg == CALLER else "callee"
+    return {"leg": leg, "play": tone.play, "file": tone.file, "begin": begin, "end": end}
 
 
 def _span(span: Span | None, wall: Wall) -> list[str | None] | None:

@@ -1,6 +1,6 @@
 """How well the two legs of a call were heard, gathered from the media worker's reports for the call's record.
 
-    {"seconds": 5.0,                      length of an interval of ``series``
+    {"seconds": 5.0, "after": 5.2,        length of an interval of ``series``; the first one's begin in the call
      "caller": {"packets": 9000, "lost": 12, "mos": 4.38, "worst": 4.02, "jitter_ms": 11, "round_trip_ms": 42,
                 "far_mos": 4.3, "series": [[4.4, 0.0, 9, 42, 4.3], ...]},
      "callee": {...}}
@@ -8,7 +8,8 @@
 ``mos`` is the mean over the intervals in which the party sent something, ``worst`` the lowest of one, ``jitter_ms`` and
 ``round_trip_ms`` the highest; ``far_mos`` is how the party heard us, by its own RTCP. A row of ``series`` is mos, per
 cent lost, jitter and round trip in ms, far_mos; null is unknown, or nothing was sent. A call of more than ``MOST``
-intervals has its rows joined two by two, the worse one standing for both.
+intervals has its rows joined two by two, the worse one standing for both. Intervals of which no worker has told, since
+one had died, are rows of null.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from media.control import LegQuality, Quality
 
 EVERY = 5.0
 MOST = 720
+_NOTHING = LegQuality(0, 0, 0.0, -1.0, 0.0, -1.0, -1.0, 0.0)
 Row = tuple[float | None, float, int, int | None, float | None]
 
 
@@ -79,18 +81,25 @@ class Course:
 
 
 class CallQuality:
-    """Both legs."""
+    """Both legs. ``_begin``: when the first interval did; ``_last``: when it was told of last."""
 
-    __slots__ = ("_callee", "_caller", "_told")
+    __slots__ = ("_begin", "_callee", "_caller", "_last")
 
     def __init__(self) -> None:
         self._caller = Course()
         self._callee = Course()
-        self._told = False
+        self._begin: float | None = None
+        self._last = 0.0
 
-    def add(self, report: Quality) -> None:
-        """What a worker says."""
-        self._told = True
+    def add(self, report: Quality, now: float) -> None:
+        """What a worker says of the interval that ends now."""
+        if self._begin is None:
+            self._begin = now - EVERY
+        else:
+            for _ in range(round((now - self._last) / EVERY) - 1):
+                self._caller.add(_NOTHING)
+                self._callee.add(_NOTHING)
+        self._last = now
         self._caller.add(report.caller)
         self._callee.add(report.callee)
 
@@ -100,12 +109,13 @@ class CallQuality:
         caller, callee = self._caller.latest, self._callee.latest
         return None if caller is None or callee is None else (_sound(caller), _sound(callee))
 
-    def summary(self) -> dict[str, Any] | None:
-        """As in the record; None when nothing was told."""
-        if not self._told:
+    def summary(self, started: float) -> dict[str, Any] | None:
+        """As in the record of a call that began then; None when nothing was told."""
+        if self._begin is None:
             return None
         return {
             "seconds": EVERY * self._caller.step,
+            "after": round(max(0.0, self._begin - started), 1),
             "caller": self._caller.summary(),
             "callee": self._callee.summary(),
         }

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from gateway.calls.tones import Tone
 from gateway.causes import Cause
 from gateway.numbers import PhoneNumber
 
@@ -31,7 +32,8 @@ class CallRecord:
     only the beginning. ``notice`` holds, for the caller
     and the callee, when the recording notice was heard from its first to its last packet. ``extension``:
     AXE, as dialled. ``rule``, ``way`` (the trunk to the callee) and ``tones`` tell afterwards why it went as it did;
-    ``quality`` (quality.py), known at the end, how well both legs were heard. ``moved``: from when to when it had no
+    ``heard`` (tones.py) and ``quality`` (quality.py), known at the end, what was played to both and how well they were
+    heard. ``moved``: from when to when it had no
     media since a worker had died (moving.py).
     """
 
@@ -63,6 +65,7 @@ class CallRecord:
     rule: str = ""
     way: str = ""
     tones: str = ""
+    heard: tuple[Tone, ...] = ()
     quality: Mapping[str, Any] | None = None
     moved: tuple[Span, ...] = ()
 

@@ -35,7 +35,7 @@ class Refusing(Phase):
     def enter(self, now: float) -> None:
         """Play."""
         self.call.sip(self.call.caller.tell_media(now))
-        self.call.media.play(control.CALLER, _PLAY, (self._file,))
+        self.call.media.play(control.CALLER, _PLAY, (self._file,), now)
         self.call.set_alarm("cap", now + self.call.settings.refusal_cap)
 
     def alarm(self, name: str, now: float) -> None:

@@ -70,7 +70,7 @@ class Ringing(Phase):
         if file is not None and call.caller.early_media:
             self._waiting = True
             call.sip(call.caller.tell_media(now))
-            call.media.play(control.CALLER, _WAITING, (file,))
+            call.media.play(control.CALLER, _WAITING, (file,), now)
         self._invite(way, now)
 
     def _invite(self, way: Way, now: float) -> None:
@@ -172,7 +172,8 @@ class Ringing(Phase):
         elif not (self._waiting or (self._heard and not self._silent) or self._ringing_back):
             self._ringing_back = True
             self.call.sip(self.call.caller.tell_media(now))
-            self.call.media.play(control.CALLER, _RINGBACK, (self.call.settings.tones.ringback,), loop=True)
+            ringback = self.call.settings.tones.ringback
+            self.call.media.play(control.CALLER, _RINGBACK, (ringback,), now, loop=True)
 
     def report(self, report: control.Report, now: float) -> None:
         """The network's first packet, or the end of the waiting tone."""

@@ -67,7 +67,7 @@ class Talking(Phase):
         call.out.append(CallAnswered(call.id, call.record))
         for leg in call.legs:
             if leg.side in self._to_notify and leg.terms is not None:
-                call.media.play(leg.side, _NOTICE, self._tones[leg.side])
+                call.media.play(leg.side, _NOTICE, self._tones[leg.side], now)
         if not self._to_notify:
             call.media.stop(control.CALLER)
             self._connect(now)
@@ -129,7 +129,7 @@ class Talking(Phase):
                 assert isinstance(call.decision, Connect)
                 file = call.tone(call.decision.last_minute)
                 for leg in call.legs if file is not None else ():
-                    call.media.play(leg.side, _LAST_MINUTE, (file or "",))
+                    call.media.play(leg.side, _LAST_MINUTE, (file or "",), now)
             case "maximum":
                 call.end(Cause.MAX_DURATION, now)
             case _ if self._notice_first:
@@ -143,7 +143,7 @@ class Talking(Phase):
         super().confirmed(leg, body, now)
         if before is None and leg.terms is not None and self.call.phase is self:
             if leg.side in self._to_notify:
-                self.call.media.play(leg.side, _NOTICE, self._tones[leg.side])
+                self.call.media.play(leg.side, _NOTICE, self._tones[leg.side], now)
             self._watch()
 
     def reoffered(self, leg: Leg, body: bytes, now: float) -> None:

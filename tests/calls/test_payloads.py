@@ -8,8 +8,10 @@ import pytest
 from gateway.calls.events import CallIn, Disconnected
 from gateway.calls.payloads import event_payload, fee_payload
 from gateway.calls.record import CallRecord
+from gateway.calls.tones import Tone
 from gateway.causes import Cause
 from gateway.numbers import PhoneNumber
+from media.control import CALLER
 
 A, B, X = PhoneNumber("+8613800000021"), PhoneNumber("+8613800000023"), PhoneNumber("+8617000000001")
 
@@ -22,7 +24,7 @@ def record(cause: Cause | None) -> CallRecord:
     return CallRecord(
         session="s", trunk="t", application="app", mode="AXB", binding="b", user_data=None, direction=1, x=X,
         caller=A, shown=X, callee=B, started=1.0, forwarded=1.5, answered=4.0, ended=10.5, cause=cause,
-        notice=((4.0, 6.0), None),
+        notice=((4.0, 6.0), None), heard=(Tone(CALLER, "waiting", "waiting.wav", 1.5, 4.0),),
     )  # fmt: skip
 
 
@@ -45,6 +47,9 @@ def test_fee_is_json_and_complete() -> None:
     assert json.loads(json.dumps(payload)) == payload
     assert (payload["talk_seconds"], payload["rang"], payload["cause"]) == (6.5, None, 0)
     assert payload["notice"] == [["2024-01-24T02:30:04.000000Z", "2024-01-24T02:30:06.000000Z"], None]
+    begin, end = "2024-01-24T02:30:01.500000Z", "2024-01-24T02:30:04.000000Z"
+    told = {"leg": "caller", "play": "waiting", "file": "waiting.wav", "begin": begin, "end": end}
+    assert payload["heard"] == [told]
 
 
 def test_an_open_call_has_no_fee() -> None:

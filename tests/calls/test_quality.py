@@ -17,10 +17,10 @@ NOTHING = LegQuality(0, 0, 0.0, -1.0, 0.0, -1.0, -1.0, 0.0)
 
 def test_a_call_of_three_intervals() -> None:
     quality = CallQuality()
-    for caller in (GOOD, BAD, NOTHING):
-        quality.add(Quality("s", caller, GOOD))
-    found = json.loads(json.dumps(quality.summary()))
-    assert found["seconds"] == 5.0
+    for index, caller in enumerate((GOOD, BAD, NOTHING)):
+        quality.add(Quality("s", caller, GOOD), 112.0 + 5 * index)
+    found = json.loads(json.dumps(quality.summary(100.0)))
+    assert (found["seconds"], found["after"]) == (5.0, 7.0)
     assert found["caller"] == {
         "packets": 450, "lost": 50, "mos": 3.2, "worst": 2.0, "jitter_ms": 40, "round_trip_ms": 50, "far_mos": 4.38,
         "series": [[4.4, 0.0, 4, 50, 4.38], [2.0, 20.0, 40, None, None], [None, 0.0, 0, None, None]],
@@ -37,8 +37,8 @@ def test_a_long_call_keeps_its_worst_moments_in_bounded_room(hours: int) -> None
     quality = CallQuality()
     count = hours * 720 + 7
     for index in range(count):
-        quality.add(Quality("s", BAD if index == count // 3 else GOOD, GOOD))
-    found = quality.summary()
+        quality.add(Quality("s", BAD if index == count // 3 else GOOD, GOOD), 5.0 * index)
+    found = quality.summary(0.0)
     assert found is not None
     rows = found["caller"]["series"]
     assert MOST / 2 <= len(rows) <= MOST
@@ -50,8 +50,20 @@ def test_a_long_call_keeps_its_worst_moments_in_bounded_room(hours: int) -> None
 
 def test_a_silent_call() -> None:
     quality = CallQuality()
-    assert quality.summary() is None
-    quality.add(Quality("s", NOTHING, NOTHING))
-    found = quality.summary()
+    assert quality.summary(0.0) is None
+    quality.add(Quality("s", NOTHING, NOTHING), 3.0)
+    found = quality.summary(0.0)
     assert found is not None
     assert found["caller"]["mos"] is None
+
+
+def test_what_no_worker_told_of_is_a_gap_on_the_axis() -> None:
+    """A worker died 12 s after its last word; the last interval of a call is a short one."""
+    quality = CallQuality()
+    for now in (5.02, 10.0, 27.1, 28.4):
+        quality.add(Quality("s", GOOD, GOOD), now)
+    found = quality.summary(0.0)
+    assert found is not None
+    assert found["after"] == 0.0
+    assert [row[0] for row in found["caller"]["series"]] == [4.4, 4.4, None, None, 4.4, 4.4]
+    assert found["caller"]["packets"] == 1000

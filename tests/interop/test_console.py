@@ -43,6 +43,12 @@ class Browser:
         if message.type == "error" and "status of 40" not in message.text:
             self.wrong.append(message.text)
 
+    async def open(self, base: str, name: str) -> None:
+        """A page of the console."""
+        await self.page.goto(f"{base}/console/#/{name}")
+        await self.page.locator(f'nav a[data-page="{name}"][aria-current="page"]').wait_for()
+        await self.page.locator("main h1").wait_for()
+
     async def shot(self, name: str) -> None:
         if SHOTS:
             await self.page.screenshot(path=f"{SHOTS}/{name}.png", full_page=True)
@@ -70,8 +76,9 @@ async def test_a_call_from_its_first_ring_to_its_timeline(stand: AdminStand, bro
     page, base = browser.page, stand.node.plan.base_url
     token = await stand.terminal("token", "create", "me")
     await stand.customer.bind(
-        {"callerNum": A, "calleeNum": B, "relationNum": X, "recordFlag": "true", "recordHintTone": "notice.wav"}
-    )
+        {"callerNum": A, "calleeNum": B, "relationNum": X, "recordFlag": "true", "recordHintTone": "notice.wav",
+         "preVoice": {"callerHintTone": "waiting.wav"}}
+    )  # fmt: skip
     await stand.ask(token, "POST", "/traces", {"next": 1})
 
     await page.goto(f"{base}/console/")
@@ -108,7 +115,7 @@ async def test_a_call_from_its_first_ring_to_its_timeline(stand: AdminStand, bro
     await page.locator("svg path.caller").first.wait_for(timeout=25000)
     for text in ("SIP caller", "SIP callee", "events", "recording caller", "disconnect"):
         await page.locator("svg text", has_text=text).first.wait_for()
-    await browser.shot("timeline")
+    await tones(page)
     await page.locator("svg g.hit", has_text="INVITE").first.click()
     await page.locator("dialog pre", has_text="INVITE sip:").wait_for()
     assert A not in await page.content()
@@ -134,13 +141,15 @@ async def test_a_call_from_its_first_ring_to_its_timeline(stand: AdminStand, bro
     await browser.shot("timeline-dark")
     await recordings(browser, base)
     await traces(browser, base)
+    await contacts(browser, base)
 
     for name in ("messages", "ledger", "statistics", "explain", "bindings", "numbers", "orders", "tones", "lists",
-                 "applications", "enterprises", "contacts", "trunks", "bans", "audit"):  # fmt: skip
-        await page.goto(f"{base}/console/#/{name}")
-        await page.locator(f'nav a[data-page="{name}"][aria-current="page"]').wait_for()
-        await page.locator("main h1").wait_for()
+                 "applications", "enterprises", "trunks", "bans", "audit"):  # fmt: skip
+        await browser.open(base, name)
         await browser.shot(name)
+    written = await stand.ask(token, "GET", "/audit", action="contact")
+    assert [one["action"] for one in written["items"]] == ["contact.remove", "contact.modify", "contact.create"]
+    assert {(one["actor"], one["role"]) for one in written["items"]} == {("me", "operator")}
     await page.get_by_role("button", name="中文").click()
     await page.get_by_role("heading", name="审计日志").wait_for()
     for name in (
@@ -155,10 +164,8 @@ async def test_a_call_from_its_first_ring_to_its_timeline(stand: AdminStand, bro
         "contacts",
         "trunks",
     ):
-        await page.goto(f"{base}/console/#/{name}")
-        await page.locator(f'nav a[data-page="{name}"][aria-current="page"]').wait_for()
-        await page.locator("main h1").wait_for()
-        texts = await page.locator("th, h1, h2, nav a, label, button").all_inner_texts()
+        await browser.open(base, name)
+        texts = await page.locator("th, h1, h2, nav a, label, button, dt").all_inner_texts()
         english = [text for text in texts if re.fullmatch(r"[a-z][a-z ,-]+", text.strip())]
         assert english == [], name
     await page.goto(f"{base}/console/#/statistics")
@@ -170,10 +177,93 @@ async def test_a_call_from_its_first_ring_to_its_timeline(stand: AdminStand, bro
 
     await page.get_by_role("button", name="退出").click()
     await page.get_by_label("令牌").wait_for()
+    await roles(stand, browser, token)
     assert browser.wrong == []
     assert {url for url in browser.elsewhere if not url.startswith((base, "data:", "blob:"))} == set()
     for secret in (A, B, token):
         assert secret not in stand.node.log_tail(10_000)
+
+
+async def tones(page: Page) -> None:
+    """Each tone that was played is a bar with its name, where the call's record says that it was heard."""
+    left = {}
+    for name in ("ringing", "talking", "waiting tone · waiting.wav", "ring-back · ringback.wav", "notice · notice.wav"):
+        bar = page.locator(f"svg g.span[aria-label^='{name}'] rect").first
+        left[name] = [float(await bar.get_attribute(side) or "nan") for side in ("x", "width")]
+    (waiting, long), (ringback, _), (talking, _) = (left[name] for name in (
+        "waiting tone · waiting.wav", "ring-back · ringback.wav", "talking"))  # fmt: skip
+    assert long > 100, left
+    assert abs(waiting + long - ringback) < 5
+    assert ringback < talking
+    await expect(page.locator("tbody tr", has_text="waiting.wav")).to_have_count(1)
+    await expect(page.locator("tbody tr", has_text="notice.wav")).to_have_count(2)
+    # Quality lies between the call's beginning and its end.
+    dots = [float(await dot.get_attribute("cx") or "nan") for dot in await page.locator("svg circle.caller").all()]
+    marks = [float(await mark.get_attribute("cx") or "nan") for mark in await page.locator("svg circle.good").all()]
+    edge = max(marks)
+    assert all(left["ringing"][0] < dot < edge for dot in dots), (dots, left, edge)
+
+
+async def contacts(browser: Browser, base: str) -> None:
+    """An enterprise, and who is told of what is its: made, changed and removed."""
+    page, dialog = browser.page, browser.page.locator("dialog")
+    await browser.open(base, "enterprises")
+    await page.get_by_role("button", name="add", exact=True).click()
+    await dialog.get_by_label("ID").fill("shop")
+    await dialog.get_by_label("name").fill("The Shop Ltd")
+    await dialog.get_by_role("button", name="save").click()
+    await page.locator("tbody tr", has_text="The Shop Ltd").get_by_role("button", name="approve").click()
+    await page.locator("tbody tr", has_text="approved").wait_for()
+    await browser.open(base, "contacts")
+    await page.get_by_role("button", name="add", exact=True).click()
+    for label, text in (("enterprises", "shop"), ("name", "Ms Wang"), ("e-mail", "wang@shop.example")):
+        await dialog.get_by_label(label, exact=True).first.fill(text)
+    await dialog.get_by_label("orders").check()
+    await dialog.get_by_role("button", name="save").click()
+    row = page.locator("tbody tr", has_text="wang@shop.example")
+    await row.get_by_text("orders").wait_for()
+    await row.get_by_role("button", name="edit").click()
+    await expect(dialog.get_by_label("orders")).to_be_checked()
+    await browser.shot("contact")
+    await dialog.get_by_label("e-mail").fill("li@shop.example")
+    await dialog.get_by_label("orders").uncheck()
+    await dialog.get_by_label("undelivered events").check()
+    await dialog.get_by_role("button", name="save").click()
+    row = page.locator("tbody tr", has_text="li@shop.example")
+    await row.get_by_text("undelivered events", exact=True).wait_for()
+    assert await row.locator("td").first.inner_text() == "Ms Wang"
+    await browser.shot("contacts")
+    # What doesn't come from the page itself changes nothing.
+    forged = """fetch("../v1/contacts", {method: "POST", body: JSON.stringify({enterprise: "shop", name: "Mallory"}),
+        headers: {"Content-Type": "application/json"}}).then((answer) => answer.status)"""
+    assert await page.evaluate(forged) == 403
+    await row.get_by_role("button", name="remove").click()
+    await dialog.get_by_role("button", name="yes").click()
+    await expect(row).to_have_count(0)
+
+
+async def roles(stand: AdminStand, browser: Browser, token: str) -> None:
+    """Whoever signs in sees pages that his role may open, and each of them opens without complaint."""
+    page, base = browser.page, stand.node.plan.base_url
+    may = {"tenant": {"contacts", "lists", "calls"}, "reviewer": {"tones", "orders"}, "auditor": {"trunks", "audit"}}
+    never = {"tenant": {"audit", "bans"}, "reviewer": {"calls", "contacts"}, "auditor": {"contacts", "lists", "bans"}}
+    await page.evaluate("localStorage.clear()")
+    for role, some in may.items():
+        body = {"name": role, "role": role, **({"enterprise": "shop"} if role == "tenant" else {})}
+        made = await stand.ask(token, "POST", "/tokens", body)
+        await page.goto(f"{base}/console/#/")
+        await page.reload()
+        await page.get_by_label("token").fill(made["token"])
+        await page.get_by_role("button", name="sign in").click()
+        await page.locator("nav a").first.wait_for()
+        shown = {str(await link.get_attribute("data-page")) for link in await page.locator("nav a").all()}
+        assert some <= shown, role
+        assert not never[role] & shown, role
+        for name in sorted(shown):
+            await browser.open(base, name)
+        assert await page.locator("#notes .bad").all_inner_texts() == [], role
+        await page.get_by_role("button", name="sign out").click()
+        await page.get_by_label("token").wait_for()
 
 
 async def recordings(browser: Browser, base: str) -> None:

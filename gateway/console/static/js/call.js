@@ -4,7 +4,8 @@ import { may, v1 } from "./api.js";
 import { decision } from "./explain.js";
 import { word } from "./words.js";
 import { pcap, showLadder } from "./traces.js";
-import { ask, attempt, button, clock, make, rows, seconds, tag, time } from "./ui.js";
+import { bars, lasting, playWord, quality, tonesOf } from "./lanes.js";
+import { ask, attempt, button, clock, make, mono, rows, seconds, sum, tag, time } from "./ui.js";
 
 const WIDTH = 1080, LEFT = 118, RIGHT = 24;
 
@@ -77,49 +78,36 @@ export function draw(parts, seek) {
     y += 34 + deepest * 12;
   }
 
-  // What each party heard, and the talk.
-  label(word("audio"), y + 12);
-  const bar = (from, to, kind, name, row) => { if (from && to) inside.push(make("rect", { class: kind, x: x(from), y: y + row, width: Math.max(2, x(to) - x(from)), height: 9, opacity: 0.75 }, make("title", {}, `${name} ${clock(from)}–${clock(to)}`))); };
-  bar(known.rang, known.answered || known.ended, "tone", word("ringing"), 0);
-  if (known.notice) {
-    if (known.notice[0]) bar(known.notice[0][0], known.notice[0][1], "caller", `${word("tones")} ${word("caller")}`, 11);
-    if (known.notice[1]) bar(known.notice[1][0], known.notice[1][1], "callee", `${word("tones")} ${word("callee")}`, 22);
+  // How far the call was, what we played to each party, and how well they were heard.
+  const tones = tonesOf(parts, known);
+  const course = [[known.rang, known.answered || known.ended, "tone", "ringing"], [known.answered, known.ended, "good", "talking"]];
+  const lane = (name, items) => { label(name, y + 11); y += bars(inside, items, x, y, WIDTH - RIGHT) + 6; };
+  lane(word("state"), course.filter(([from, to]) => from && to).map(([from, to, kind, name]) => ({ from, to, kind, name: word(name) })));
+  for (const leg of ["caller", "callee"]) {
+    lane(word(`${leg} hears`), tones.filter((tone) => tone.leg === leg).map((tone) => ({ from: tone.begin, to: tone.end, kind: leg, name: sum([playWord(tone), tone.file]) })));
   }
-  bar(known.answered, known.ended, "good", word("talking"), 0);
-  y += 40;
-
-  // Quality: MOS 1 to 5 as a curve for each leg.
-  if (parts.cdr.quality && known.answered) {
-    label("MOS", y + 26);
-    const quality = parts.cdr.quality, top = y + 4, tall = 44;
-    for (const mark of [1, 3, 5]) inside.push(make("line", { class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: top + tall - ((mark - 1) / 4) * tall, y2: top + tall - ((mark - 1) / 4) * tall }));
-    for (const leg of ["caller", "callee"]) {
-      const course = (quality[leg] && quality[leg].series) || [];
-      const points = course.map((row, place) => [new Date(known.answered).getTime() + (place + 0.5) * quality.seconds * 1000, row]).filter(([, row]) => row[0] !== null);
-      if (points.length) inside.push(make("polyline", { class: `curve ${leg}`, fill: "none", points: points.map(([at, row]) => `${x(at).toFixed(1)},${(top + tall - ((row[0] - 1) / 4) * tall).toFixed(1)}`).join(" ") }));
-      for (const [at, row] of points) inside.push(make("circle", { class: leg, cx: x(at), cy: top + tall - ((row[0] - 1) / 4) * tall, r: 2.4 },
-        make("title", {}, `${word(leg)}: MOS ${row[0]}, ${word("loss")} ${row[1]} %, ${word("jitter")} ${row[2]} ms`)));
-    }
-    y += 58;
-    y = course(inside, label, parts, x, y, 1, word("loss"), "%", 5);
-    y = course(inside, label, parts, x, y, 2, word("jitter"), "ms", 40);
-  }
+  y += 8;
+  if (parts.cdr.quality && known.answered) y = quality(inside, label, parts.cdr, x, y, [LEFT, WIDTH - RIGHT]);
 
   // Events: a mark where it happened, one for each attempt.
   label(word("events"), y + 12);
-  let column = -99, lane = 0;
-  for (const one of parts.events) {
-    const at = x((one.payload && one.payload.at) || one.created_at);
-    lane = at - column < 62 ? (lane + 1) % 4 : 0;
-    column = at;
-    const name = `${one.kind}: ${one.state}, ${one.tries}`;
-    inside.push(make("g", hit(() => ask(name, () => make("div", {}, rows([["time", (a) => time(a.at), "n"], ["result", (a) => String(a.status || a.error)], ["duration", (a) => `${Math.round(a.seconds * 1000)} ms`]], one.attempts),
-      make("pre", {}, JSON.stringify(one.payload, null, 2)))), name), make("title", {}, name),
-    make("circle", { class: one.state === "done" ? "good" : one.state === "dead" ? "bad" : "tone", cx: at, cy: y + 8, r: 4 }),
-    make("text", at > WIDTH - 110 ? { x: at - 8, y: y + 12 + lane * 13, "text-anchor": "end" } : { x: at + 6, y: y + 12 + lane * 13 }, one.kind)));
-    for (const a of one.attempts) inside.push(make("line", { class: a.status >= 200 && a.status < 300 ? "good" : "bad", x1: x(a.at), x2: x(a.at), y1: y + 1, y2: y + 15 }));
+  const marks = parts.events.map((one) => [x((one.payload && one.payload.at) || one.created_at), one]);
+  let deepest = 0;
+  for (let first = 0, next; first < marks.length; first = next) {
+    // Events within a moment of each other have their names below each other, beside all their marks.
+    for (next = first + 1; next < marks.length && marks[next][0] - marks[next - 1][0] < 62;) next += 1;
+    const group = marks.slice(first, next), right = group.at(-1)[0] > WIDTH - 110;
+    group.forEach(([at, one], row) => {
+      const name = `${one.kind}: ${one.state}, ${one.tries}`;
+      inside.push(make("g", hit(() => ask(name, () => make("div", {}, rows([["time", (a) => time(a.at), "n"], ["result", (a) => String(a.status || a.error)], ["duration", (a) => `${Math.round(a.seconds * 1000)} ms`]], one.attempts),
+        make("pre", {}, JSON.stringify(one.payload, null, 2)))), name), make("title", {}, name),
+      make("circle", { class: one.state === "done" ? "good" : one.state === "dead" ? "bad" : "tone", cx: at, cy: y + 8, r: 4 }),
+      make("text", { x: right ? group[0][0] - 8 : group.at(-1)[0] + 8, y: y + 12 + row * 13, "text-anchor": right ? "end" : "start" }, one.kind)));
+      for (const a of one.attempts) inside.push(make("line", { class: a.status >= 200 && a.status < 300 ? "good" : "bad", x1: x(a.at), x2: x(a.at), y1: y + 1, y2: y + 15 }));
+    });
+    deepest = Math.max(deepest, group.length);
   }
-  y += 62;
+  y += 22 + deepest * 13;
 
   // The recording: the caller above, the callee below, on the same axis.
   let headLine = null;
@@ -159,22 +147,6 @@ function masking({ cdr, events }) {
   return (text) => forms.reduce((made, digits) => made.replaceAll(digits, digits.slice(0, 3) + "*".repeat(Math.max(0, digits.length - 5)) + digits.slice(-2)), text);
 }
 
-// Loss or jitter of both legs on a lane of its own; `least` is the smallest full scale.
-function course(inside, label, parts, x, y, column, name, unit, least) {
-  const quality = parts.cdr.quality, answered = new Date(parts.cdr.answered).getTime(), tall = 26;
-  const series = ["caller", "callee"].map((leg) => [leg, ((quality[leg] && quality[leg].series) || [])
-    .map((row, place) => [answered + (place + 0.5) * quality.seconds * 1000, row[0] === null ? null : row[column]]).filter(([, value]) => value !== null)]);
-  const scale = Math.max(least, ...series.flatMap(([, points]) => points.map(([, value]) => value)));
-  label(name, y + 14);
-  inside.push(make("line", { class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: y + tall, y2: y + tall }), make("text", { class: "soft", x: WIDTH - RIGHT, y: y + 9, "text-anchor": "end" }, `${Math.round(scale)} ${unit}`));
-  for (const [leg, points] of series) {
-    const place = (value) => (y + tall - (value / scale) * (tall - 4)).toFixed(1);
-    if (points.length > 1) inside.push(make("polyline", { class: `curve ${leg}`, fill: "none", points: points.map(([at, value]) => `${x(at).toFixed(1)},${place(value)}`).join(" ") }));
-    for (const [at, value] of points) inside.push(make("circle", { class: leg, cx: x(at), cy: place(value), r: 2 }, make("title", {}, `${word(leg)}: ${name} ${value} ${unit}`)));
-  }
-  return y + tall + 10;
-}
-
 // The page as one file without links to anything, numbers masked whatever is shown now.
 async function exported(title, parts, body) {
   const css = await (await fetch("console.css")).text();
@@ -212,7 +184,7 @@ export async function callPage(session, leave) {
 }
 
 function fill(page, session, parts) {
-  const { cdr } = parts, body = make("div");
+  const { cdr } = parts, body = make("div"), heard = tonesOf(parts, moments(parts));
   const sound = parts.shape && make("audio", { controls: true, preload: "none", src: v1.address(`/recordings/${encodeURIComponent(session)}/sound`) });
   const drawn = draw(parts, (at) => { if (sound) { sound.currentTime = Math.max(0, at); sound.play(); } });
   let tick = null;
@@ -222,13 +194,14 @@ function fill(page, session, parts) {
     tick = setInterval(() => { if (!sound.paused) follow(); }, 60);
   }
   const fact = (name, value) => [make("dt", {}, word(name)), make("dd", {}, value === null || value === undefined ? "" : value)];
-  body.append(make("div", { class: "card" }, make("dl", {},
+  body.append(...[make("div", { class: "card" }, make("dl", {},
     fact("application", `${cdr.application} · ${cdr.mode}`), fact("caller", cdr.caller), fact("X", cdr.x), fact("callee", cdr.callee), fact("started", time(cdr.started)),
     fact("duration", cdr.answered ? seconds(cdr.seconds) : ""), fact("cause", make("span", { class: cdr.cause ? "bad" : "good" }, `${cdr.cause} ${cdr.cause_text}`)),
     fact("trunk", [cdr.trunk, cdr.way].filter(Boolean).join(" → ")))),
   make("div", { class: "timeline" }, drawn.svg), sound || "",
   parts.why ? make("div", {}, make("h2", {}, word("why")), make("div", { class: "card" }, decision(parts.why.lines))) : "",
-  make("h2", {}, word("events")), rows([["kind", "kind"], ["created", (e) => time(e.created_at), "n"], ["state", (e) => tag(e.state)], ["tries", "tries", "n"]], parts.events));
+  heard.length ? [make("h2", {}, word("tones")), rows([["party", (t) => word(t.leg)], ["tone", playWord], ["file", (t) => mono(t.file)], ["from", (t) => clock(t.begin), "n"], ["to", (t) => clock(t.end), "n"], ["duration", lasting, "n"]], heard)] : "",
+  make("h2", {}, word("events")), rows([["kind", "kind"], ["created", (e) => time(e.created_at), "n"], ["state", (e) => tag(e.state)], ["tries", "tries", "n"]], parts.events)].flat());
   page.replaceChildren(make("h1", {}, `${word("timeline")} `, make("span", { class: "mono soft" }, session.slice(0, 12))),
     make("div", { class: "row" }, button(word("export"), () => attempt(() => exported(session, parts, body))),
       parts.trace && may("AUDIT") ? [button(word("ladder"), () => showLadder(session)), pcap(session)] : ""), body);

@@ -4,7 +4,7 @@ import { v1 } from "./api.js";
 import { word } from "./words.js";
 import { attempt, form, make } from "./ui.js";
 
-export const decision = (lines) => make("dl", {}, lines.flatMap((line) => [make("dt", {}, line.what),
+export const decision = (lines) => make("dl", {}, lines.flatMap((line) => [make("dt", {}, word(line.what)),
   make("dd", { class: line.good === null ? "" : line.good ? "good" : "bad" }, line.text)]));
 
 export async function explainPage(query = {}) {

@@ -1,10 +1,11 @@
 // A page that is a list: its path in /v1, filters, columns, and what can be done. `lists` has one row a page.
 
-import { v1, may } from "./api.js";
+import { may, session, v1 } from "./api.js";
 import { word } from "./words.js";
 import { recordings } from "./recordings.js";
 import { ask, attempt, button, form, link, make, mono, note, rows, seconds, size, sum, sure, tag, time } from "./ui.js";
 
+const stateOf = (a) => (a.suspended ? "suspended" : a.frozen ? "frozen" : a.enabled ? "normal" : "unavailable");
 const yes = (value) => (value ? "●" : "");
 
 export async function listPage(page, query = {}) {
@@ -36,6 +37,15 @@ const adding = (text, fields, path, shape = (given) => given) => (load) => butto
   }));
 }, "main");
 
+// What can be changed stands there already; what was changed is sent. `shape` makes of what was filled in what the API takes.
+const differs = (before, after) => after !== undefined && JSON.stringify(before ?? (typeof after === "boolean" ? false : "")) !== JSON.stringify(after);
+const editing = (fields, path, given, load, shape = (filled) => filled) => button(word("edit"), () => {
+  ask(word("edit"), (close) => form(fields, "save", async (filled) => {
+    const changes = Object.fromEntries(Object.entries(shape(filled)).filter(([name, value]) => differs(given[name], value)));
+    if (await attempt(() => v1.patch(path, changes), word("done"))) { close(); load(); }
+  }, given));
+});
+
 const act = (text, work, load, kind = "") => button(word(text), async () => { await attempt(work, word("done")); load(); }, kind);
 const doubly = (text, work, load) => button(word(text), async () => { if (await sure(`${word(text)}?`)) { await attempt(work, word("done")); load(); } }, "danger");
 
@@ -46,6 +56,11 @@ const typedIn = (sheet) => ask(word("what to type in"), () => make("div", {}, ma
 
 // What a contact is told of by e-mail.
 const NOTICES = ["orders", "tones", "enterprises", "numbers", "deadletters"], NOTICE_WORDS = { deadletters: "undelivered events" };
+const noticeWord = (name) => NOTICE_WORDS[name] || name;
+const CONTACT = [["name", "name"], ["email", "e-mail"], ["phone", "phone number"], ...NOTICES.map((name) => [name, noticeWord(name), "tick"])];
+const contactOf = (g) => ({ name: g.name, email: g.email, phone: g.phone, enterprise: g.enterprise, notices: NOTICES.filter((name) => g[name]) });
+const rejecting = (path, load) => button(word("reject"), () => ask(word("reject"), (close) => form([["reason", "reason"]], "reject", async (g) => {
+  await attempt(() => v1.post(path, g), word("done")); close(); load(); })));
 
 export const lists = {
   recordings,
@@ -85,8 +100,7 @@ export const lists = {
     filters: [["application", "application"], ["state", "state", "choice", ["", "review", "rejected", "processing", "done"]]],
     columns: [["created", (o) => time(o.created_at), "n"], ["application", "application"], ["area code", "area_code"], ["number", "count", "n"], ["state", (o) => tag(o.state)], ["reason", "reason"]],
     actions: (o, load) => may("REVIEW") && o.state === "review" ? [act("approve", () => v1.bare(`/orders/${o.id}/approve`), load),
-      button(word("reject"), () => ask(word("reject"), (close) => form([["reason", "reason"]], "reject", async (g) => {
-        await attempt(() => v1.post(`/orders/${o.id}/reject`, g), word("done")); close(); load(); })))] : [],
+      rejecting(`/orders/${o.id}/reject`, load)] : [],
   },
   tones: {
     title: "tones", path: "/tones", group: "manage", permission: "READ",
@@ -124,27 +138,36 @@ export const lists = {
     filters: [["state", "state", "choice", ["", "review", "approved", "rejected", "suspended"]]],
     columns: [["ID", "id"], ["name", "name"], ["state", (e) => tag(e.state)], ["reason", "reason"]],
     tools: (load) => may("OPERATE") ? [adding("add", [["id", "ID"], ["name", "name"]], "/enterprises")(load)] : [],
-    actions: (e, load) => may("OPERATE") ? [e.state === "review" ? act("approve", () => v1.bare(`/enterprises/${e.id}/approve`), load) : null,
-      e.state === "approved" ? doubly("suspend", () => v1.post(`/enterprises/${e.id}/suspend`, { reason: "console" }), load) : null,
-      e.state === "suspended" ? act("resume", () => v1.bare(`/enterprises/${e.id}/resume`), load) : null].filter(Boolean) : [],
+    actions: (e, load) => [...(may("MANAGE") ? [editing([["name", "name"], ...(may("OPERATE") ? [["max_applications", "most applications", "number"]] : [])], `/enterprises/${e.id}`, e, load)] : []),
+      ...(may("REVIEW") && e.state === "review" ? [act("approve", () => v1.bare(`/enterprises/${e.id}/approve`), load), rejecting(`/enterprises/${e.id}/reject`, load)] : []),
+      ...(may("OPERATE") ? [e.state === "approved" ? doubly("suspend", () => v1.post(`/enterprises/${e.id}/suspend`, { reason: "console" }), load) : null,
+      e.state === "suspended" ? act("resume", () => v1.bare(`/enterprises/${e.id}/resume`), load) : null].filter(Boolean) : [])],
   },
   applications: {
     title: "applications", path: "/applications", group: "manage", permission: "READ",
     filters: [["enterprise", "enterprises"], ["mode", "mode", "choice", ["", "AXB", "AX", "AXE", "AXYB", "X"]]],
-    columns: [["APP_Key", (a) => mono(a.key)], ["name", "name"], ["mode", "mode"], ["enterprises", "enterprise"], ["recorded", (a) => yes(a.recording)]],
-    tools: (load) => may("MANAGE") ? [adding("add", [["mode", "mode", "choice", ["AXB", "AX", "AXE", "AXYB", "X"]], ["enterprise", "enterprises"], ["name", "name"]], "/applications")(load)] : [],
-    actions: (a) => [button(word("address"), () => showAddresses(a.key)), make("a", { href: `#/numbers?application=${encodeURIComponent(a.key)}` }, word("numbers"))],
+    columns: [["APP_Key", (a) => mono(a.key)], ["name", "name"], ["mode", "mode"], ["enterprises", "enterprise"], ["state", (a) => tag(stateOf(a))]],
+    tools: (load) => may("OPERATE") ? [adding("add", [["mode", "mode", "choice", ["AXB", "AX", "AXE", "AXYB", "X"]], ["enterprise", "enterprises"], ["name", "name"]], "/applications")(load)] : [],
+    actions: (a, load) => [...(may("MANAGE") && a.origin === "api" ? [
+      editing([["name", "name"], ["waiting", "waiting tone"], ["notice", "notice"], ...(may("OPERATE") ? [["enabled", "enabled", "tick"], ["frozen", "frozen", "tick"]] : [])], `/applications/${a.key}`, { ...a.settings, ...a }, load),
+      button(word("new secret"), async () => {
+        if (!await sure(`${word("new secret")}?`)) return;
+        const made = await attempt(() => v1.bare(`/applications/${a.key}/secret`));
+        if (made) ask(word("secret"), () => make("div", {}, mono(made.secret), make("p", { class: "hint" }, word("secrets are shown once")))); })] : []),
+    button(word("address"), () => showAddresses(a.key)), make("a", { href: `#/numbers?application=${encodeURIComponent(a.key)}` }, word("numbers"))],
   },
   contacts: {
-    title: "contacts", path: "/contacts", group: "manage", permission: "READ",
+    title: "contacts", path: "/contacts", group: "manage", permission: "MANAGE",
     filters: [["enterprise", "enterprises"]],
-    columns: [["name", "name"], ["e-mail", "email"], ["enterprises", "enterprise"], ["kind", (c) => (c.notices || []).join(", ")]],
-    tools: (load) => may("MANAGE") ? [adding("add", [["name", "name"], ["email", "e-mail"], ["enterprise", "enterprises"], ...NOTICES.map((name) => [name, NOTICE_WORDS[name] || name, "tick"])], "/contacts",
-      (g) => ({ name: g.name, email: g.email, enterprise: g.enterprise, notices: NOTICES.filter((name) => g[name]) }))(load)] : [],
-    actions: (c, load) => may("MANAGE") ? [doubly("remove", () => v1.remove(`/contacts/${c.id}`), load)] : [],
+    columns: [["name", "name"], ["e-mail", "email"], ["phone number", "phone"], ["enterprises", "enterprise"], ["kind", (c) => c.notices.map((name) => word(noticeWord(name))).join(", ")]],
+    hint: "Who is told by e-mail, and of what",
+    tools: (load) => [adding("add", [...(session.who.enterprise ? [] : [["enterprise", "enterprises"]]), ...CONTACT], "/contacts", contactOf)(load)],
+    actions: (c, load) => [
+      editing(CONTACT, `/contacts/${c.id}`, { ...c, ...Object.fromEntries(c.notices.map((name) => [name, true])) }, load, contactOf),
+      doubly("remove", () => v1.remove(`/contacts/${c.id}`), load)],
   },
   lists: {
-    title: "lists", path: "/lists", group: "manage", permission: "READ",
+    title: "lists", path: "/lists", group: "manage", permission: "MANAGE",
     filters: [["application", "application"], ["kind", "kind", "choice", ["", "black", "white"]], ["party", "party", "choice", ["", "caller", "callee"]], ["number", "number"]],
     columns: [["kind", (l) => word(l.kind)], ["party", (l) => word(l.party)], ["number", "number", "n"], ["application", "application"], ["reason", "note"]],
     tools: (load) => may("MANAGE") ? [adding("add", [["application", "application"], ["kind", "kind", "choice", ["black", "white"]], ["party", "party", "choice", ["caller", "callee"]],
@@ -173,7 +196,7 @@ export const lists = {
       doubly("remove", () => v1.post("/phones/remove", { number: p.number }), load)] : [],
   },
   bans: {
-    title: "bans", path: "/bans", group: "operate", permission: "AUDIT",
+    title: "bans", path: "/bans", group: "operate", permission: "OPERATE",
     columns: [["source", (b) => mono(b.source)], ["why", "why"], ["since", (b) => time(b.since), "n"], ["until", (b) => time(b.until), "n"]],
     actions: (b, load) => may("OPERATE") ? [act("lift", () => v1.remove("/bans", { source: b.source }), load)] : [],
   },
