@@ -57,10 +57,14 @@ def watch_parts(tally: Tally, exchange: Exchange, agent: UserAgent, endpoint: En
 
 
 def _shed(endpoint: Endpoint) -> dict[tuple[str, ...], float]:
-    """Calls that were refused in overload, and messages that there was no room for."""
+    """Calls and registrations that were refused in overload, and messages that there was no room for."""
     overload = endpoint.overload
     lost = sum(map(dropped, endpoint.transport.datagram_sockets))
-    return {("overload",): overload.shed, ("no room",): lost + overload.dropped}
+    return {
+        ("overload",): overload.shed,
+        ("registrations",): overload.put_off,
+        ("no room",): lost + overload.dropped,
+    }
 
 
 def watch_browsers(tally: Tally, bridge: Bridge) -> None:

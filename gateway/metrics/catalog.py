@@ -96,8 +96,8 @@ METRICS = (
     _gauge("maskline_disk_bytes", "volume", "Their size; a volume that doesn't answer has neither.",
            "MasklineDiskLow"),
     _gauge("maskline_database_up", "", "1: the web process reaches the database.", "MasklineNoDatabase"),
-    _counter("maskline_shed_total", "reason", "Messages over a rate of [defence], or without room; calls refused in "
-             "overload.", "MasklineShedding"),
+    _counter("maskline_shed_total", "reason", "Messages over a rate of [defence], or without room; calls and "
+             "registrations refused in overload.", "MasklineShedding"),
     _counter("maskline_bans_total", "reason", "Sources that were banned for a time.", "MasklineBans"),
     _gauge("maskline_tasks", "", "asyncio tasks of the signalling process."),
     _gauge("maskline_banned", "", "Sources that are banned now."),

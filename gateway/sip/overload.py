@@ -3,14 +3,16 @@
 What belongs to a call is done as it is read. A new call waits until that is done: one is let in a turn of the loop, so
 each is given as much time as the calls before it take. One that has waited too long gets 503 with Retry-After, without
 state, for a thirtieth of what a call costs. Nothing is estimated: as long as there is time for a call one is taken, so
-goodput stays what the processor can do however many are offered, and it is over as soon as the load is.
+goodput stays what the processor can do however many are offered, and it is over as soon as the load is. Registrations
+wait in a row of their own: a storm of them (all phones after a power cut) must not push calls out, nor calls them.
 
     a turn of the loop                                     at its end
     -----------------------------------------------------  ---------------------------------------------------
     a response, a request within a dialog, OPTIONS ...     (done at once)
     INVITE, MESSAGE without To tag                         one, unless there was more to do than a turn reads
                                                            (BUSY) or the database is behind (BEHIND)
-    CANCEL while such wait                                 in its place, so that it comes behind its INVITE
+    REGISTER                                               one, unless there was more to do than a turn reads
+    CANCEL while INVITEs wait                              in its place, so that it comes behind its INVITE
     what has waited longer than PATIENCE                   503
     the ACK of such a 503, known by its tag (MARK)         dropped unread
 
@@ -36,6 +38,7 @@ MOST = 2000
 REMEMBERED = 4096
 QUIET_SECONDS = 5.0
 _NEW = (b"INVITE ", b"MESSAGE ")
+_REGISTER = b"REGISTER "
 _CANCEL = b"CANCEL "
 _ACK = b"ACK "
 MARK = "shed."
@@ -61,29 +64,32 @@ class Turn:
 
 
 class Overload:
-    """``shed`` counts the refused, ``dropped`` what there was no room for."""
+    """``shed`` counts calls and texts that were refused, ``put_off`` registrations, ``dropped`` what there was no room
+    for."""
 
-    __slots__ = ("_known", "_queue", "_shed_at", "done", "dropped", "shed", "shedding")
+    __slots__ = ("_known", "_queue", "_registers", "_shed_at", "done", "dropped", "put_off", "shed", "shedding")
 
     def __init__(self) -> None:
         self.shed = 0
+        self.put_off = 0
         self.dropped = 0
         self.shedding = False
         self.done = 0
         """Messages of calls since the last turn: whoever does them counts them."""
         self._queue: deque[Arrival] = deque()
+        self._registers: deque[Arrival] = deque()
         self._known: dict[int, None] = {}
         """What was refused lately."""
         self._shed_at = 0.0
 
     def __len__(self) -> int:
-        return len(self._queue)
+        return len(self._queue) + len(self._registers)
 
     def waits(self, data: bytes) -> bool:
         """Whether a message has to wait for a turn."""
         if data.startswith(_NEW):
             return _WITHIN.search(data) is None
-        return bool(self._queue) and data.startswith(_CANCEL)
+        return data.startswith(_REGISTER) or (bool(self._queue) and data.startswith(_CANCEL))
 
     @staticmethod
     def is_over(data: bytes) -> bool:
@@ -92,16 +98,17 @@ class Overload:
 
     def put(self, data: bytes, source: Hop, now: float) -> None:
         """Let a message wait."""
-        if len(self._queue) < MOST:
-            self._queue.append(Arrival(data, source, now))
+        queue = self._registers if data.startswith(_REGISTER) else self._queue
+        if len(queue) < MOST:
+            queue.append(Arrival(data, source, now))
         else:
             self.dropped += 1
 
     def turn(self, now: float, waiting: int) -> Turn:
         """What follows at the end of a turn. ``waiting``: what the database has not answered."""
         queue = self._queue
-        room = 0 if self.done >= BUSY or waiting >= BEHIND else 1
-        self.done = 0
+        busy, self.done = self.done >= BUSY, 0
+        room = 0 if busy or waiting >= BEHIND else 1
         turn = Turn([], [])
         taken, refused = turn.taken, turn.refused
         oldest = now - PATIENCE
@@ -118,7 +125,18 @@ class Overload:
                 break
             queue.popleft()
         self._remember(refused, now)
+        if self._registers:
+            self._register(turn, oldest, busy)
         return turn
+
+    def _register(self, turn: Turn, oldest: float, busy: bool) -> None:
+        """What of the registrations follows: the first that has not waited too long, or is the last one there is."""
+        queue = self._registers
+        while queue and len(turn.refused) < AT_ONCE and queue[0].at < oldest and (busy or len(queue) > 1):
+            turn.refused.append(queue.popleft())
+            self.put_off += 1
+        if queue and not busy and (len(queue) == 1 or queue[0].at >= oldest):
+            turn.taken.append(queue.popleft())
 
     def turned(self, now: float) -> bool | None:
         """True when shedding has begun since the last time, False when it has ended, None otherwise."""
@@ -130,14 +148,16 @@ class Overload:
 
     def leave(self, source: Hop) -> list[Arrival]:
         """Take out what waits of one connection."""
-        left = [one for one in self._queue if one.source == source]
+        left = [one for one in (*self._queue, *self._registers) if one.source == source]
         if left:
             self._queue = deque(one for one in self._queue if one.source != source)
+            self._registers = deque(one for one in self._registers if one.source != source)
         return left
 
     def clear(self) -> None:
         """Forget what waits."""
         self._queue.clear()
+        self._registers.clear()
 
     def _remember(self, refused: list[Arrival], now: float) -> None:
         for one in refused:

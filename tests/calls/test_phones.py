@@ -449,6 +449,19 @@ def test_only_carriers_send_3gpp(desk: Desk) -> None:
     assert desk.request("MESSAGE", A, OF_A, f"sip:{X.e164}@gw", more, body=b"\0\0").status == 415
 
 
+def test_a_registration_that_waited_too_long_is_put_off(desk: Desk) -> None:
+    desk.register(A, OF_A)
+    register = (
+        b"REGISTER sip:gw SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bKr;rport\r\nFrom: <sip:a@gw>;tag=1\r\n"
+        b"To: <sip:a@gw>\r\nCall-ID: r\r\nCSeq: 9 REGISTER\r\n\r\n"
+    )
+    (answer,) = desk.exchange.refuse_new(register, OF_A, desk.now)
+    assert isinstance(answer, Transmit)
+    assert isinstance(answer.message, Response)
+    assert (answer.message.status, answer.message.headers.get("Retry-After")) == (503, "10")
+    assert desk.exchange.refuse_new(register, OF_B, desk.now) == [], "nobody knows who that is"
+
+
 def test_everybody_may_knock_and_nobody_else_is_answered(desk: Desk) -> None:
     assert desk.exchange.admits("203.0.113.77")
     stranger = Hop("udp", "203.0.113.77", 5060)

@@ -10,6 +10,7 @@ from random import Random
 
 import pytest
 
+from gateway.sip.gate import GateSettings
 from gateway.sip.hop import Hop
 from gateway.sip.overload import BEHIND, BUSY, MOST, PATIENCE, Overload
 
@@ -19,6 +20,7 @@ LATER = (0.005, 0.02, 0.04, 0.3, 0.31, 0.32)
 """When a call's further messages come, after it was taken; the last ones are its end."""
 EACH = 0.6 / CAPACITY / len(LATER)
 SHED = 0.04 / CAPACITY
+REGISTER = 0.1 / CAPACITY
 SOCKET = 400
 READS = 32
 AGAIN = 0.5
@@ -28,6 +30,10 @@ ACK = b"ACK sip:x SIP/2.0\r\n\r\n"
 
 def invite(number: int) -> bytes:
     return b"INVITE sip:x SIP/2.0\r\nTo: <sip:x>\r\nCall-ID: %d\r\n\r\n" % number
+
+
+def register(number: int) -> bytes:
+    return b"REGISTER sip:x SIP/2.0\r\nTo: <sip:x>\r\nCall-ID: %d\r\n\r\n" % number
 
 
 def cancel(number: int) -> bytes:
@@ -51,6 +57,7 @@ class Server:
         self.overload = Overload()
         self.now = 0.0
         self.sent_again = 0
+        self.registered = 0
         self.turns: list[tuple[float, bool]] = []
         self._speed = speed
         self._random = Random(seed)
@@ -63,8 +70,10 @@ class Server:
         self._good: list[float] = []
         self._delays: list[tuple[float, float]] = []
 
-    def run(self, offered: float, seconds: float, waiting: int = 0) -> Seen:
+    def run(self, offered: float, seconds: float, waiting: int = 0, registers: float = 0.0) -> Seen:
         begun, end = self.now, self.now + seconds
+        for number in range(int(registers * seconds)):
+            self._come(begun + number / registers, "register", next(self._numbers))
         at = begun
         while (at := at + self._random.expovariate(offered)) < end:
             self._come(at, "invite", next(self._numbers))
@@ -96,12 +105,12 @@ class Server:
             self.now = max(self.now, self._coming[0][0]) if self._coming else self.now + 1.0
             return
         for what, call in read:
-            data = invite(call) if what == "invite" else ACK
+            data = {"invite": invite, "register": register}.get(what, lambda _: ACK)(call)
             if self.overload.waits(data):
                 self.overload.put(data, FROM, self.now)
                 continue
             self.overload.done += 1
-            self._spend(EACH if what == "later" else SHED / 2)
+            self._spend({"later": EACH, "register": REGISTER}.get(what, SHED / 2))
             if what == "later":
                 self._left[call] -= 1
                 if not self._left[call]:
@@ -110,10 +119,15 @@ class Server:
 
     def _new(self, waiting: int) -> None:
         turn = self.overload.turn(self.now, waiting)
-        for _ in turn.refused:
+        for one in turn.refused:
             self._spend(SHED / 2)
-            self._come(self.now + 0.001, "ack", 0)
+            if one.data.startswith(b"INVITE"):
+                self._come(self.now + 0.001, "ack", 0)
         for one in turn.taken:
+            if one.data.startswith(b"REGISTER"):
+                self._spend(REGISTER)
+                self.registered += 1
+                continue
             call = int(one.data.split()[-1])
             self._spend(FIRST)
             self._delays.append((self.now, self.now - self._heard[call]))
@@ -168,6 +182,26 @@ def test_a_database_that_does_not_answer_sheds_all() -> None:
     assert server.overload.shed - shed <= 1 + 0.1 * CAPACITY * PATIENCE
 
 
+def test_a_storm_of_registrations_takes_what_calls_leave() -> None:
+    """As many as a trunk may send (gate.py), more than could be done alone, beside half the calls that could."""
+    server = Server()
+    calls = 0.5 * CAPACITY
+    seen = server.run(calls, 5.0, registers=GateSettings().trunk_messages_per_second)
+    assert server.overload.shed == 0
+    assert seen.good > 0.9 * calls
+    assert seen.slowest < 0.1
+    assert server.sent_again == 0
+    assert server.overload.put_off > 0
+    assert server.registered > 0
+
+
+def test_calls_that_are_shed_do_not_push_registrations_out() -> None:
+    server = Server()
+    server.run(3 * CAPACITY, 5.0, registers=0.1 * CAPACITY)
+    assert server.overload.put_off == 0
+    assert server.registered > 0.9 * 0.1 * CAPACITY * 5.0
+
+
 @pytest.mark.parametrize(
     ("data", "waits"),
     [
@@ -180,6 +214,7 @@ def test_a_database_that_does_not_answer_sheds_all() -> None:
         (b"OPTIONS sip:x SIP/2.0\r\nTo: <sip:x>\r\n\r\n", False),
         (b"SIP/2.0 200 OK\r\nTo: <sip:x>\r\nCSeq: 1 INVITE\r\n\r\n", False),
         (cancel(1), False),
+        (register(1), True),
     ],
 )
 def test_only_what_begins_something_waits(data: bytes, waits: bool) -> None:
@@ -235,6 +270,22 @@ def test_what_was_refused_is_refused_again_however_short_the_queue() -> None:
     put(overload, invite(1), now=11.0)
     assert turn(overload, 11.0) == ([], [invite(1)])
     assert overload.shed == 2
+
+
+def test_registrations_have_a_row_of_their_own() -> None:
+    overload = Overload()
+    put(overload, *(register(number) for number in range(4)), invite(1), invite(2), now=10.0)
+    assert turn(overload, 10.0, BEHIND) == ([register(0)], []), "nothing is looked up for it"
+    overload.done = BUSY
+    assert turn(overload, 10.0) == ([], [])
+    assert turn(overload, 10.0) == ([invite(1), register(1)], [])
+    assert turn(overload, 11.0) == ([invite(2), register(3)], [register(2)])
+    assert (overload.shed, overload.put_off, len(overload)) == (0, 1, 0)
+    put(overload, register(5), now=12.0)
+    assert [one.data for one in overload.leave(FROM)] == [register(5)]
+    assert len(overload) == 0
+    put(overload, *(register(number) for number in range(MOST + 1)), now=12.0)
+    assert (len(overload), overload.dropped) == (MOST, 1)
 
 
 def test_what_waits_is_bounded() -> None:
