@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
+
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.bindings.models import Application, Number
 from gateway.browsers.line import EdgeSettings
@@ -15,6 +15,7 @@ from gateway.calls.policy import IdentityPolicy
 from gateway.calls.settings import (
     PHONES,
     AccountSettings,
+    DataKey,
     ExchangeSettings,
     PhoneSettings,
     ProbeSettings,
@@ -31,6 +32,7 @@ from gateway.config.trunk import Account, Challenge, Trunk
 from gateway.entries import application_of
 from gateway.numbers import NumberRules
 from gateway.phones.sheet import PhoneServer
+from gateway.recordings.datakeys import make_key
 from gateway.recordings.proof import Proof, proof_key
 from gateway.sip.gate import GateSettings
 from gateway.sip.hop import Hop
@@ -39,12 +41,11 @@ from gateway.sip.registrar import RegistrarSettings
 from gateway.tones.folder import SOUNDS, ToneFolder
 from gateway.tracing.tap import Hep
 from media.recording.s3 import S3Access
-from media.recording.sealed import KEY_BYTES
 from media.recording.store import RecordingStore
 
 
-def exchange_settings(config: Config) -> ExchangeSettings:
-    """The call path's part of the configuration."""
+def exchange_settings(config: Config, engine: AsyncEngine | None = None) -> ExchangeSettings:
+    """The call path's part of the configuration; recordings are sealed under the key of ``engine``'s database."""
     calls = config.calls
     return ExchangeSettings(
         trunks=tuple(trunk_settings(trunk) for trunk in config.trunk),
@@ -65,7 +66,7 @@ def exchange_settings(config: Config) -> ExchangeSettings:
         notice_first=config.recordings.notice_first,
         low_percent=config.recordings.low_percent,
         least_room=config.recordings.least_mb << 20,
-        data_key=partial(os.urandom, KEY_BYTES) if config.recordings.encrypt else None,
+        data_key=(lambda: DataKey(*make_key(engine))) if config.recordings.encrypt and engine is not None else None,
         spool=str(Path(config.recordings.spool).absolute()),
         wall=wall,
         phones=phone_settings(config.phones) if config.phones.enabled else None,

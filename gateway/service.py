@@ -140,7 +140,7 @@ class Node:
             udp_limit=config.sip.udp_limit,
         )
         agent = UserAgent(known, token)
-        self._exchange = Exchange(exchange_settings(config), agent, token)
+        self._exchange = Exchange(exchange_settings(config, self._engine), agent, token)
         texts = Forwarder(self._store, self._ask_text, lambda payload: self._journal.put(TextClosed(payload)))
         self._gate = Gate(gate_settings(config), self._exchange.admits, self._exchange.trunk_name)
         self._tls = open_tls(config)

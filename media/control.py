@@ -145,14 +145,16 @@ class SendDigits(_Message, frozen=True):
 class Record(_Message, frozen=True):
     """Start spooling what both parties send, raw, to the file ``path`` (created, must not exist).
 
-    ``data_key``: 32 bytes that seal it (media.recording.sealed), or none. ``since``: CLOCK_MONOTONIC, when the
-    recording began of which this is a further part; 0.0: it begins now.
+    ``data_key``: 32 bytes that seal it (media.recording.sealed), or none; ``kept_key``: the same as the file is to
+    keep it, for who finds the file alone. ``since``: CLOCK_MONOTONIC, when the recording began of which this is a
+    further part; 0.0: it begins now.
     """
 
     session: str
     path: str
     data_key: bytes = b""
     since: float = 0.0
+    kept_key: bytes = b""
 
     def __repr__(self) -> str:
         """Without the key."""

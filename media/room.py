@@ -28,14 +28,14 @@ ATTEMPTS = 8
 
 class Room(Watching):
     """``random_bits(n)`` gives n random bits; ``load_tone(path)`` A-law samples (ToneError, OSError);
-    ``open_spool(path, header, data_key)`` a recording; ``wall()`` UTC epoch seconds for sender reports."""
+    ``open_spool(path, header, data_key, kept_key)`` a recording; ``wall()`` UTC epoch seconds for sender reports."""
 
     def __init__(
         self,
         ports: PortPool,
         random_bits: Callable[[int], int],
         load_tone: Callable[[str], bytes],
-        open_spool: Callable[[str, Mapping[str, Any], bytes], Spool],
+        open_spool: Callable[[str, Mapping[str, Any], bytes, bytes], Spool],
         wall: Callable[[], float] = lambda: 0.0,
     ) -> None:
         super().__init__(load_tone, random_bits, wall)
@@ -138,7 +138,7 @@ class Room(Watching):
         if session.spool is None:
             since = told.since or now
             header = {"session": session.name, "started": since, "wall": self._wall() - (now - since)}
-            session.spool = self._open_spool(told.path, header, told.data_key)
+            session.spool = self._open_spool(told.path, header, told.data_key, told.kept_key)
             session.taped_from = sum(leg.receiver.received for leg in session.legs)
             for leg in session.legs:
                 leg.tape = session.spool.append

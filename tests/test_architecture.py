@@ -96,7 +96,7 @@ MAY_IMPORT = {
                                "gateway.config.tree"},
     "gateway.console": LEAVES | {"gateway.admin", "gateway.api.limits", "gateway.database"},
     "gateway.records": LEAVES | {"gateway.schema", "gateway.database"},
-    "gateway.recordings": LEAVES | {"gateway.schema", "gateway.database", "media.recording"},
+    "gateway.recordings": LEAVES | {"gateway.schema", "gateway.database", "gateway.vault", "media.recording"},
     "gateway.tones": LEAVES | {"gateway.schema", "gateway.database", "media.tones", "media.recording.wav"},
     "gateway.lab": LEAVES | {"gateway.sip", "gateway.sdp", "gateway.config", "gateway.calls.privacy"},
     "gateway.scenarios": LEAVES | {"gateway.lab", "gateway.config", "gateway.assembly", "gateway.api", "gateway.calls",

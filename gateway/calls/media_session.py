@@ -9,6 +9,7 @@ from collections.abc import Container, Iterable
 
 from gateway.calls.ledger import Ledger
 from gateway.calls.outputs import CallOutput, MediaCommand
+from gateway.calls.settings import DataKey
 from gateway.calls.tones import Tones
 from gateway.sip.user_agent import Output
 from media import control
@@ -166,11 +167,12 @@ class MediaSession:
         """Who hears the other."""
         self.send(control.Relay(self._call, caller_hears, callee_hears))
 
-    def record(self, path: str, data_key: bytes, now: float) -> None:
+    def record(self, path: str, key: DataKey, now: float) -> None:
         """Spool what both send."""
-        self._ledger.note(control.Record(self._call, path, data_key, now))
+        self._ledger.note(control.Record(self._call, path, key.secret, now, key.kept))
         if self._open and self.worker is not None:
-            self._out.append(MediaCommand(self.worker, control.Record(self._call, path, data_key)))
+            told = control.Record(self._call, path, key.secret, kept_key=key.kept)
+            self._out.append(MediaCommand(self.worker, told))
 
     @property
     def is_open(self) -> bool:

@@ -178,6 +178,14 @@ class ToneFiles:
         return None
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class DataKey:
+    """32 random bytes that seal a recording, and the same as its file is to keep them: sealed."""
+
+    secret: bytes = b""
+    kept: bytes = b""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExchangeSettings:
     """Times are seconds. ``wall`` turns a monotonic time into an aware datetime; ``spool`` is the spool folder.
@@ -243,8 +251,8 @@ class ExchangeSettings:
     low_percent: float = 10.0
     least_room: int = 64 << 20
     """Of the volumes of recordings: what is warned of, and bytes below which the spool takes none that must be."""
-    data_key: Callable[[], bytes] | None = None
-    """Gives 32 random bytes to seal a recording with; None: recordings are not sealed."""
+    data_key: Callable[[], DataKey] | None = None
+    """Gives a fresh one for each recording; None: recordings are not sealed."""
     international_in: bool = False
     international_out: bool = False
 

@@ -23,6 +23,7 @@ from gateway.calls.outputs import CallAnswered, Publish, RecordingStarted, Talke
 from gateway.calls.phase import CallState, Phase
 from gateway.calls.record import recording_name
 from gateway.calls.recordable import must_be_recorded, notice_comes_first, unrecordable
+from gateway.calls.settings import DataKey
 from gateway.causes import Cause
 from media import control
 
@@ -94,10 +95,10 @@ class Talking(Phase):
             return
         name = recording_name(call.settings.wall(now), call.plant.token)
         path = f"{call.settings.spool}/{name}.spool"
-        data_key = call.settings.data_key() if call.settings.data_key is not None else b""
+        data_key = call.settings.data_key() if call.settings.data_key is not None else DataKey()
         call.media.record(path, data_key, now)
         call.change(recorded=True, recording=name, record_started=now)
-        call.out.append(RecordingStarted(call.id, name, path, call.record, data_key))
+        call.out.append(RecordingStarted(call.id, name, path, call.record, data_key.secret))
 
     def _set_limits(self, decision: Connect, now: float) -> None:
         longest = min(filter(None, (decision.max_seconds, self.call.settings.longest)), default=0)

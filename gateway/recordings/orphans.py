@@ -4,8 +4,9 @@ is a new one: whatever lies in the spool then, belongs to nobody else.
 
     a spool that can be read     gets a row, pending: rendered and kept like any other, for its application where an
                                  event of its call tells that, else for the operator alone
-    sealed                       its key was never written down, so nobody can open it: gets a row, failed
-    no spool, or damaged         likewise
+    sealed, and keeps its key    likewise; the row gets the key (datakeys.py)
+    sealed, the key not to be    gets a row, failed
+    had; no spool, or damaged
     written right now            left alone: a worker of the node that died still drains
 
 Each is named in the log and counted. How long what has failed is kept, is ``erasing``'s matter.
@@ -14,8 +15,9 @@ Each is named in the log and counted. How long what has failed is kept, is ``era
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -25,15 +27,19 @@ from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.database import reading, writing
+from gateway.recordings.datakeys import opened
 from gateway.schema import outbox, recording
+from gateway.vault.cipher import VaultError
 from media.recording.parts import parts_of
-from media.recording.sealed import MAGIC
+from media.recording.sealed import is_sealed, kept_key
 from media.recording.spool import SpoolBusy, SpoolError, read_spool, wait_written
 
 _log = structlog.get_logger()
 SUFFIX = ".spool"
 BATCH = 500
-_NO_KEY = "the node died before its key was written down: nobody can open it"
+_HEAD = 1 << 12
+"""Of a sealed file: its key is in it."""
+_NO_KEY = "it keeps no key: nobody can open it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,7 @@ class Orphan:
     began: float = 0.0
     ended: float = 0.0
     trouble: str = ""
+    data_key: bytes = field(default=b"", repr=False)
 
     @property
     def name(self) -> str:
@@ -60,7 +67,8 @@ async def adopt(engine: AsyncEngine, spool: Path, node: str, now: float) -> list
         async with reading(engine) as connection:
             query = select(recording.c.name).where(recording.c.name.in_(batch))
             known = set((await connection.execute(query)).scalars())
-        orphans = await asyncio.to_thread(_looked_at, [path for name, path in batch.items() if name not in known])
+        unknown = [path for name, path in batch.items() if name not in known]
+        orphans = await asyncio.to_thread(_looked_at, unknown, engine)
         async with writing(engine) as connection:
             for orphan in orphans:
                 row = await _row(connection, orphan, node, now)
@@ -79,14 +87,15 @@ async def _row(connection: AsyncConnection, orphan: Orphan, node: str, now: floa
         "spool": str(orphan.path), "state": "failed" if orphan.trouble else "pending", "created_at": now,
         "answered_at": orphan.began or None, "ended_at": orphan.ended or now,
         "trouble": orphan.trouble or "no call had noted it",
+        "data_key": base64.b64encode(orphan.data_key).decode() or None,
     }  # fmt: skip
 
 
-def _looked_at(paths: Iterable[Path]) -> list[Orphan]:
+def _looked_at(paths: Iterable[Path], engine: AsyncEngine) -> list[Orphan]:
     found = []
     for path in paths:
         try:
-            found.append(_look(path))
+            found.append(_look(path, engine))
         except SpoolBusy:
             _log.warning("a spool file of a worker that still drains", name=path.name)
         except OSError as error:
@@ -94,17 +103,27 @@ def _looked_at(paths: Iterable[Path]) -> list[Orphan]:
     return found
 
 
-def _look(path: Path) -> Orphan:
+def _look(path: Path, engine: AsyncEngine) -> Orphan:
     for part in parts_of(path):
         wait_written(part, 0.0)
-    with path.open("rb") as file:
-        if file.read(len(MAGIC)) == MAGIC:
-            return Orphan(path, trouble=_NO_KEY)
     try:
-        header, _ = read_spool(path)
-    except (SpoolError, ValueError) as error:
+        data_key = _data_key(path, engine)
+        header, _ = read_spool(path, data_key)
+    except (SpoolError, VaultError, ValueError) as error:
         return Orphan(path, trouble=str(error).replace(str(path), "it"))
     session, wall = header.get("session"), header.get("wall")
     began = float(wall) if isinstance(wall, int | float) else 0.0
     ended = max(part.stat().st_mtime for part in parts_of(path))
-    return Orphan(path, session if isinstance(session, str) else "", began, ended)
+    return Orphan(path, session if isinstance(session, str) else "", began, ended, data_key=data_key)
+
+
+def _data_key(path: Path, engine: AsyncEngine) -> bytes:
+    """Of a sealed file; b"" when it is plain. SpoolError, VaultError, OSError."""
+    with path.open("rb") as file:
+        begin = file.read(_HEAD)
+    if not is_sealed(begin):
+        return b""
+    kept = kept_key(begin)
+    if not kept:
+        raise SpoolError(_NO_KEY)
+    return opened(kept, engine)

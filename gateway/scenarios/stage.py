@@ -283,7 +283,7 @@ class Stage:
             self.unheard.append(report)
         self.after(CONTROL, lambda: self.take(self.exchange.media_report(worker, report, self.now)))
 
-    def _open_spool(self, path: str, header: Mapping[str, Any], data_key: bytes) -> Tape:
+    def _open_spool(self, path: str, header: Mapping[str, Any], data_key: bytes, kept_key: bytes) -> Tape:
         self.tapes.append(Tape(path))
         return self.tapes[-1]
 

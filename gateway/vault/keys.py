@@ -130,5 +130,5 @@ class Vault:
             self.keys = read_keys(self.path)
             found = self.keys.get(id)
         if found is None:
-            raise VaultError(f"{self.path}: key {id} is not in it, and the database is sealed under that")
+            raise VaultError(f"{self.path}: key {id} is not in it, and something is sealed under that")
         return found

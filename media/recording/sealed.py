@@ -1,6 +1,8 @@
 """A file that only the holder of a recording's data key can read: AES-256-GCM (NIST SP 800-38D) in frames.
 
-    8 bytes   b"MLSEAL01"
+    8 bytes   b"MLSEAL01", or b"MLSEAL02" when the file keeps its own key, which the gateway has sealed:
+      u16       length of that
+      bytes     it
     16 bytes  salt, random
     frames until the end of the file, each:
       u32     length of what follows; its top bit marks the last frame
@@ -22,7 +24,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-MAGIC = b"MLSEAL01"
+MAGIC, KEEPING = b"MLSEAL01", b"MLSEAL02"
 SALT_BYTES = 16
 KEY_BYTES = 32
 HEAD_BYTES = len(MAGIC) + SALT_BYTES
@@ -30,6 +32,7 @@ CHUNK = 1 << 16
 _LARGEST = 1 << 24
 _LAST = 1 << 31
 _LENGTH = struct.Struct("<I")
+_KEPT = struct.Struct("<H")
 _NONCE = struct.Struct("<IQ")
 
 
@@ -44,12 +47,12 @@ def _cipher(data_key: bytes, salt: bytes, purpose: bytes) -> AESGCM:
 
 
 class Sealer:
-    """Write ``head``, then frames; ``salt`` is 16 random bytes, never used before."""
+    """Write ``head``, then frames; ``salt`` is 16 random bytes, never used before; ``kept_key``: the module's text."""
 
-    def __init__(self, data_key: bytes, purpose: bytes, salt: bytes) -> None:
+    def __init__(self, data_key: bytes, purpose: bytes, salt: bytes, kept_key: bytes = b"") -> None:
         self._cipher = _cipher(data_key, salt, purpose)
         self._frames = 0
-        self.head = MAGIC + salt
+        self.head = (KEEPING + _KEPT.pack(len(kept_key)) + kept_key if kept_key else MAGIC) + salt
 
     def frame(self, data: bytes, *, last: bool = False) -> bytes:
         """One more frame, of at most 16 MB."""
@@ -83,12 +86,11 @@ class Opener:
         """What can be opened now. SealError."""
         self._held += data
         if self._cipher is None:
-            if len(self._held) < HEAD_BYTES:
+            salt_at = _salt_at(self._held)
+            if len(self._held) < salt_at + SALT_BYTES:
                 return b""
-            if self._held[: len(MAGIC)] != MAGIC:
-                raise SealError("this is no sealed file")
-            self._cipher = _cipher(self._key, bytes(self._held[len(MAGIC) : HEAD_BYTES]), self._purpose)
-            del self._held[:HEAD_BYTES]
+            self._cipher = _cipher(self._key, bytes(self._held[salt_at : salt_at + SALT_BYTES]), self._purpose)
+            del self._held[: salt_at + SALT_BYTES]
         return b"".join(self._frames_of(self._cipher))
 
     def _frames_of(self, cipher: AESGCM) -> Iterator[bytes]:
@@ -111,6 +113,30 @@ class Opener:
                 position += 4 + length
         finally:
             del held[:position]
+
+
+def _salt_at(begin: bytes | bytearray) -> int:
+    """Where the salt begins, as far as the file has come: what is missing makes it later. SealError."""
+    magic = begin[: len(MAGIC)]
+    if len(magic) == len(MAGIC) and magic not in (MAGIC, KEEPING):
+        raise SealError("this is no sealed file")
+    if magic != KEEPING or len(begin) < len(KEEPING) + _KEPT.size:
+        return len(MAGIC)
+    (length,) = _KEPT.unpack_from(begin, len(KEEPING))
+    return len(KEEPING) + _KEPT.size + int(length)
+
+
+def is_sealed(begin: bytes) -> bool:
+    """Of a file's first bytes."""
+    return begin.startswith((MAGIC, KEEPING))
+
+
+def kept_key(begin: bytes) -> bytes:
+    """The key that a sealed file keeps, sealed; b"" when it keeps none, or is cut before its end."""
+    if not begin.startswith(KEEPING):
+        return b""
+    end = _salt_at(begin)
+    return begin[len(KEEPING) + _KEPT.size : end] if len(begin) >= end else b""
 
 
 def open_cut(raw: bytes, data_key: bytes, purpose: bytes) -> bytes:

@@ -13,7 +13,8 @@ A file, all numbers little-endian::
       bytes   the RTP packet from its first byte; of a codec note one byte, the payload type
                 (8 PCMA, 0 PCMU); of the end one byte of no meaning
 
-With a data key the whole of it is sealed (sealed.py), a frame for each write.
+With a data key the whole of it is sealed (sealed.py), a frame for each write; the key itself, as the gateway has sealed
+it, stands before the first of them.
 
 A file that ends inside a record ends before it; no end needs to be noted. Appending packs the record and puts it on a
 deque, which is safe between threads without a lock; everything that touches the disk, creating the file included, is
@@ -80,8 +81,9 @@ class SpoolWriter:
     )  # fmt: skip
 
     def __init__(
-        self, path: str | Path, header: Mapping[str, Any], flusher: SpoolFlusher, data_key: bytes = b""
-    ) -> None:
+        self, path: str | Path, header: Mapping[str, Any], flusher: SpoolFlusher, data_key: bytes = b"",
+        kept_key: bytes = b"",
+    ) -> None:  # fmt: skip
         """The file is created by ``flusher`` soon after; it must not exist, and its last part must be no link."""
         self.path = str(path)
         self.error = ""
@@ -92,7 +94,7 @@ class SpoolWriter:
         self._push = self._parts.append
         self._limit = flusher.room()
         self._fd = -1
-        self._sealer = Sealer(data_key, PURPOSE, os.urandom(SALT_BYTES)) if data_key else None
+        self._sealer = Sealer(data_key, PURPOSE, os.urandom(SALT_BYTES), kept_key) if data_key else None
         self._synced: float | None = None
         self._closing = False
         self._over = False
@@ -204,9 +206,12 @@ class SpoolFlusher:
         self._stopping = False
         self._thread: threading.Thread | None = None
 
-    def open(self, path: str | Path, header: Mapping[str, Any], data_key: bytes = b"") -> SpoolWriter:
-        """A writer for a new file. ``header`` must hold ``started``, monotonic seconds; ``data_key`` seals it."""
-        return SpoolWriter(path, header, self, data_key)
+    def open(
+        self, path: str | Path, header: Mapping[str, Any], data_key: bytes = b"", kept_key: bytes = b""
+    ) -> SpoolWriter:
+        """A writer for a new file. ``header`` must hold ``started``, monotonic seconds; ``data_key`` seals it, and it
+        keeps ``kept_key``."""
+        return SpoolWriter(path, header, self, data_key, kept_key)
 
     def room(self) -> int:
         """How many packets a new writer may let wait: all of them together have a bound too."""

@@ -4,6 +4,7 @@ import pytest
 
 from gateway.bindings.decisions import RecordingRules
 from gateway.calls.outputs import CallAnswered, RecordingStarted, Talked
+from gateway.calls.settings import DataKey
 from gateway.causes import Cause
 from media import control
 from tests.calls.fakes import A, B, Bench, sdp
@@ -150,11 +151,11 @@ def test_a_disk_that_fails_ends_a_call_that_must_be_recorded() -> None:
 
 def test_a_data_key_goes_to_the_worker_and_the_journal_and_is_printed_nowhere() -> None:
     key = bytes(range(32))
-    bench = Bench(data_key=lambda: key)
+    bench = Bench(data_key=lambda: DataKey(key, b"sealed"))
     bench.talk(**RECORDED)
     (started,) = bench.of(RecordingStarted)
     assert started.data_key == key
-    assert control.Record(bench.call, started.path, key) in bench.commands
+    assert control.Record(bench.call, started.path, key, kept_key=b"sealed") in bench.commands
     assert "data_key" not in repr(started)
     assert repr(key)[2:20] not in repr(control.Record(bench.call, started.path, key))
 

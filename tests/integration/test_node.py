@@ -80,7 +80,7 @@ class Stand:
 
     def _line(self, name: str, script: Script) -> PhoneLine:
         def phone(here: Hop, ports: tuple[int, int]) -> Phone:
-            return Phone(name, script, here=here, media_ports=ports, seed=ord(name))
+            return Phone(name, script, here=here, media_ports=ports, seed=ord(name[0]) + len(name))
 
         return PhoneLine(HOST, phone, lambda phone, now: self.changed.set())
 
@@ -88,10 +88,11 @@ class Stand:
         body = {"callerNum": A, "calleeNum": B, "relationNum": X, "recordFlag": "true", **more}
         await self.customer.bind(body)
 
-    def dial(self) -> None:
+    def dial(self, line: PhoneLine | None = None) -> None:
+        line = line or self.caller
         target = Hop("udp", HOST, self.node.plan.sip_port)
         uri = f"sip:{X}@{HOST}:{target.port}"
-        self.caller.do(lambda now: self.caller.phone.dial(target, uri, now, caller=f"<sip:{A}@{HOST}>"))
+        line.do(lambda now: line.phone.dial(target, uri, now, caller=f"<sip:{A}@{HOST}>"))
 
     async def until(self, condition: Callable[[], bool], seconds: float = 20.0) -> None:
         async with asyncio.timeout(seconds):

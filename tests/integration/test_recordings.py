@@ -1,18 +1,32 @@
-"""A whole node that keeps sealed FLAC in a bucket, killed in mid-call: the recording, another key, the proof."""
+"""A whole node that keeps sealed FLAC in a bucket, killed in mid-call, before its journal was written and after: the
+recordings, another key, the proof."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import sqlite3
 import sys
 from pathlib import Path
 
 import numpy as np
+from sqlalchemy import select
 
+from gateway.assembly import recording_store
+from gateway.config.reading import load
+from gateway.database import open_engine, reading
+from gateway.lab.node import free_tcp_and_udp_port
 from gateway.lab.phone import Phase
+from gateway.lab.sockets import PhoneLine
+from gateway.recordings.audio import AudioReader
+from gateway.schema import recording
+from gateway.sip.hop import Hop
 from gateway.vault.keys import add_key
+from media.recording.sealed import is_sealed
 from media.recording.wav import decode, parse
-from tests.integration.test_node import TALK_A, TALK_B, Stand
+from tests.bench.soak import Fleet
+from tests.integration.test_node import HOST, TALK_A, TALK_B, Stand
 from tests.s3 import BUCKET, KEYS, S3
 
 
@@ -26,6 +40,65 @@ async def maskline(stand: Stand, *words: str) -> tuple[int | None, str]:
     return process.returncode, out.decode()
 
 
+def check_heard(file: bytes, seconds: float) -> None:
+    left, right = (decode(channel) for channel in parse(file))
+    assert len(left) == len(right) >= 8000 * seconds
+    for channel, wanted in ((left, 700), (right, 1300)):
+        spectrum = np.abs(np.fft.rfft(channel[4000:12000]))
+        assert int(np.argmax(spectrum)) == wanted
+
+
+async def fleet_and_caller(here: Stand) -> PhoneLine:
+    """For two calls at a time: whoever is called answers, and another phone that calls."""
+    port = free_tcp_and_udp_port(HOST)
+    made, fleet = await asyncio.get_running_loop().create_datagram_endpoint(
+        lambda: Fleet(Hop("udp", HOST, port)), local_addr=(HOST, port)
+    )
+    fleet.next_scripts = [TALK_B, TALK_B]
+    here.plan_changes["peer"] = f"udp:{HOST}:{port}"
+    again = here._line("A again", TALK_A)
+    await again.start()
+
+    async def stop() -> None:
+        for line in (again, *fleet.lines.values()):
+            await line.stop()
+        made.close()
+
+    here.stack.push_async_callback(stop)
+    return again
+
+
+async def call_without_a_journal(here: Stand, caller: PhoneLine) -> str:
+    """One more call, of which not a word reaches the database, for somebody else writes to it; then the node is killed.
+    The name of its recording."""
+    spool = here.folder / "spool"
+    first = set(spool.iterdir())
+    with contextlib.closing(sqlite3.connect(here.folder / "maskline.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        here.dial(caller)
+        # A second and a half and more of both: 188 bytes a packet, 100 packets a second.
+        await here.until(lambda: sum(one.stat().st_size for one in {*spool.iterdir()} - first) > 40_000)
+        here.kill()
+        (made,) = {*spool.iterdir()} - first
+        name = made.name.removesuffix(".spool")
+        other.execute("ROLLBACK")
+        assert other.execute("SELECT count(*) FROM recording WHERE name = ?", (name,)).fetchone() == (0,)
+        assert other.execute("SELECT count(*) FROM open_call").fetchone() == (1,), "the first call's"
+    return name
+
+
+async def wav_of(here: Stand, name: str) -> bytes:
+    """As the store gives it, opened with the key of its row."""
+    engine = open_engine(f"sqlite+aiosqlite:///{here.folder / 'maskline.db'}?key_file={here.folder / 'keys'}")
+    store = recording_store(load(here.folder / "demo.toml", here.settings))
+    try:
+        async with reading(engine) as connection:
+            row = (await connection.execute(select(recording).where(recording.c.name == name))).one()
+        return await AudioReader(store).wav(row)
+    finally:
+        await engine.dispose()
+
+
 async def test_sealed_flac_in_a_bucket_outlives_a_kill_and_a_change_of_the_key(tmp_path: Path, s3: S3) -> None:
     add_key(tmp_path / "keys")
     here = Stand(tmp_path, TALK_A, TALK_B)
@@ -35,29 +108,27 @@ async def test_sealed_flac_in_a_bucket_outlives_a_kill_and_a_change_of_the_key(t
     }  # fmt: skip
     here.settings = {f"MASKLINE_RECORDINGS__{name.upper()}": value for name, value in recordings.items()}
     here.settings["MASKLINE_DATABASE__KEY_FILE"] = str(tmp_path / "keys")
-    try:
+    here.settings["MASKLINE_CALLS__MIN_RECORDING_SECONDS"] = "1"
+    async with here.stack:
+        again = await fleet_and_caller(here)
         await here.up()
         await here.bind()
         here.dial()
         await here.until(lambda: here.caller.phone.phase is Phase.TALKING)
         answered, loop = here.caller.phone.answered_at, asyncio.get_running_loop()
-        await here.until(lambda: "answer" in here.kinds() and loop.time() > answered + 6.0)
-        here.kill()
-        (spool,) = (tmp_path / "spool").glob("*.spool")
-        assert spool.read_bytes().startswith(b"MLSEAL01")
+        await here.until(lambda: "answer" in here.kinds() and loop.time() > answered + 2.0)
+        lost = await call_without_a_journal(here, again)
+        assert [is_sealed(spool.read_bytes()) for spool in (tmp_path / "spool").iterdir()] == [True, True]
         await here.node.start(30)
         fee = await here.receiver.wait_for("fee", 20)
         assert fee is not None, here.node.log_tail()
         name, domain = fee.fields["recordObjectName"], fee.fields["recordDomain"]
         first = await here.customer.recording(name, domain)
-        left, right = (decode(channel) for channel in parse(first.content))
-        assert len(left) == len(right) >= 8000 * 4.5
-        for channel, wanted in ((left, 700), (right, 1300)):
-            spectrum = np.abs(np.fft.rfft(channel[8000 * 3 : 8000 * 4]))
-            assert int(np.argmax(spectrum)) == wanted
+        check_heard(first.content, seconds=2.5)
         await here.until(lambda: not list((tmp_path / "spool").iterdir()))
-        (kept,) = s3.names()
-        assert kept == f"gw/{name.removesuffix('.wav')}.flac.sealed"
+        check_heard(await wav_of(here, lost), seconds=1.5)
+        kept = f"gw/{name.removesuffix('.wav')}.flac.sealed"
+        assert set(s3.names()) == {kept, f"gw/{lost.removesuffix('.wav')}.flac.sealed"}
         raw = s3.client.get_object(Bucket=BUCKET, Key=kept)["Body"].read()
         assert raw.startswith(b"MLSEAL01")
         assert b"fLaC" not in raw
@@ -66,6 +137,4 @@ async def test_sealed_flac_in_a_bucket_outlives_a_kill_and_a_change_of_the_key(t
         assert s3.client.get_object(Bucket=BUCKET, Key=kept)["Body"].read() == raw, "only its key was sealed anew"
         assert (await here.customer.recording(name, domain)).content == first.content
         code, out = await maskline(here, "recordings", "verify")
-        assert (code, "1 recordings looked at" in out) == (0, True), out
-    finally:
-        await here.stack.aclose()
+        assert (code, "2 recordings looked at" in out) == (0, True), out

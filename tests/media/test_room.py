@@ -48,7 +48,7 @@ class Bench:
         self.now = 10.0
         self.reports: list[control.Report] = []
 
-    def open_spool(self, path: str, header: Mapping[str, Any], data_key: bytes) -> Tape:
+    def open_spool(self, path: str, header: Mapping[str, Any], data_key: bytes, kept_key: bytes) -> Tape:
         return self.tape
 
     def do(self, command: control.Command) -> list[SendPacket]:

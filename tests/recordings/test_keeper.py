@@ -62,11 +62,11 @@ class Bench:
             proof=self.proof,
         )
 
-    def spool(self, name: str, seconds: float, data_key: bytes = b"", **header: Any) -> Path:
+    def spool(self, name: str, seconds: float, data_key: bytes = b"", kept_key: bytes = b"", **header: Any) -> Path:
         """A spool of both legs' silence."""
         path = self.folder / f"{name}.spool"
         flusher = SpoolFlusher()
-        writer = flusher.open(path, {"started": 100.0, **header}, data_key)
+        writer = flusher.open(path, {"started": 100.0, **header}, data_key, kept_key)
         for index in range(int(seconds * 50)):
             for leg in (0, 1):
                 writer.append(leg, 100.0 + index / 50, HEADER.pack(0x80, 8, index, 160 * index, 1) + b"\xd5" * 160)

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import fcntl
 import os
+from pathlib import Path
 
 from sqlalchemy import insert
 
-from gateway.database import writing
+from gateway.database import migrate, writing
+from gateway.recordings.audio import AudioReader
+from gateway.recordings.datakeys import make_key
 from gateway.recordings.orphans import adopt
 from gateway.schema import outbox
+from gateway.vault.guard import put_key
+from gateway.vault.keys import add_key
+from media.recording import wav
 from tests.recordings.test_keeper import DAY, NOW, Bench, bench  # noqa: F401
 
 
@@ -45,7 +51,7 @@ async def test_one_that_nobody_can_open_is_told_of_and_goes_in_time(bench: Bench
     found = await adopt(bench.engine, bench.folder, "gw", NOW)
     assert [(one.name, bool(one.trouble)) for one in found] == [("sealed.wav", True), ("torn.wav", True)]
     await bench.keeper.settle()
-    for name, why in (("sealed.wav", "its key was"), ("torn.wav", "it is no spool")):
+    for name, why in (("sealed.wav", "it keeps no key"), ("torn.wav", "it is no spool")):
         row = await bench.row(name)
         assert (row.state, why in row.trouble) == ("failed", True)
     assert len(bench.files()) == 2
@@ -53,6 +59,44 @@ async def test_one_that_nobody_can_open_is_told_of_and_goes_in_time(bench: Bench
     await bench.keeper.settle()
     assert list(bench.folder.glob("*.spool*")) == []
     assert {(await bench.row(name)).state for name in ("sealed.wav", "torn.wav")} == {"erased"}
+
+
+async def test_a_sealed_one_keeps_its_key_until_the_vault_has_another(tmp_path: Path) -> None:
+    """The old key is in the file still; without it the spool file stays for who has a copy."""
+    add_key(tmp_path / "keys")
+    url = f"sqlite+aiosqlite:///{tmp_path}/maskline.db?key_file={tmp_path}/keys"
+    await migrate(url)
+    here = await Bench(tmp_path).up(url)
+    async with writing(here.engine):
+        secret, kept = make_key(here.engine)
+    assert secret not in kept
+    here.spool("a.wav", 4.0, secret, kept, session="call-1", wall=NOW - 4.0)
+    assert secret not in (tmp_path / "a.wav.spool").read_bytes()
+    here.spool("other.wav", 4.0, bytes(32), kept)
+    here.spool("damaged.wav", 4.0, secret, kept[:-1] + b"\xff")
+    newer = add_key(tmp_path / "keys")
+    async with writing(here.engine) as connection:
+        await put_key(connection, newer.id)
+    found = await adopt(here.engine, tmp_path, "gw", NOW)
+    assert [(one.name, one.trouble) for one in found] == [
+        ("a.wav", ""), ("damaged.wav", "its key is damaged"),
+        ("other.wav", "it: a sealed file was changed, or has another key"),
+    ]  # fmt: skip
+    await here.keeper.settle()
+    row = await here.row("a.wav")
+    assert (row.state, row.session, row.seconds, row.object) == ("ready", "call-1", 4.0, "a.wav.sealed")
+    left, _ = wav.parse(await AudioReader(here.store).wav(row))
+    assert len(left) == 32000
+    here.spool("late.wav", 4.0, secret, kept)
+    (tmp_path / "keys").write_text((tmp_path / "keys").read_text().splitlines()[-1])
+    await here.keeper.stop()
+    await here.engine.dispose()
+    here = await Bench(tmp_path).up(url)
+    (late,) = await adopt(here.engine, tmp_path, "gw", NOW)
+    assert late.trouble.endswith(f"key {kept[:8].decode()} is not in it, and something is sealed under that")
+    assert (tmp_path / "late.wav.spool").exists()
+    await here.keeper.stop()
+    await here.engine.dispose()
 
 
 async def test_one_that_is_still_written_is_left_to_its_worker(bench: Bench) -> None:  # noqa: F811

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from media.recording.sealed import CHUNK, HEAD_BYTES, Opener, Sealer, SealError, open_cut
+from media.recording.sealed import CHUNK, HEAD_BYTES, Opener, Sealer, SealError, is_sealed, kept_key, open_cut
 
 KEY, OTHER = bytes(range(32)), bytes(32)
 SALT = b"salt of 16 bytes"
@@ -87,3 +87,21 @@ def test_damage_in_the_middle_costs_what_follows_only() -> None:
     assert open_cut(bytes(raw), KEY, b"audio") == data[: 2 * CHUNK]
     with pytest.raises(SealError):
         open_cut(bytes(raw), OTHER, b"audio")
+
+
+def test_a_file_that_keeps_its_key_opens_likewise_and_gives_it_whole_or_not_at_all() -> None:
+    kept, data = b"a1b2c3d4.c2VhbGVk", plain(CHUNK + 5)
+    sealer = Sealer(KEY, b"audio", SALT, kept)
+    raw = b"".join(bytes(piece) for piece in sealer.all(iter([data])))
+    for piece in (1 << 20, 1):
+        opener = Opener(KEY, b"audio")
+        out = b"".join(opener.feed(raw[start : start + piece]) for start in range(0, len(raw), piece))
+        assert (out, opener.whole) == (data, True)
+    end = raw.index(kept) + len(kept)
+    assert [kept_key(raw[:cut]) for cut in range(len(sealer.head))] == [
+        kept if cut >= end else b"" for cut in range(len(sealer.head))
+    ]
+    assert [(is_sealed(one), kept_key(one)) for one in (raw, sealed(data), b"MLSPOOL1", b"")] == [
+        (True, kept), (True, b""), (False, b""), (False, b"")
+    ]  # fmt: skip
+    assert all(open_cut(raw[:cut], KEY, b"audio") == b"" for cut in range(len(sealer.head) + 1))
