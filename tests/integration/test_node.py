@@ -135,7 +135,7 @@ async def test_a_node_killed_in_mid_call_leaves_one_end_and_a_recording(stand: C
     await here.until(lambda: here.caller.phone.phase is Phase.TALKING)
     answered = here.caller.phone.answered_at
     loop = asyncio.get_running_loop()
-    await here.until(lambda: "answer" in here.kinds() and loop.time() > answered + 6.0)
+    await here.until(lambda: "answer" in here.kinds() and loop.time() > answered + 5.0)
     here.kill()
     await here.node.start(30)
     fee = await here.receiver.wait_for("fee", 20)
@@ -144,9 +144,9 @@ async def test_a_node_killed_in_mid_call_leaves_one_end_and_a_recording(stand: C
     download = await here.customer.recording(fee.fields["recordObjectName"], fee.fields["recordDomain"])
     left, right = (decode(channel) for channel in parse(download.content))
     assert len(left) == len(right)
-    assert len(left) >= 8000 * 4.5
+    assert len(left) >= 8000 * 3.5
     for channel, wanted in ((left, 700), (right, 1300)):
-        spectrum = np.abs(np.fft.rfft(channel[8000 * 3 : 8000 * 4].astype(float)))
+        spectrum = np.abs(np.fft.rfft(channel[8000 * 2 : 8000 * 3].astype(float)))
         assert int(np.argmax(spectrum)) == wanted
     with sqlite3.connect(here.folder / "maskline.db") as connection:
         counted = connection.execute("SELECT kind, count(*) FROM outbox GROUP BY kind").fetchall()
