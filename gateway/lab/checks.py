@@ -17,7 +17,7 @@ from gateway.lab.analysis import MEANINGS, dominant, level, seconds_of
 from gateway.lab.audio import RATE, Samples, decode
 from gateway.lab.phone import Phone
 from gateway.lab.receiver import Event
-from gateway.lab.rtp import check_stream
+from gateway.lab.rtp import STALL, check_stream
 from gateway.lab.wave import ALAW, Wave
 from gateway.numbers import PhoneNumber
 
@@ -139,7 +139,7 @@ def _heard(evidence: Evidence) -> Iterator[Check]:
 
 def _streams(evidence: Evidence) -> Iterator[Check]:
     for name, phone in (("A", evidence.caller), ("B", evidence.callee)):
-        report = check_stream(phone.arrivals)
+        report = check_stream(phone.arrivals, stall=STALL)
         text = f"{report.packets} packets, {len(report.ssrcs)} SSRC, {report.lost} lost"
         text += f"; {'; '.join(report.faults[:3])}" if report.faults else ", linear timestamps"
         yield Check(f"{name} got one clean RTP stream", text, report.packets > 0 and not report.faults)

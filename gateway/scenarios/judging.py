@@ -114,7 +114,7 @@ def _always(call: PlayedCall) -> Iterator[Check]:
     faults, packets = [], 0
     for name, phone in (("caller", caller), ("callee", callee)):
         if phone is not None and phone.arrivals:
-            report = check_stream(phone.arrivals, phone.events)
+            report = check_stream(phone.arrivals, phone.events, stall=call.stall)
             packets += report.packets
             faults += [f"{name}: {fault}" for fault in report.faults[:2]]
     yield Check("streams are well-formed", "; ".join(faults) or f"{packets} packets", not faults)

@@ -73,6 +73,8 @@ class PlayedCall:
     session: str = ""
     events: list[Event] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
+    stall: float = 0.0
+    """For how long somebody else may have kept packets waiting: real time."""
 
     @property
     def kinds(self) -> list[str]:

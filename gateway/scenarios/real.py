@@ -26,6 +26,7 @@ import tomli_w
 from gateway.lab.node import Node, NodePlan
 from gateway.lab.phone import Phase, Phone
 from gateway.lab.ports import free_media_ports, free_tcp_and_udp_port
+from gateway.lab.rtp import STALL
 from gateway.scenarios.calling import addresses, dialled, filled, link_of, new_call, number_of
 from gateway.scenarios.carrier import CALLEE, CALLER, Carrier
 from gateway.scenarios.desk import signed, target_of
@@ -129,6 +130,7 @@ class RealNode:
         """Begin a call."""
         phone = self._carrier.phone(CALLER, form.caller.script())
         call = new_call(form, phone, self.scenario)
+        call.stall = STALL
         self.played.calls.append(call)
         target = Hop("udp", HOST, self.plan.sip_port)
         uri, caller = addresses(form, self.scenario, f"{HOST}:{self.plan.sip_port}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from gateway.calls.addresses import NOWHERE
-from gateway.lab.rtp import check_stream
+from gateway.lab.rtp import STALL, check_stream
 from gateway.sip.message import Response
 from gateway.trunktest.coming import incoming, register
 from gateway.trunktest.ears import Ears
@@ -67,7 +67,7 @@ async def call(stage: Stage) -> Verdict:
             return failed(
                 f"answered, but no RTP came to port {ears.port} in {stage.patience.talk:.0f} s: one-way audio"
             )
-        report, source = check_stream(heard, terms.events_in), heard[-1].source
+        report, source = check_stream(heard, terms.events_in, stall=STALL), heard[-1].source
         note = "" if source[0] == terms.host else f"; RTP came from {source[0]}, not its SDP's address: media_networks"
         note += f"; odd RTP: {report.faults[0]}" if report.faults else ""
         waited = _waited(party)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
 
 import pytest
@@ -96,6 +97,45 @@ STEADY = [packet(number, number * 160) for number in range(20)]
 )
 def test_faults(arrivals: list[Arrival], fault: str) -> None:
     assert any(text.startswith(fault) for text in check_stream(arrivals).faults)
+
+
+def real(
+    seconds: float, *, pace: float = 1.0, jump: float = 0.0, stalls: Sequence[tuple[float, float]] = ()
+) -> list[str]:
+    """What is said of so many seconds in real time of a stream whose timestamp is fast or slow, or leaps at half time.
+    What is due during a stall, (from, until), comes at its end."""
+    arrivals = []
+    for number in range(round(seconds * 50)):
+        at = number * 0.02
+        timestamp = round(at * pace * 50) * 160 + (round(jump * 8000) if at >= seconds / 2 else 0)
+        late = next((until for begun, until in stalls if begun <= at < until), at)
+        marker = bool(arrivals) and timestamp != number * 160
+        arrivals.append(packet(number, timestamp, at=late, marker=marker))
+    return [fault for fault in check_stream(arrivals, stall=2.0).faults if "clock" in fault]
+
+
+@pytest.mark.parametrize(
+    "stalls",
+    [
+        *([(at, at + 1.9)] for at in (0.0, 0.02, 1.0, 1.98, 2.0, 2.02, 5.0, 9.0)),
+        [(9.0, 11.0)],
+        [(0.0, 1.5), (2.5, 4.0), (4.1, 5.6), (6.5, 8.4)],
+    ],
+)
+def test_what_is_late_for_a_while_in_real_time_is_no_fault(stalls: list[tuple[float, float]]) -> None:
+    assert real(10.0, stalls=stalls) == []
+
+
+@pytest.mark.parametrize("stalls", [[], [(1.0, 2.9)], [(5.0, 6.9)], [(0.0, 1.9), (8.1, 10.0)]])
+@pytest.mark.parametrize(
+    ("more", "sign"),
+    [({"pace": 1.1}, "+"), ({"pace": 0.9}, "-"), ({"jump": 0.8}, "+"), ({"jump": -0.8}, "-")],
+)
+def test_a_drift_that_stays_is_one_in_real_time_too(
+    stalls: list[tuple[float, float]], more: dict[str, float], sign: str
+) -> None:
+    (fault,) = real(10.0, stalls=stalls, **more)
+    assert fault.startswith(f"the timestamp runs {sign}0.")
 
 
 def test_loss_doubling_and_disorder_are_counted_but_no_faults() -> None:
