@@ -95,6 +95,7 @@ class Worker:
         self._wires: dict[int, Wire] = {}
         """By RTP port."""
         self._unsent: deque[bytes] = deque()
+        self._wanted = select.EPOLLIN
         self._complained = float("-inf")
         self._running = True
         self._stalls = [0] * (len(control.STALLS) + 1)
@@ -275,7 +276,9 @@ class Worker:
                 self._unsent.clear()
                 break
             self._unsent.popleft()
-        self._epoll.modify(self._control.fileno(), wanted)
+        if wanted != self._wanted:
+            self._wanted = wanted
+            self._epoll.modify(self._control.fileno(), wanted)
 
     def _execute(self, outputs: list[Output]) -> None:
         for output in outputs:

@@ -1,7 +1,8 @@
 """[IO] Writes down what calls hand out, without ever holding a call up, and closes what a crash left open.
 
-``put`` only appends to a queue. One task takes what is there and writes it in one transaction, so a busy node writes
-large batches and an idle one small ones at once; a database that is locked or gone is tried again for ever.
+``put`` only appends to a queue. One task takes what is there and writes it in one transaction, and begins the next REST
+seconds later at the soonest: so a busy node writes large batches and an idle one small ones at once. A database that is
+locked or gone is tried again for ever.
 
     output            rows
     Publish           an ``outbox`` row, ``seq`` by kind
@@ -39,7 +40,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.calls.events import Disconnected
-from gateway.calls.journal_rows import Rows, cdr_row, epoch_of, event_row, message_row
+from gateway.calls.journal_rows import Rows, cdr_row, epoch_of, event_row, message_row, text_of
 from gateway.calls.outputs import CallAnswered, CallClosed, CallOpened, Publish, RecordingStarted, TextClosed
 from gateway.calls.payloads import event_payload, fee_payload, open_payload, recovered_payloads
 from gateway.calls.record import CallRecord
@@ -52,6 +53,8 @@ Wall = Callable[[float], datetime]
 Entry = Publish | CallOpened | CallAnswered | RecordingStarted | CallClosed | TextClosed
 BATCH = 200
 RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+REST = 0.02
+"""Most of what a transaction costs is the going to and fro between two threads. A crash loses what came since."""
 PULSE_SECONDS = 5.0
 ALARM_BACKLOG = 10_000
 # Not the database's state but the entry is at fault: another try would fail too.
@@ -80,6 +83,7 @@ class Journal:
         self._empty = asyncio.Event()
         self._empty.set()
         self._standing: set[str] = set()
+        self._began = float("-inf")
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -173,6 +177,9 @@ class Journal:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PULSE_SECONDS if self._standing else None):
                 await self._more.wait()
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(max(0.0, self._began + REST - loop.time()))
+        self._began = loop.time()
 
     async def _commit(self, batch: list[Entry]) -> None:
         """One transaction; when something in it can't be written, one for each of its parts."""
@@ -259,7 +266,7 @@ class Journal:
                 rows.ends.append(self._end(record))
 
     def _opened(self, record: CallRecord) -> str:
-        return json.dumps(open_payload(record, self._wall))
+        return text_of(open_payload(record, self._wall))
 
     def _end(self, record: CallRecord) -> dict[str, Any]:
         return {
@@ -268,7 +275,7 @@ class Journal:
             "why": record.record_trouble or None,
             "answered": self._epoch(record.answered),
             "ended": self._epoch(record.ended),
-            "heard": json.dumps(
+            "heard": text_of(
                 [None if span is None else [self._epoch(moment) for moment in span] for span in record.notice]
             ),
         }

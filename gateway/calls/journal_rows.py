@@ -6,17 +6,18 @@ Every statement costs PostgreSQL a round trip, so a batch is eight at most, what
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from sqlalchemy import bindparam, delete, insert, update
 
 from gateway.calls.payloads import Payload
 from gateway.database import Part
 from gateway.schema import cdr, open_call, outbox, recording, sms_record
 
+_encode = msgspec.json.Encoder().encode
 SEQ = {"callin": 0, "collectInfo": 1, "callout": 2, "alerting": 3, "answer": 4, "disconnect": 90, "fee": 91, "sms": 0}
 _EVENT, _CDR, _MESSAGE, _OPEN, _RECORD = map(insert, (outbox, cdr, sms_record, open_call, recording))
 _CHANGE = (
@@ -90,6 +91,11 @@ class Rows:
         ]
 
 
+def text_of(value: Any) -> str:
+    """JSON, as it stands in the database."""
+    return _encode(value).decode()
+
+
 def event_row(payload: Payload, now: float) -> dict[str, Any]:
     """An ``outbox`` row that is due at once."""
     seq = SEQ[payload["kind"]]
@@ -99,7 +105,7 @@ def event_row(payload: Payload, now: float) -> dict[str, Any]:
         "session": payload["session"],
         "seq": seq,
         "kind": payload["kind"],
-        "payload": json.dumps(payload),
+        "payload": text_of(payload),
         "created_at": now,
         "due_at": now,
         "tries": 0,
@@ -124,8 +130,8 @@ def cdr_row(fee: Payload, quality: Mapping[str, Any] | None = None) -> dict[str,
         "seconds": fee["talk_seconds"],
         "cause": fee["cause"],
         "recorded": fee["recorded"],
-        "payload": json.dumps(fee),
-        "quality": None if quality is None else json.dumps(quality, separators=(",", ":")),
+        "payload": text_of(fee),
+        "quality": None if quality is None else text_of(quality),
     }
 
 

@@ -101,13 +101,14 @@ class MediaPool:
         self._beating = asyncio.create_task(self._beat())
 
     def send(self, index: int, command: Command) -> None:
-        """Send a command; to a worker that is gone it is dropped (``on_gone`` tells)."""
+        """Send a command at the end of this turn of the loop: several then cost the worker one wake. To a worker that
+        is gone it is dropped (``on_gone`` tells)."""
         worker = self._workers[index]
         if worker.control is None:
             return
         worker.backlog.append(encode(command))
         if len(worker.backlog) == 1:
-            self._flush(worker)
+            asyncio.get_running_loop().call_soon(self._flush, worker)
 
     async def usage(self, seconds: float = 1.0) -> dict[int, Usage]:
         """What each worker has counted; those that don't answer in time are left out."""

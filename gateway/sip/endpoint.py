@@ -18,6 +18,7 @@ from gateway.sip.gate import Gate
 from gateway.sip.hop import Hop
 from gateway.sip.outputs import KeepAlive, Offence
 from gateway.sip.overload import Overload
+from gateway.sip.pace import Pace
 from gateway.sip.transaction import Transmit
 from gateway.sip.transport import Transport
 
@@ -100,6 +101,8 @@ class Endpoint:
         self._waiting = waiting
         self.overload = Overload()
         self._turning: asyncio.Handle | None = None
+        self._pace = Pace()
+        self._resting = False
         self._watch = watch
         self._on_outputs = on_outputs
         self.crossing: Crossing | None = None
@@ -175,10 +178,22 @@ class Endpoint:
         self._guarded(self._receive, data, source)
 
     def _hear(self, data: bytes, source: Hop) -> None:
+        self._pace.note()
+        if not self._resting:
+            self._resting = True
+            asyncio.get_running_loop().call_soon(self._rest)
         if self.crossing is not None and source.transport in WEB:
             self.crossing.receive(data, source)
         else:
             self.arrived(data, source)
+
+    def _rest(self) -> None:
+        """The turn of the loop in which messages came is over."""
+        self._resting = False
+        if not self.overload:
+            seconds = self._pace.rest(time.monotonic())
+            if seconds:
+                time.sleep(seconds)
 
     def _closed(self, hop: Hop) -> None:
         self._guarded(self._core.connection_closed, hop)
@@ -215,7 +230,7 @@ class Endpoint:
         loop = asyncio.get_running_loop()
         if not overload:
             self._turning = None
-        elif turn.taken or turn.refused:
+        elif turn.again or turn.refused:
             self._turning = loop.call_soon(self._turn)
         else:
             self._turning = loop.call_later(HELD_SECONDS, self._turn)

@@ -57,10 +57,11 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What comes next: ``taken`` in this order, and those that are refused."""
+    """What comes next: ``taken`` in this order, and those that are refused. ``again``: the next turn comes soon."""
 
     taken: list[Arrival]
     refused: list[Arrival]
+    again: bool = True
 
 
 class Overload:
@@ -107,9 +108,9 @@ class Overload:
     def turn(self, now: float, waiting: int) -> Turn:
         """What follows at the end of a turn. ``waiting``: what the database has not answered."""
         queue = self._queue
-        busy, self.done = self.done >= BUSY, 0
-        room = 0 if busy or waiting >= BEHIND else 1
-        turn = Turn([], [])
+        behind, busy, self.done = waiting >= BEHIND, self.done >= BUSY, 0
+        room = 0 if busy or behind else 1
+        turn = Turn([], [], not behind)
         taken, refused = turn.taken, turn.refused
         oldest = now - PATIENCE
         while queue and len(refused) < AT_ONCE:
