@@ -230,7 +230,7 @@ class Endpoint:
         loop = asyncio.get_running_loop()
         if not overload:
             self._turning = None
-        elif turn.again or turn.refused:
+        elif turn.again or turn.taken or turn.refused:
             self._turning = loop.call_soon(self._turn)
         else:
             self._turning = loop.call_later(HELD_SECONDS, self._turn)
