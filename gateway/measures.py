@@ -161,7 +161,7 @@ def media_rows(usages: dict[int, Usage]) -> list[Row]:
         rows += [("maskline_rtp_ports", [worker, state], [float(count)]) for state, count in ports.items()]
         for direction, count in (("received", counted.received), ("sent", counted.sent)):
             rows.append(("maskline_rtp_packets_total", [worker, direction], [float(count)]))
-        for what, count in (("lost", counted.lost), ("refused", counted.refused), ("malformed", counted.malformed)):
-            rows.append((f"maskline_rtp_{what}_total", [worker], [float(count)]))
+        for what in ("lost", "refused", "malformed", "unopened"):
+            rows.append((f"maskline_rtp_{what}_total", [worker], [float(getattr(counted, what))]))
         rows.append(("maskline_loop_stall_seconds", [f"media-{worker}"], list(usage.stalls)))
     return rows

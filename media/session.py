@@ -52,7 +52,7 @@ class Leg:
         "codec", "digits", "ears", "events", "events_in", "gauge", "guard", "heard", "heard_at", "hears", "keys",
         "latch", "length", "malformed", "muxed", "news", "onward", "other", "player", "port", "ptime", "receiver",
         "receives", "refused", "repacker", "rtcp_mux", "rtcp_target", "samples", "sender", "sends", "session", "side",
-        "silent", "straight", "stranger", "tape", "target", "told", "undelivered", "watch", "watched_from",
+        "silent", "straight", "stranger", "tape", "target", "told", "undelivered", "unopened", "watch", "watched_from",
     )  # fmt: skip
 
     __deletable__: ClassVar = ["other"]
@@ -114,6 +114,8 @@ class Leg:
         """Whom the latch has refused last."""
         self.refused = 0
         self.malformed = 0
+        self.unopened = 0
+        """What guards that are gone could not open."""
 
     # --- what is to be -----------------------------------------------------------------------------------------------
 
@@ -139,6 +141,7 @@ class Leg:
     def _secure(self, told: Connect) -> None:
         guard = self.guard.guard if isinstance(self.guard, Renumbering) else self.guard
         if told.srtp is None:
+            self.unopened += guard.failed if guard is not None else 0
             guard = None
         elif guard is None:
             guard = Guard(told.srtp, resumed=told.resumed)
@@ -363,7 +366,7 @@ class Leg:
             malformed=self.malformed,
             sent=self.sender.packets,
             jitter=receiver.jitter / RATE,
-            unopened=self.guard.failed if self.guard is not None else 0,
+            unopened=self.unopened + (self.guard.failed if self.guard is not None else 0),
         )
 
 

@@ -30,10 +30,11 @@ def test_the_door() -> None:
 
 
 def test_a_worker() -> None:
-    counted = LegStats(received=10, lost=1, refused=2, malformed=3, sent=9)
+    counted = LegStats(received=10, lost=1, refused=2, malformed=3, sent=9, unopened=4)
     usage = Usage(sessions=1, in_use=2, resting=4, free=6, counted=counted, stalls=(1.0,) * (len(STALLS) + 2))
     found = {" ".join((name, *labels)): numbers for name, labels, numbers in media_rows({1: usage})}
     assert found["maskline_rtp_ports 1 resting"] == [4.0]
     assert found["maskline_rtp_packets_total 1 sent"] == [9.0]
-    assert found["maskline_rtp_lost_total 1"] == [1.0]
+    counts = [found[f"maskline_rtp_{what}_total 1"] for what in ("lost", "refused", "malformed", "unopened")]
+    assert counts == [[1.0], [2.0], [3.0], [4.0]]
     assert len(found["maskline_loop_stall_seconds media-1"]) == len(STALLS) + 2

@@ -76,6 +76,8 @@ METRICS = (
     _counter("maskline_rtp_refused_total", "worker", "Datagrams from a source that was not the call's.",
              "MasklineInjection"),
     _counter("maskline_rtp_malformed_total", "worker", "Datagrams that were no RTP of the call."),
+    _counter("maskline_rtp_unopened_total", "worker", "SRTP and SRTCP packets that the call's keys didn't open: false, "
+             "or come before.", "MasklineUnopened"),
     _histogram("maskline_rtp_jitter_seconds", "leg", "Interarrival jitter of a leg at the end of its call.", _JITTERS,
                "MasklineJitter"),
     _histogram("maskline_rtp_mos", "leg", "Estimated score (1 to 4.5) of each 5 s that a leg's party was heard.",

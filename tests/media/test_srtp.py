@@ -89,6 +89,8 @@ def test_what_can_not_be_opened_is_counted_and_moves_nothing(suite: str) -> None
     assert leg.latch.locked is None
     assert len(made.hear(CALLER, sealed)) == 1
     assert made.hear(CALLER, sealed) == []
+    made.do(control.Connect(session="s", leg=CALLER, host=A[0], port=A[1], events=101))
+    assert made.room.counted().unopened == len(bad) + 1, "a counter never falls: the party seals no more"
     made.do(control.Close("s"))
     closed = made.reports[-1]
     assert isinstance(closed, Closed)
