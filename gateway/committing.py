@@ -13,16 +13,15 @@ That is a guess that can be wrong: rows that were sealed under another key are r
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import URL, Dialect, UpdateBase
 from sqlalchemy.exc import DataError, IntegrityError
 
 from gateway.selecting import Connections, Prepared
+from gateway.sqlite_thread import SqliteThread
 from gateway.vault.guard import first_of_writing, key_of_writing, use_key
 
 Rows = Sequence[Mapping[str, Any]]
@@ -88,57 +87,37 @@ class Committer:
 
 
 class SqliteWriter:
-    """A thread with a connection that writes."""
+    """A connection that writes. ``prepare`` gets it when it is new."""
 
     def __init__(self, url: URL, prepare: Callable[[sqlite3.Connection], None], busy_ms: int) -> None:
-        self._path = url.database or ""
-        self._prepare = prepare
-        self._busy_ms = busy_ms
-        self._thread: ThreadPoolExecutor | None = None
-        self._connection: sqlite3.Connection | None = None
+        self._thread = SqliteThread("write", url, prepare, busy_ms)
+        self.close = self._thread.close
 
     async def write(self, work: Work) -> None:
         """See Writer."""
-        if self._thread is None:
-            self._thread = ThreadPoolExecutor(1, "write")
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._write, work)
+        await self._thread.do(_write, work)
 
-    def _write(self, work: Work) -> None:
-        if self._connection is None:
-            made = sqlite3.connect(self._path, timeout=self._busy_ms / 1000, isolation_level=None)
-            self._prepare(made)
-            self._connection = made
-        connection, sql = self._connection, "BEGIN"
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            found = None
-            for sql in work.first:
-                found = connection.execute(sql).fetchone()
-            if work.first and (found is None or found[0] != work.key):
-                raise KeyMoved(found and found[0])
-            for sql, rows in work.parts:
-                connection.executemany(sql, rows)
-            connection.execute("COMMIT")
-        except BaseException as error:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            if isinstance(error, sqlite3.IntegrityError):
-                raise IntegrityError(sql, None, error, hide_parameters=True) from None
-            if isinstance(error, sqlite3.DataError):
-                raise DataError(sql, None, error, hide_parameters=True) from None
-            raise
 
-    def close(self) -> None:
-        """End the thread, once it has written what it was given."""
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            thread.submit(self._disconnect)
-            thread.shutdown()
-
-    def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
+def _write(connection: sqlite3.Connection, work: Work) -> None:
+    sql = "BEGIN"
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        found = None
+        for sql in work.first:
+            found = connection.execute(sql).fetchone()
+        if work.first and (found is None or found[0] != work.key):
+            raise KeyMoved(found and found[0])
+        for sql, rows in work.parts:
+            connection.executemany(sql, rows)
+        connection.execute("COMMIT")
+    except BaseException as error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        if isinstance(error, sqlite3.IntegrityError):
+            raise IntegrityError(sql, None, error, hide_parameters=True) from None
+        if isinstance(error, sqlite3.DataError):
+            raise DataError(sql, None, error, hide_parameters=True) from None
+        raise
 
 
 class PostgresWriter:

@@ -116,11 +116,17 @@ def _sqlite(parsed: URL, synchronous: str) -> AsyncEngine:
         for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}")
 
+    def prepare_reader(connection: sqlite3.Connection) -> None:
+        prepare_writer(connection)
+        connection.execute("PRAGMA query_only=ON")
+
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get(_WRITES) else "BEGIN")
 
-    return _with_drivers(engine, SqliteDriver(parsed, BUSY_MS), SqliteWriter(parsed, prepare_writer, BUSY_MS))
+    return _with_drivers(
+        engine, SqliteDriver(parsed, prepare_reader, BUSY_MS), SqliteWriter(parsed, prepare_writer, BUSY_MS)
+    )
 
 
 async def _ask_for_wal(connection: Any) -> None:

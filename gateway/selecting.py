@@ -16,11 +16,12 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 from sqlalchemy import URL, Dialect, Float, Select
 from sqlalchemy.types import TypeEngine
+
+from gateway.sqlite_thread import SqliteThread
 
 CONNECTIONS = 8
 _Process = Callable[[Any], Any]
@@ -97,37 +98,19 @@ def _reading(type: TypeEngine[Any], dialect: Dialect) -> _Process | None:
 
 
 class SqliteDriver:
-    """A thread with a connection that only reads."""
+    """A connection that only reads. ``prepare`` gets it when it is new."""
 
-    def __init__(self, url: URL, busy_ms: int) -> None:
-        self._path = url.database or ""
-        self._busy_ms = busy_ms
-        self._thread: ThreadPoolExecutor | None = None
-        self._connection: sqlite3.Connection | None = None
+    def __init__(self, url: URL, prepare: Callable[[sqlite3.Connection], None], busy_ms: int) -> None:
+        self._thread = SqliteThread("select", url, prepare, busy_ms)
+        self.close = self._thread.close
 
     async def fetch(self, sql: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
         """The rows. sqlite3.Error."""
-        if self._thread is None:
-            self._thread = ThreadPoolExecutor(1, "select")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._answer, sql, values)
+        return await self._thread.do(_answer, sql, values)
 
-    def _answer(self, sql: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
-        if self._connection is None:
-            self._connection = sqlite3.connect(self._path, timeout=self._busy_ms / 1000, isolation_level=None)
-            self._connection.execute("PRAGMA query_only=ON")
-        return self._connection.execute(sql, values).fetchall()
 
-    def close(self) -> None:
-        """End the thread, once it has answered what it was asked."""
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            thread.submit(self._disconnect)
-            thread.shutdown()
-
-    def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
+def _answer(connection: sqlite3.Connection, sql: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
+    return connection.execute(sql, values).fetchall()
 
 
 class Connections:

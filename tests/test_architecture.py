@@ -20,7 +20,7 @@ IO = {
     "gateway.cli_ledger", "gateway.assembly", "gateway.config", "gateway.service",
     "gateway.start", "gateway.explaining",
     "gateway.vault.columns", "gateway.vault.keys", "gateway.vault.guard", "gateway.resealing", "gateway.cli_vault",
-    "gateway.cli_database", "gateway.selecting", "gateway.committing",
+    "gateway.cli_database", "gateway.selecting", "gateway.committing", "gateway.sqlite_thread",
     "gateway.cli_trunk_test", "gateway.trunktest.ears", "gateway.trunktest.stage", "gateway.trunktest.setting",
     "gateway.trunktest.running",
     "gateway.cli_doctor", "gateway.doctor.world", "gateway.doctor.services", "gateway.doctor.rounds",
