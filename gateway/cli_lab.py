@@ -78,7 +78,7 @@ def serve(
     from gateway.scenarios.serving import serve as serve_it
 
     log.configure()
-    read = [read_scenario({}, calls=False)] if scenario is None else read_all([scenario], calls=False)
+    read = [read_scenario({}, calls=False)] if scenario is None else read_all([scenario], calls=False, real=True)
     if read is None:
         raise typer.Exit(2)
     try:

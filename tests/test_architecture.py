@@ -41,7 +41,7 @@ IO = {
     "gateway.api", "gateway.admin", "gateway.console", "gateway.cli_token", "gateway.lab",
     "gateway.scenarios.scenario", "gateway.scenarios.stage", "gateway.scenarios.desk", "gateway.scenarios.virtual",
     "gateway.scenarios.carrier", "gateway.scenarios.relay", "gateway.scenarios.real", "gateway.scenarios.reporting",
-    "gateway.scenarios.running", "gateway.scenarios.serving", "gateway.scenarios.handles",
+    "gateway.scenarios.running", "gateway.scenarios.serving", "gateway.scenarios.handles", "gateway.scenarios.texting",
     "gateway.messages.forwarder",
     "gateway.migrations",
     "media.worker", "media.webrtc", "media.candidates", "media.edge", "media.wire", "gateway.browsers.line",
@@ -100,7 +100,8 @@ MAY_IMPORT = {
     "gateway.tones": LEAVES | {"gateway.schema", "gateway.database", "media.tones", "media.recording.wav"},
     "gateway.lab": LEAVES | {"gateway.sip", "gateway.sdp", "gateway.config", "gateway.calls.privacy"},
     "gateway.scenarios": LEAVES | {"gateway.lab", "gateway.config", "gateway.assembly", "gateway.api", "gateway.calls",
-                                   "gateway.bindings", "gateway.database", "gateway.sip", "gateway.tones", "media"},
+                                   "gateway.bindings", "gateway.database", "gateway.messages", "gateway.sip",
+                                   "gateway.sms", "gateway.tones", "media"},
     "maskline": {"gateway.scenarios"},
     "media": set(),
 }  # fmt: skip

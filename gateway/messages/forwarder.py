@@ -53,12 +53,22 @@ class Sip(Protocol):
 
 class Forwarder:
     """``received`` for each MESSAGE; ``answered`` for each answer to one of ours. ``tell`` takes the notices' payloads
-    and sees to it that they get into the outbox (gateway.calls.journal)."""
+    and sees to it that they get into the outbox (gateway.calls.journal). ``clock`` gives UTC, ``token`` a name."""
 
-    def __init__(self, store: BindingStore, ask: Ask, tell: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(
+        self,
+        store: BindingStore,
+        ask: Ask,
+        tell: Callable[[dict[str, Any]], None],
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        token: Callable[[], str] = lambda: str(uuid.uuid4()),
+    ) -> None:
         self._store = store
         self._ask = ask
         self._tell = tell
+        self._clock = clock
+        self._token = token
         self._waiting: dict[str, asyncio.Future[int]] = {}
         self._pieces = Pieces()
         self._whole: dict[tuple[object, Piece], asyncio.Event] = {}
@@ -74,7 +84,7 @@ class Forwarder:
         piece: Piece | None = None,
     ) -> None:  # fmt: skip
         """Take a message to its end. Never raises but when cancelled."""
-        at = datetime.now(UTC)
+        at = self._clock()
         if piece is not None:
             # Each part has its answer at once: a carrier may send the next one only then.
             sip.answer_text(id, 202)
@@ -122,7 +132,7 @@ class Forwarder:
     ) -> None:
         application = found.application
         assert application is not None
-        name = str(uuid.uuid4())
+        name = self._token()
         if isinstance(decision, Question):
             decision = await self._asked(application.key, name, sender, x, text, decision, at)
         receiver, sent, result = None, 0, SendResult.SENT

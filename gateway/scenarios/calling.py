@@ -15,16 +15,18 @@ from gateway.sip.message import Request, parse_message
 
 def new_call(form: CallForm, phone: Phone, scenario: Scenario) -> PlayedCall:
     """A call that begins."""
-    number = None if form.from_ == "withheld" else scenario.form.number(form.from_)
-    return PlayedCall(form, phone, number)
+    return PlayedCall(form, phone, sender_of(form.from_, scenario))
+
+
+def sender_of(text: str, scenario: Scenario) -> PhoneNumber | None:
+    """Who calls or writes; None: withheld."""
+    return None if text == "withheld" else scenario.form.number(text)
 
 
 def addresses(form: CallForm, scenario: Scenario, host: str) -> tuple[str, str]:
     """The Request-URI and the From of a call."""
     uri = f"sip:{scenario.form.number(form.to).e164}@{host}"
-    if form.from_ == "withheld":
-        return uri, '"Anonymous" <sip:anonymous@anonymous.invalid>'
-    return uri, f"<sip:{scenario.form.number(form.from_).e164}@carrier.example>"
+    return uri, from_of(sender_of(form.from_, scenario))
 
 
 def filled(body: dict[str, Any], played: Played) -> dict[str, Any]:
@@ -33,6 +35,13 @@ def filled(body: dict[str, Any], played: Played) -> dict[str, Any]:
     named = [reply["subscriptionId"] for reply in played.replies if "subscriptionId" in reply]
     known = {"@session": session, "@subscription": named[-1] if named else ""}
     return {key: known.get(value, value) if isinstance(value, str) else value for key, value in body.items()}
+
+
+def from_of(number: PhoneNumber | None) -> str:
+    """The From of whoever calls or writes; None: withheld."""
+    if number is None:
+        return '"Anonymous" <sip:anonymous@anonymous.invalid>'
+    return f"<sip:{number.e164}@carrier.example>"
 
 
 def call_id_of(phone: Phone) -> str:

@@ -6,7 +6,9 @@
     [network.caller] [network.callee]    how bad the way to the phones is
     [[request]]                          what the customer asks of the REST API, and when
     [[answer]]                           what his server says to the questions of X mode, one after the other
+    [[trunk]]                            carriers, when there are several: the first is the one that calls come in by
     [[call]]  .caller .callee .expect    who calls whom and when, what the phones do, what must come of it
+    [[message]]  .expect                 who sends whom a short message
 
 Wherever a text is the name of a number it means that number.
 """
@@ -98,13 +100,15 @@ class CalleeParty(Party):
 
 
 class Expectation(Section):
-    """What must come of a call; what isn't given isn't looked at. ``masked``: no phone sees the other's number."""
+    """What must come of a call; what isn't given isn't looked at. ``by``: the trunk that the callee was reached by;
+    ``masked``: no phone sees the other's number."""
 
     events: tuple[Kind, ...] | None = None
     fields: dict[Kind, dict[str, Any]] = Field(default_factory=dict)
     cause: int | None = None
     status: int | None = None
     reached: str | None = None
+    by: str | None = None
     talk_seconds: Any = None
     caller_hears: tuple[Hertz, ...] = ()
     callee_hears: tuple[Hertz, ...] = ()
@@ -113,14 +117,49 @@ class Expectation(Section):
 
 
 class CallForm(Section):
-    """One call: ``from_`` dials ``to`` at ``at`` seconds after the start."""
+    """One call: ``from_`` dials ``to`` at ``at`` seconds after the start. ``by``: the trunk that it comes in by."""
 
     from_: str = Field(alias="from")
     to: str
     at: Seconds = 0.0
+    by: str = ""
     caller: CallerParty = CallerParty()
     callee: CalleeParty = CalleeParty()
     expect: Expectation = Expectation()
+
+
+class MessageExpectation(Section):
+    """What must come of a short message. ``result``: the notice's sendResult; ``fields``: others of the notice."""
+
+    status: int | None = None
+    reached: str | None = None
+    by: str | None = None
+    text: str | None = None
+    result: int | None = None
+    fields: dict[str, Any] = Field(default_factory=dict)
+    masked: bool = True
+
+
+class MessageForm(Section):
+    """A short message. ``refuses``: with that SIP status the receiver's carrier does."""
+
+    from_: str = Field(alias="from")
+    to: str
+    text: str = Field(min_length=1, max_length=1000)
+    at: Seconds = 0.0
+    by: str = ""
+    refuses: Annotated[int, Field(ge=400, le=699)] | None = None
+    expect: MessageExpectation = MessageExpectation()
+
+
+class TrunkForm(Section):
+    """A carrier. ``refuses``: whatever goes out by it, with that SIP status; ``silent``: it answers nothing. ``keys``:
+    those of the node's [[trunk]]."""
+
+    name: str = Field(min_length=1)
+    refuses: Annotated[int, Field(ge=400, le=699)] | None = None
+    silent: bool = False
+    keys: dict[str, Any] = Field(default_factory=dict)
 
 
 class RequestForm(Section):
@@ -163,7 +202,9 @@ class Form(Section):
     network: Ways = Ways()
     request: tuple[RequestForm, ...] = ()
     answer: tuple[dict[str, Any], ...] = ()
+    trunk: tuple[TrunkForm, ...] = Field(default=(TrunkForm(name="carrier"),), min_length=1, max_length=10)
     call: tuple[CallForm, ...] = Field(default=())
+    message: tuple[MessageForm, ...] = ()
 
     @property
     def known(self) -> dict[str, str]:
@@ -174,6 +215,15 @@ class Form(Section):
     def owned(self) -> list[str]:
         """The application's numbers."""
         return sorted({number for name, number in self.known.items() if name[0] in "XY"})
+
+    @property
+    def virtual_only(self) -> bool:
+        """Whether there is something that no real node of the lab plays: several carriers, short messages."""
+        return bool(self.message) or self.trunk != (TrunkForm(name="carrier"),)
+
+    def trunk_index(self, name: str) -> int:
+        """The place of a trunk; "": the first. ValueError."""
+        return [trunk.name for trunk in self.trunk].index(name) if name else 0
 
     def number(self, text: str) -> PhoneNumber:
         """A number by its name, or as it stands. NumberError."""

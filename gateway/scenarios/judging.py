@@ -18,7 +18,7 @@ from gateway.lab.rtp import check_stream
 from gateway.numbers import PhoneNumber
 from gateway.scenarios import matching
 from gateway.scenarios.form import Form
-from gateway.scenarios.played import Played, PlayedCall
+from gateway.scenarios.played import Played, PlayedCall, PlayedMessage
 
 HEARD = 0.2
 
@@ -33,6 +33,11 @@ def judge(played: Played) -> list[Check]:
         checks += [Check(prefix + check.name, check.measured, check.passed) for check in judge_call(call, form)]
     if len(played.calls) < len(form.call):
         checks.append(Check("every call was made", f"{len(played.calls)} of {len(form.call)}", False))
+    for index, message in enumerate(played.messages, 1):
+        checks += [
+            Check(f"message {index}: {check.name}", check.measured, check.passed)
+            for check in judge_message(message, form)
+        ]
     return [*checks, _taken(played)]
 
 
@@ -55,10 +60,36 @@ def judge_call(call: PlayedCall, form: Form) -> Iterator[Check]:
         yield Check(
             "reached", shown, nobody or number == form.number(wanted.reached).e164 if wanted.reached else nobody
         )
+    if wanted.by is not None:
+        yield _value("reached by", wanted.by, call.by or matching.ABSENT)
     if wanted.talk_seconds is not None:
         yield _value("talk seconds", wanted.talk_seconds, _or_absent(talk_time(call.cdr)))
     yield from _heard(call)
     yield from _always(call)
+
+
+def judge_message(message: PlayedMessage, form: Form) -> Iterator[Check]:
+    """The rows of a short message."""
+    wanted, arrivals = message.form.expect, message.arrivals
+    last = arrivals[-1] if arrivals else None
+    if wanted.status is not None:
+        yield _value("SIP status", wanted.status, _or_absent(message.status))
+    if wanted.reached is not None:
+        number = last.receiver.e164 if last else ""
+        expected = form.number(wanted.reached).e164 if wanted.reached else ""
+        yield Check("reached", f"{wanted.reached or 'nobody'}: {number or 'nobody'}", number == expected)
+    if wanted.by is not None:
+        yield _value("reached by", wanted.by, last.by if last else matching.ABSENT)
+    if wanted.text is not None:
+        yield _value("text", wanted.text, last.text if last else matching.ABSENT)
+    if wanted.result is not None:
+        yield _value("sendResult", wanted.result, message.notice.get("sendResult", matching.ABSENT))
+    for name, value in wanted.fields.items():
+        yield _value(f"sms.{name}", form.named(value), message.notice.get(name, matching.ABSENT))
+    if wanted.masked and message.sender is not None:
+        found = [name for one in arrivals for name in forms_found(one.data, message.sender)]
+        said = f"the receiver saw the sender's ({', '.join(found)})" if found else "nobody saw the sender's"
+        yield Check("numbers are masked", said, not found)
 
 
 def _or_absent(value: Any) -> Any:

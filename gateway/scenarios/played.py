@@ -10,7 +10,7 @@ from typing import Any
 from gateway.lab.checks import Check
 from gateway.lab.phone import Phone
 from gateway.numbers import PhoneNumber
-from gateway.scenarios.form import CallForm
+from gateway.scenarios.form import CallForm, MessageForm
 from gateway.scenarios.scenario import Scenario
 
 
@@ -25,8 +25,8 @@ class Event:
 
     @property
     def session(self) -> str:
-        """Of which call."""
-        return str(self.fields.get("sessionId", ""))
+        """Of which call, or which short message."""
+        return str(self.fields.get("sessionId") or self.fields.get("smsIdentifier", ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +57,14 @@ class Push:
         body = self.json
         rows = body.get("feeLst") or body.get("numInfo") or [body.get("statusInfo") or body.get("smsEvent") or {}]
         for row in rows:
-            blocked = row.get("notifyMode") == "Block" and "feeLst" not in body
+            blocked = "Block" in (row.get("notifyMode"), row.get("notificationMode")) and "feeLst" not in body
             yield Event(self.at, body.get("eventType", "sms"), row, blocked)
 
 
 @dataclass(slots=True)
 class PlayedCall:
-    """One call of a scenario. ``session`` "" until the node has taken it; ``checks``: of one that is played alone."""
+    """One call of a scenario. ``session`` "" until the node has taken it; ``by``: the trunk that the callee was reached
+    by; ``checks``: of one that is played alone."""
 
     form: CallForm
     caller: Phone
@@ -71,6 +72,7 @@ class PlayedCall:
     callee: Phone | None = None
     reached: PhoneNumber | None = None
     session: str = ""
+    by: str = ""
     events: list[Event] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
     stall: float = 0.0
@@ -91,6 +93,36 @@ class PlayedCall:
         return next((event.fields for event in self.events if event.kind == kind), {})
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A MESSAGE at a carrier."""
+
+    at: float
+    by: str
+    receiver: PhoneNumber
+    text: str
+    data: bytes
+
+
+@dataclass(slots=True)
+class PlayedMessage:
+    """A short message of a scenario. ``status``: the node's answer to its sender; ``arrivals``: what came of it."""
+
+    form: MessageForm
+    sender: PhoneNumber | None
+    x: PhoneNumber
+    at: float
+    session: str = ""
+    status: int | None = None
+    arrivals: list[Arrival] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+
+    @property
+    def notice(self) -> dict[str, Any]:
+        """What the customer was told of it; {} when nothing."""
+        return next((event.fields for event in self.events if not event.asked), {})
+
+
 @dataclass(slots=True)
 class Played:
     """A scenario that was played. ``began`` and ``seconds``: when, and how long it took, in the scenario's time."""
@@ -99,6 +131,7 @@ class Played:
     began: float = 0.0
     seconds: float = 0.0
     calls: list[PlayedCall] = field(default_factory=list)
+    messages: list[PlayedMessage] = field(default_factory=list)
     pushes: list[Push] = field(default_factory=list)
     replies: list[dict[str, Any]] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
@@ -121,17 +154,18 @@ class Played:
     def sort_events(self) -> None:
         """Give each call its own."""
         events = self.events
-        for call in self.calls:
-            call.events = [event for event in events if call.session and event.session == call.session]
+        ours: list[PlayedCall | PlayedMessage] = [*self.calls, *self.messages]
+        for one in ours:
+            one.events = [event for event in events if one.session and event.session == one.session]
 
 
 def told(pushes: Sequence[Push]) -> list[Event]:
     """The events of what was sent, each once."""
-    seen: set[tuple[str, str]] = set()
+    seen: set[tuple[str, str, bool]] = set()
     events = []
     for push in pushes:
         for event in push.events():
-            if (event.session, event.kind) not in seen:
-                seen.add((event.session, event.kind))
+            if (event.session, event.kind, event.asked) not in seen:
+                seen.add((event.session, event.kind, event.asked))
                 events.append(event)
     return events

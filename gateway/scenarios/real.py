@@ -23,6 +23,7 @@ from uuid import uuid4
 import aiohttp
 import tomli_w
 
+from gateway.config.reading import ConfigError
 from gateway.lab.node import Node, NodePlan
 from gateway.lab.phone import Phase, Phone
 from gateway.lab.ports import free_media_ports, free_tcp_and_udp_port
@@ -40,6 +41,7 @@ from gateway.sip.message import Request, parse_message
 
 HOST = "127.0.0.1"
 LONGEST = 900.0
+VIRTUAL_ONLY = "[[trunk]] and [[message]] are played in virtual time only"
 START = 60.0
 """Seconds for the node to be ready: a machine of a CI may be slow."""
 TOLD = 8.0
@@ -60,9 +62,11 @@ class LabPlan(NodePlan):
 
 
 class RealNode:
-    """``async with`` it: the node, the carrier, the relay. ``api_port`` 0: any."""
+    """``async with`` it: the node, the carrier, the relay. ``api_port`` 0: any. ConfigError: it can't be played so."""
 
     def __init__(self, scenario: Scenario, *, webhook: str = "", seed: int | None = None, api_port: int = 0) -> None:
+        if scenario.form.virtual_only:
+            raise ConfigError([("(file)", VIRTUAL_ONLY)])
         self.scenario = scenario
         self.played = Played(scenario)
         self._seed = scenario.form.seed if seed is None else seed
@@ -100,9 +104,8 @@ class RealNode:
         sip, web, (low, high) = free_tcp_and_udp_port(HOST), self._api_port, free_media_ports(HOST)
         web = web or free_tcp_and_udp_port(HOST)
         peer = str(self._carrier.hops[CALLEE])
-        places = Places(
-            f"udp:{HOST}:{sip}", HOST, peer, f"{HOST}/32", folder, receiver, f"{HOST}:{web}", f"{low}-{high}"
-        )
+        carriers = ((peer, f"{HOST}/32"),)
+        places = Places(f"udp:{HOST}:{sip}", HOST, carriers, folder, receiver, f"{HOST}:{web}", f"{low}-{high}")
         plan = LabPlan(
             folder=folder, host=HOST, peer=peer, key=self.scenario.key, secret=self.scenario.secret,
             x=self.scenario.form.owned[0], receiver=receiver, sip_port=sip, web_port=web, media_ports=(low, high),

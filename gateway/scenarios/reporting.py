@@ -49,6 +49,14 @@ def draw(played: Played, console: Console) -> None:
                 ladder.note(at, played.scenario.form.shown(text), "blue" if party == "event" else "magenta")
             else:
                 ladder.message(at, party, sent=sent, title=text)
+    for index, message in enumerate(played.messages, 1):
+        ladder.heading(f"message {index}")
+        answer = f"answered {message.status or 'nothing'}"
+        notes = [(message.at, f"{message.form.from_} writes to {message.form.to}, {answer}")]
+        notes += [(one.at, f"{one.receiver.e164} gets it by {one.by}") for one in message.arrivals]
+        notes += [(one.at, f"{'question' if one.asked else 'event'} {one.kind}") for one in message.events]
+        for at, text in sorted(notes):
+            ladder.note(at, played.scenario.form.shown(text), "blue")
     ladder.table([(check.name, played.scenario.form.shown(check.measured), check.passed) for check in played.checks])
 
 

@@ -24,7 +24,7 @@ from gateway.config.reading import ConfigError
 from gateway.lab.node import NodeError
 from gateway.scenarios.desk import Tables
 from gateway.scenarios.played import Played
-from gateway.scenarios.real import play_real
+from gateway.scenarios.real import VIRTUAL_ONLY, play_real
 from gateway.scenarios.reporting import show, summary, write_junit
 from gateway.scenarios.scenario import Scenario, load_scenario
 from gateway.scenarios.virtual import play_virtual
@@ -47,9 +47,11 @@ class Options:
 
 def run(paths: Sequence[Path], options: Options) -> int:
     """Play files, and those of folders; the ones that ship when there are none."""
-    scenarios = read_all(files_of(paths or [EXAMPLES]))
+    scenarios = read_all(files_of(paths or [EXAMPLES]), real=options.real and bool(paths))
     if scenarios is None:
         return 2
+    if options.real:
+        scenarios = [one for one in scenarios if not one.form.virtual_only]
     console = open_console()
     began = time.monotonic()
     try:
@@ -77,8 +79,8 @@ def files_of(paths: Sequence[Path]) -> list[Path]:
     return [file for path in paths for file in (sorted(path.glob("*.toml")) if path.is_dir() else [path])]
 
 
-def read_all(files: Sequence[Path], *, calls: bool = True) -> list[Scenario] | None:
-    """All scenarios; None when there was a fault, and each has been told on stderr."""
+def read_all(files: Sequence[Path], *, calls: bool = True, real: bool = False) -> list[Scenario] | None:
+    """All scenarios; None when there was a fault, and each has been told on stderr. ``real``: for a real node."""
     errors = Console(stderr=True, highlight=False)
     scenarios, wrong = [], not files
     if wrong:
@@ -86,6 +88,8 @@ def read_all(files: Sequence[Path], *, calls: bool = True) -> list[Scenario] | N
     for file in files:
         try:
             scenarios.append(load_scenario(file, calls=calls))
+            if real and scenarios[-1].form.virtual_only:
+                raise ConfigError([("(file)", VIRTUAL_ONLY)])
         except ConfigError as error:
             wrong = True
             for where, text in error.faults:

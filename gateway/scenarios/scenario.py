@@ -19,21 +19,21 @@ from gateway.config.reading import ConfigError, readable
 from gateway.config.tree import Config
 from gateway.numbers import NumberError
 from gateway.scenarios import matching
-from gateway.scenarios.form import CallForm, Form
+from gateway.scenarios.form import CallForm, Form, MessageForm
 
 KEY, SECRET = "lab", "lab-secret"
-SECTIONS = ("calls", "events", "media", "recordings", "records", "tones", "trunk")
-"""What [config] may say; the others are the lab's."""
+SECTIONS = ("calls", "events", "media", "recordings", "records", "route", "tones", "trunk")
+"""What [config] may say; the others are the lab's. ``trunk`` is of every trunk."""
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where a node listens and keeps things, and where its carrier and the customer's server are."""
+    """Where a node listens and keeps things, and where its carriers (peer, and who may call) and the customer's server
+    are."""
 
     sip: str
     host: str
-    peer: str
-    allow: str
+    carriers: tuple[tuple[str, str], ...]
     folder: Path
     webhook: str
     web: str = "127.0.0.1:8080"
@@ -62,7 +62,11 @@ class Scenario:
         """The node's configuration."""
         form, folder = self.form, places.folder
         said = {name: dict(value) for name, value in form.config.items() if isinstance(value, Mapping)}
-        trunk = {"name": "carrier", "peers": [places.peer], "allow": [places.allow], "health": "off"}
+        common = {"health": "off"} | said.pop("trunk", {})
+        trunks = [
+            {"name": one.name, "peers": [peer], "allow": [allow]} | common | one.keys
+            for one, (peer, allow) in zip(form.trunk, places.carriers, strict=True)
+        ]
         application = {
             "key": KEY,
             "secret": SECRET,
@@ -72,11 +76,14 @@ class Scenario:
             "status_url": places.webhook,
             "fee_url": places.webhook,
             "private_callbacks": True,
+            **({"sms": True, "sms_url": places.webhook, "sms_content": True} if form.message else {}),
+            **({"sms_control_url": places.webhook} if form.message and form.answer else {}),
         }
         tree: dict[str, Any] = {
             "node": {"name": "lab", "drain_seconds": 2},
             "sip": {"listen": [places.sip], "advertised": places.host},
-            "trunk": [trunk | said.pop("trunk", {})],
+            "trunk": trunks,
+            "route": list(form.config.get("route", ())),
             "media": {"listen": places.host, "ports": places.ports, "workers": 1},
             "web": {"listen": places.web},
             "database": {"url": f"sqlite+aiosqlite:///{folder / 'maskline.db'}"},
@@ -110,8 +117,8 @@ def read_scenario(tree: Mapping[str, Any], name: str = "scenario", file: str = "
             from None  # fmt: skip
     scenario = Scenario(form.name or name, file, form)
     found = [*_number_faults(form), *_call_faults(form), *_config_faults(scenario)]
-    if calls and not form.call:
-        found.append(("call", "there must be one at least"))
+    if calls and not (form.call or form.message):
+        found.append(("call", "there must be one at least, or a message"))
     if found:
         raise ConfigError(found)
     return scenario
@@ -119,7 +126,8 @@ def read_scenario(tree: Mapping[str, Any], name: str = "scenario", file: str = "
 
 def read_call(tree: Mapping[str, Any], form: Form) -> CallForm:
     """One [[call]] by itself, for a node that stands. ConfigError likewise."""
-    checked = read_scenario({"numbers": form.numbers, "mode": form.mode, "call": [tree]})
+    trunks = [{"name": trunk.name} for trunk in form.trunk]
+    checked = read_scenario({"numbers": form.numbers, "mode": form.mode, "trunk": trunks, "call": [tree]})
     return checked.form.call[0]
 
 
@@ -134,8 +142,14 @@ def _number_faults(form: Form) -> Iterator[tuple[str, str]]:
 
 
 def _call_faults(form: Form) -> Iterator[tuple[str, str]]:
-    for index, call in enumerate(form.call):
-        path = f"call[{index}]"
+    told = [(f"call[{index}]", call) for index, call in enumerate(form.call)]
+    given: list[tuple[str, CallForm | MessageForm]] = [*told]
+    given += [(f"message[{index}]", one) for index, one in enumerate(form.message)]
+    trunks = [trunk.name for trunk in form.trunk]
+    for path, call in given:
+        for key, name in (("by", call.by), ("expect.by", call.expect.by)):
+            if name and name not in trunks:
+                yield f"{path}.{key}", f"{name!r} is no trunk here ({', '.join(trunks)})"
         for key, text in (("from", call.from_), ("to", call.to), ("expect.reached", call.expect.reached)):
             if text and not (key == "from" and text == "withheld"):
                 try:
@@ -143,23 +157,25 @@ def _call_faults(form: Form) -> Iterator[tuple[str, str]]:
                 except NumberError:
                     names = ", ".join(form.known)
                     yield f"{path}.{key}", f"{text!r} is neither a number nor the name of one ({names})"
-        for kind, fields in call.expect.fields.items():
+    for path, one in told:
+        for kind, fields in one.expect.fields.items():
             for name, wanted in fields.items():
                 yield from matching.faults(wanted, f"{path}.expect.fields.{kind}.{name}")
-        if call.expect.talk_seconds is not None:
-            yield from matching.faults(call.expect.talk_seconds, f"{path}.expect.talk_seconds")
+        if one.expect.talk_seconds is not None:
+            yield from matching.faults(one.expect.talk_seconds, f"{path}.expect.talk_seconds")
 
 
 def _config_faults(scenario: Scenario) -> Iterator[tuple[str, str]]:
     """What the node says to its configuration, in the file's own paths."""
     wrong = False
     for name, section in scenario.form.config.items():
-        if name not in SECTIONS or not isinstance(section, Mapping):
+        if name not in SECTIONS or not isinstance(section, list if name == "route" else Mapping):
             wrong = True
             yield f"config.{name}", f"must be a table, one of {', '.join(SECTIONS)}"
     if wrong:
         return
-    places = Places("udp:127.0.0.1:5060", "127.0.0.1", "udp:127.0.0.1:5062", "127.0.0.1/32", Path("/lab"), "http://h/")
+    carriers = tuple((f"udp:192.0.2.{index}:5060", f"192.0.2.{index}/32") for index in range(len(scenario.form.trunk)))
+    places = Places("udp:127.0.0.1:5060", "127.0.0.1", carriers, Path("/lab"), "http://h/")
     try:
         said = contradictions(Config.model_validate(scenario.tree(places)))
     except ValidationError as error:
@@ -169,5 +185,7 @@ def _config_faults(scenario: Scenario) -> Iterator[tuple[str, str]]:
             yield path.replace("[0]", "", 1), text
         elif path.startswith("number["):
             yield "numbers", text
+        elif path.startswith("trunk[") and scenario.form.virtual_only:
+            yield path.replace("].", "].keys.", 1), text
         else:
             yield "config." + path.replace("trunk[0]", "trunk", 1), text

@@ -9,7 +9,19 @@ from typing import Any
 import pytest
 
 from gateway.config.reading import ConfigError
-from gateway.scenarios.form import CalleeParty, CallerParty, CallForm, Expectation, Form, RequestForm, Way, Ways
+from gateway.scenarios.form import (
+    CalleeParty,
+    CallerParty,
+    CallForm,
+    Expectation,
+    Form,
+    MessageExpectation,
+    MessageForm,
+    RequestForm,
+    TrunkForm,
+    Way,
+    Ways,
+)
 from gateway.scenarios.matching import WORDS
 from gateway.scenarios.running import EXAMPLES
 from gateway.scenarios.scenario import Places, load_scenario, read_call, read_scenario
@@ -61,7 +73,8 @@ def test_what_it_means_to_the_node() -> None:
         "mode": "AX", "numbers": {"X2": "+8617000000005"}, "application": {"key": "mine", "fee_url": "http://h/fee"},
         "config": {"calls": {"ring_seconds": 9}, "trunk": {"early_media": False}}, "call": [CALL],
     })  # fmt: skip
-    places = Places("udp:127.0.0.1:5060", "127.0.0.1", "udp:127.0.0.1:5062", "127.0.0.1/32", Path("/f"), "http://w/")
+    carriers = (("udp:127.0.0.1:5062", "127.0.0.1/32"),)
+    places = Places("udp:127.0.0.1:5060", "127.0.0.1", carriers, Path("/f"), "http://w/")
     tree = scenario.tree(places)
     (application,) = tree["application"]
     assert (application["key"], application["mode"], application["fee_url"]) == ("mine", "AX", "http://h/fee")
@@ -89,6 +102,7 @@ def test_what_ships_can_be_read() -> None:
 
 def test_the_page_names_every_key() -> None:
     text = (Path(__file__).parents[2] / "docs" / "lab.md").read_text(encoding="utf-8")
-    forms = (Form, CallForm, CallerParty, CalleeParty, Expectation, RequestForm, Way, Ways)
+    forms = (Form, CallForm, CallerParty, CalleeParty, Expectation, RequestForm, Way, Ways, TrunkForm, MessageForm,
+             MessageExpectation)  # fmt: skip
     names = {field.alias or name for form in forms for name, field in form.model_fields.items()} | set(WORDS)
     assert [name for name in sorted(names) if not re.search(rf"\b{name}\b", text)] == []
