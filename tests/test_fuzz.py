@@ -16,14 +16,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.errors import ParseError
+from gateway.calls.identity import called_number, caller_number, plain_text
+from gateway.calls.policy import IdentityPolicy
+from gateway.calls.settings import TrunkSettings
+from gateway.causes import q850_of
+from gateway.errors import ParseError, PeerError
 from gateway.numbers import NumberError, PhoneNumber
 from gateway.sdp.description import SessionDescription
+from gateway.sdp.offer_answer import Negotiation
 from gateway.sip.digest import Challenge, Credentials
+from gateway.sip.early_media import sends, understood
 from gateway.sip.framing import StreamFramer
 from gateway.sip.gate import Gate, GateSettings
+from gateway.sip.grammar import retry_seconds
 from gateway.sip.headers import CSeq, NameAddr, Via
-from gateway.sip.message import Request, parse_message
+from gateway.sip.message import Headers, Request, Response, parse_message
+from gateway.sip.policy import options
+from gateway.sip.reliable import rack_of, rseq_of
+from gateway.sip.session_timer import read_seconds
 from gateway.sip.uri import equivalent, number_text, parse_uri
 from gateway.sip.websocket import WebSocketFramer
 from gateway.sms import rpdu, tpdu
@@ -75,6 +85,36 @@ def sdp(data: bytes) -> None:
     bytes(SessionDescription.parse(data))
 
 
+def negotiation(data: bytes) -> None:
+    """As an offer, as the answer to ours, and as an offer within the call."""
+    for srtp in ("off", "optional", "required"):
+        called, calls = (Negotiation(1, "192.0.2.1", srtp=srtp, key_of=lambda suite: bytes(30)) for _ in range(2))
+        calls.offer(4000)
+        with suppress(PeerError):
+            calls.receive_answer(data)
+        for _ in range(2):
+            with suppress(PeerError):
+                called.receive_offer(data, 4000)
+                SessionDescription.parse(called.answer())
+                called.offer(4000, receives=False)
+
+
+def values(data: bytes) -> None:
+    """What is read of headers only when they are wanted."""
+    value = text_of(data).replace("\r", "").replace("\n", "")
+    lines = [(name, value) for name in VALUES]
+    request, response = Request("INVITE", "sip:x", Headers(lines)), Response(503, "", Headers(lines))
+    assert set(options(request, "Require")) == set(options(response, "Require"))
+    _ = retry_seconds(value), q850_of([value]), plain_text(request), rack_of(request), rseq_of(response)
+    _ = understood(request), sends(response)
+    for name in ("Session-Expires", "Min-SE"):
+        read_seconds(request, name)
+    for where in ("Request-URI", "To", "P-Called-Party-ID"):
+        trunk = TrunkSettings(name="t", peers=(), allow=(), identity=IdentityPolicy(called=where, caller=CALLER_FROM))
+        called_number(request, trunk)
+        caller_number(request, trunk)
+
+
 def headers(data: bytes) -> None:
     message = parse_message(data)
     parts = ["from_", "to", "cseq", "call_id", "vias"]
@@ -113,6 +153,11 @@ def rtp(data: bytes) -> None:
         DigitReader().receive(1, payload)
 
 
+VALUES = (
+    *("Require", "Retry-After", "Reason", "Session-Expires", "Min-SE", "RAck", "RSeq", "P-Early-Media", "Content-Type"),
+    *("P-Called-Party-ID", "P-Asserted-Identity", "P-Preferred-Identity", "Remote-Party-ID", "Diversion", "From", "To"),
+)
+CALLER_FROM = ("P-Asserted-Identity", "P-Preferred-Identity", "Remote-Party-ID", "From")
 TARGETS: dict[str, tuple[Callable[[bytes], object], type[Exception]]] = {
     "uri": (uri, ParseError),
     "via": (via, ParseError),
@@ -120,6 +165,8 @@ TARGETS: dict[str, tuple[Callable[[bytes], object], type[Exception]]] = {
     "cseq": (lambda data: CSeq.parse(text_of(data)), ParseError),
     "digest": (digest, ParseError),
     "sdp": (sdp, ParseError),
+    "negotiation": (negotiation, PeerError),
+    "values": (values, ParseError),
     "headers": (headers, ParseError),
     "gate": (gate, ParseError),
     "stream": (stream, ParseError),
@@ -132,8 +179,11 @@ TARGETS: dict[str, tuple[Callable[[bytes], object], type[Exception]]] = {
 }
 
 
+CORPUS = {"negotiation": "sdp"}
+
+
 def seeds(name: str) -> list[bytes]:
-    file = HERE / "fuzz" / f"{name}.txt"
+    file = HERE / "fuzz" / f"{CORPUS.get(name, name)}.txt"
     if not file.exists():
         return [path.read_bytes() for path in sorted((HERE / "sip").glob("*.dat"))]
     lines = file.read_text(encoding="ascii").splitlines()

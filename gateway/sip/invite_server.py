@@ -8,8 +8,10 @@
     an acknowledged SDP        is not said again: the 2xx has none
 
 A caller who needs what his trunk doesn't do gets 420, one who lacks what it demands 421 (``admit``). ``precondition``
-(RFC 3312) is among the first: nothing here reserves anything, so who demands it is told so, and who only supports it
-gets an answer without preconditions and goes on without (RFC 4032 §4).
+(RFC 3312) is among the first: nothing here reserves anything, so who demands it is told so, and may ask again without.
+Who only supports it gets an answer without preconditions and goes on without, also where his SDP calls them mandatory,
+as an IMS's does (TS 24.229): RFC 3312 §11 has that demanded by Require, and an attribute alone that isn't understood is
+ignored (RFC 8866 §5.13). So 580 is never said: that is for who reserves and could not.
 """
 
 from __future__ import annotations

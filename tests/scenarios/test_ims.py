@@ -19,15 +19,18 @@ from tests.sim.world import CALLEE, CALLER, GATEWAY, A, World, X
 PORT = {CALLER: 6000, CALLEE: 7000}
 
 
-def sdp(hop: Hop, version: int = 1, *, local: str = "none", direction: str = "sendrecv", port: int = 0) -> bytes:
-    """AMR-WB and AMR before A-law, two rates of events, RTCP bandwidths, and preconditions that are optional."""
+def sdp(
+    hop: Hop, version: int = 1, *, local: str = "none", direction: str = "sendrecv", port: int = 0,
+    strength: str = "optional",
+) -> bytes:  # fmt: skip
+    """AMR-WB and AMR before A-law, two rates of events, RTCP bandwidths, and preconditions."""
     return (
         f"v=0\r\no=- 7 {version} IN IP4 {hop.host}\r\ns=-\r\nc=IN IP4 {hop.host}\r\nb=AS:41\r\nt=0 0\r\n"
         f"m=audio {port or PORT[hop]} RTP/AVP 104 102 8 105 100\r\nb=AS:41\r\nb=RS:0\r\nb=RR:2000\r\n"
         "a=rtpmap:104 AMR-WB/16000/1\r\na=fmtp:104 mode-change-capability=2;max-red=220\r\na=rtpmap:102 AMR/8000/1\r\n"
         "a=rtpmap:8 PCMA/8000/1\r\na=rtpmap:105 telephone-event/16000\r\na=rtpmap:100 telephone-event/8000\r\n"
         f"a=fmtp:100 0-15\r\na=curr:qos local {local}\r\na=curr:qos remote none\r\n"
-        f"a=des:qos optional local sendrecv\r\na=des:qos optional remote sendrecv\r\n"
+        f"a=des:qos {strength} local sendrecv\r\na=des:qos optional remote sendrecv\r\n"
         f"a=ptime:20\r\na=maxptime:240\r\na={direction}\r\n"
     ).encode()
 
@@ -163,6 +166,44 @@ def test_demanded_preconditions_are_refused_by_name() -> None:
     assert refused.headers.get("Unsupported") == "precondition"
     assert world.got[CALLEE] == []
     assert world.exchange.deadline is None
+
+
+def test_preconditions_that_only_the_sdp_calls_mandatory_are_left_out_and_the_call_goes_on() -> None:
+    """An IMS supports preconditions by header and writes mandatory (TS 24.229): it goes on without when we do."""
+    world = Ims()
+    world.invite(("Supported", "100rel, precondition"), body=sdp(CALLER, strength="mandatory"))
+    out = world.last(CALLEE, "INVITE")
+    assert b"qos" not in out.body
+    world.answer(out, 183, RELIABLE, ("RSeq", "1"), body=sdp(CALLEE, strength="mandatory"))
+    world.answer(world.last(CALLEE, "PRACK"), 200)
+    early = world.last(CALLER, "183 INVITE")
+    assert b"RTP/AVP 8 100\r\n" in early.body
+    assert b"qos" not in early.body
+    world.dialogs[CALLER] = Dialog.of_client(world.first, early, GATEWAY)
+    world.prack(early)
+    world.within(CALLER, "UPDATE", body=sdp(CALLER, 2, local="sendrecv", strength="mandatory"))
+    assert b"qos" not in world.last(CALLER, "200 UPDATE").body
+    world.answer(out, 200)
+    world.within(CALLER, "ACK", cseq=1)
+    world.within(CALLER, "BYE")
+    world.answer(world.last(CALLEE, "BYE"), 200)
+    world.run(40.0)
+    assert world.record.cause is Cause.NORMAL
+
+
+@pytest.mark.parametrize(("status", "cause"), [(421, Cause.CALLEE_REFUSED), (580, Cause.CALLEE_SIDE_FAILED)])
+def test_a_callee_that_can_not_do_without_preconditions_ends_the_call(status: int, cause: Cause) -> None:
+    """Neither status, nor what it demands, is said to the caller: it is of the other leg."""
+    world = Ims()
+    world.invite(("Supported", "precondition"))
+    world.answer(world.last(CALLEE, "INVITE"), status, ("Require", "precondition"))
+    world.run(40.0)
+    assert world.record.cause is cause
+    (final,) = {
+        one.status: one for one in world.got[CALLER] if isinstance(one, Response) and one.status >= 300
+    }.values()
+    assert final.status == cause.sip_status
+    assert "Require" not in final.headers
 
 
 def test_who_takes_no_update_is_refreshed_by_the_same_description() -> None:
