@@ -104,7 +104,30 @@ async def test_linphone_calls_baresip(
     await caller.says("LinphoneCallReleased")
     assert_recorded(await here.recording_of(await the_call(here, caller.log, callee.log)))
     assert_no_echo(caller.heard(), callee.heard())
+    way = f"sip:{X.e164}@{HOST}:{typed.port};transport={transport}"
+    await calls_back(here, caller, callee, dials=way)
     assert (b"SRTP is Enabled" in callee.log.read_bytes()) is bool(sealed)
+
+
+async def calls_back(here: Stand, linphone: Linphone, baresip: Softphone, *, dials: str = "", calls: str = "") -> None:
+    """The callee's turn: what baresip ``dials``, or linphone ``calls``. So each has been A and B by this transport."""
+    before = seconds_of(baresip.heard(), A_VOICE) + seconds_of(baresip.heard(), B_VOICE)
+    if dials:
+        baresip.do("dial", dials)
+        await linphone.says("LinphoneCallIncomingReceived")
+        linphone.do("answer")
+    else:
+        linphone.do(f"call {calls}")
+        await baresip.wait_for("CALL_INCOMING")
+        baresip.do("accept")
+    await baresip.hears(A_VOICE if dials else B_VOICE, before + 1.0)
+    baresip.do("hangup")
+    _, fee = await here.fees(2)
+    assert here.kinds() == 2 * ANSWERED_CALL
+    assert fee.fields["direction"] == 0
+    assert_unseen(A, [baresip.log if dials else linphone.log])
+    assert_unseen(B, [linphone.log if dials else baresip.log])
+    assert_recorded(await here.recording_of(fee.fields), B_VOICE, A_VOICE, at_least=0.5)
 
 
 async def test_baresip_calls_linphone_over_tcp(linphonec: str, baresip: str, stand: Stands, tmp_path: Path) -> None:
@@ -122,6 +145,7 @@ async def test_baresip_calls_linphone_over_tcp(linphonec: str, baresip: str, sta
     await callee.says("LinphoneCallReleased")
     assert_recorded(await here.recording_of(await the_call(here, caller.log, callee.log)))
     assert_no_echo(caller.heard(), callee.heard())
+    await calls_back(here, callee, caller, calls=f"sip:{X.e164}@{HOST}:{typed.port};transport=tcp")
 
 
 async def test_two_linphones_by_sha_256(linphonec: str, stand: Stands, tmp_path: Path) -> None:
