@@ -111,8 +111,12 @@ class MediaSession:
         return self._opened(None)
 
     def return_to(self, worker: int, ports: tuple[int, int]) -> bool:
-        """Between two workers: ask this one for these ports, and tell it all. False: it isn't there."""
-        self.worker = worker if self._workers.take_of(worker) else None
+        """Ask this one for these ports, and tell it all; who has the session now, leaves it. False: it isn't there."""
+        if not self._workers.take_of(worker):
+            return False
+        self.send(control.Close(self._call))
+        self._leave()
+        self.worker = worker
         return self._opened(ports)
 
     def _opened(self, ports: tuple[int, int] | None) -> bool:

@@ -14,7 +14,10 @@ Opened         ``Ledger`` has told the worker all else right behind Open. Where 
                offer, as held as it was, as soon as its dialog lets us (RFC 3261 §14.1). SRTP keys stay: not every
                phone takes others in mid-call (baresip 1.0 doesn't); the SSRC is never one of before (control.Open)
 491            the SIP session tries again by the rules; given up there: anew
-another refusal, a useless answer        that party can't hear us any more: the call ends, NORMAL
+another refusal                that party stays where it was (RFC 3261 §14.1), so the call goes back there: to the
+               successor of the dead one, at the same ports; who has taken the new ones gets another offer. Until then
+               it stays at the other worker, where one of them is heard at least
+refused again, a useless answer          that party can't be heard any more: the call ends, NORMAL
 408, 481, nothing                        the SIP session ends itself
 no port, no worker within PATIENCE       as a call without media ends (call.py)
 """
@@ -64,7 +67,7 @@ def _lost(call: Call, worker: int, now: float, order: int) -> None:
         call.phase.media_lost(now)
         return
     call.media.lost()
-    call.move = Move(call, worker, now if before is None else before.since)
+    call.move = Move(call, worker, now if before is None else before.since, before)
     if order and state is CallState.TALKING:
         call.move.queue(now + order * PACE)
     else:
@@ -78,13 +81,28 @@ def found(call: Call, worker: int, now: float) -> None:
 
 
 class Move:
-    """``since``: when the worker died; ``waits``: for a worker; ``at``: when to look again, None: others will tell."""
+    """``since``: when the worker died; ``waits``: for a worker; ``at``: when to look again, None: others will tell.
+    ``before``: the move that the death of its new worker has broken off."""
 
-    __slots__ = ("_asked", "_call", "_dead", "_full", "_queued", "_tries", "_untold", "at", "since", "waits")
+    __slots__ = (
+        "_asked", "_call", "_flying", "_full", "_goes_home", "_home", "_known", "_queued", "_tries", "_untold", "at",
+        "since", "waits",
+    )  # fmt: skip
 
-    def __init__(self, call: Call, dead: int, since: float) -> None:
+    def __init__(self, call: Call, dead: int, since: float, before: Move | None = None) -> None:
         self._call = call
-        self._dead = dead
+        ports = (call.caller.port, call.callee_port)
+        self._home: tuple[int, tuple[int, int]] = (dead, ports)
+        """The last worker and its ports that both parties knew."""
+        self._known: dict[int, int] = dict(enumerate(ports))
+        """The port that each party sends to, 0: one of no use any more."""
+        self._goes_home = False
+        """A party has refused to go anywhere else."""
+        self._flying: set[int] = set()
+        """Legs with an offer under way of a place that is left."""
+        if before is not None:
+            self._home, self._known, self._goes_home = before._home, before._known, before._goes_home
+            self._flying = before._flying | before._asked
         self._full: set[int | None] = set()
         """Workers that had no port for it."""
         self._untold: set[int] = set()
@@ -106,7 +124,7 @@ class Move:
         """The next one in this place, if it is there already; another worker; or wait."""
         if self._return(now):
             return
-        if self._talks and self._call.media.move(self._full):
+        if self._may_go and self._call.media.move(self._full):
             self._opening(now)
         else:
             self.waits = True
@@ -118,9 +136,9 @@ class Move:
         if call.phase.state is CallState.OPENING:
             if call.media.open():
                 call.move = None
-        elif worker == self._dead:
+        elif worker == self._home[0]:
             self._return(now)
-        elif self._talks and call.media.move(self._full):
+        elif self._may_go and call.media.move(self._full):
             self._opening(now)
 
     def report(self, report: control.Report, now: float) -> bool:
@@ -158,8 +176,12 @@ class Move:
         if leg.side in self._asked:
             self._asked.discard(leg.side)
             self._untold.discard(leg.side)
+            self._known[leg.side] = leg.port
             if not self._untold:
                 self._done(now)
+        elif leg.side in self._flying:
+            self._flying.discard(leg.side)
+            self._known[leg.side] = 0
 
     def reoffered(self, leg: Leg, now: float) -> None:
         """An offer of theirs came in between and was answered. While ours waits to be sent once more (glare), it must
@@ -170,19 +192,45 @@ class Move:
     def refused(self, leg: Leg, status: int, now: float) -> None:
         """The refusal."""
         if leg.side not in self._asked:
+            self._refused_before(leg, now)
             return
         self._asked.discard(leg.side)
         self._tries[leg.side] -= 1
         if status == 491 and self._tries[leg.side]:
             self._look_again(now + POLL)
-        else:
+        elif self._goes_home or self._home[0] in self._full or self._call.media.parts >= control.MOST_PARTS:
             self._give_up(now)
+        else:
+            self._turn_back(now)
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
     @property
     def _talks(self) -> bool:
         return self._call.phase.state is CallState.TALKING
+
+    @property
+    def _may_go(self) -> bool:
+        """To any worker."""
+        return self._talks and not self._goes_home
+
+    def _turn_back(self, now: float) -> None:
+        self._goes_home = True
+        self._flying |= self._asked
+        self._untold.clear()
+        self._asked.clear()
+        if not self._return(now):
+            self.waits = True
+            self._look_again(now + PATIENCE)
+
+    def _refused_before(self, leg: Leg, now: float) -> None:
+        """An offer of a place that was left: the party still sends to where it did."""
+        if leg.side in self._flying:
+            self._flying.discard(leg.side)
+            if leg.side in self._untold and self._known[leg.side] == leg.port:
+                self._untold.discard(leg.side)
+                if not self._untold:
+                    self._done(now)
 
     def _look_again(self, at: float) -> None:
         self.at = at
@@ -196,19 +244,18 @@ class Move:
         call = self._call
         call.clear_alarm(ALARM)
         self.at = None
-        if ports == (call.caller.port, call.callee_port):
-            self._done(now)
-            return
         call.caller.port, call.callee_port = ports
         for leg in call.legs[1:]:
             leg.port = call.callee_port
-        self._untold = {leg.side for leg in call.legs}
-        self._offer(now)
+        self._untold = {leg.side for leg in call.legs if leg.port != self._known[leg.side] or leg.side in self._flying}
+        if self._untold:
+            self._offer(now)
+        else:
+            self._done(now)
 
     def _return(self, now: float) -> bool:
         """To the dead one's successor, if it is there."""
-        call = self._call
-        if self._dead in self._full or not call.media.return_to(self._dead, (call.caller.port, call.callee_port)):
+        if self._home[0] in self._full or not self._call.media.return_to(*self._home):
             return False
         self._opening(now)
         return True
@@ -216,7 +263,7 @@ class Move:
     def _not_opened(self, now: float) -> None:
         """No port there: one that talks may go anywhere else, any other has lost its place."""
         self._full.add(self._call.media.worker)
-        if self._talks and self._call.media.parts < control.MOST_PARTS:
+        if self._may_go and self._call.media.parts < control.MOST_PARTS:
             self.begin(now)
         else:
             self._give_up(now)

@@ -312,6 +312,8 @@ class Phone(Memory):
         return []
 
     def _reinvited(self, body: bytes, now: float) -> list[PhoneOutput]:
+        if self.script.refuse_reinvite:
+            return self._take(self._agent.refuse_offer(self._session, self.script.refuse_reinvite, now), now)
         try:
             if body:
                 self._media.receive_offer(body, self._port)

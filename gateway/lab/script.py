@@ -23,7 +23,7 @@ class Script:
     way that ``press`` says: "event" (RFC 4733), "tone" (in the sound) or "info" (SIP INFO, once it is answered);
     ``tone_hz`` is what the party says (None: silence in packets), with ``mute`` it sends no packet. ``codecs``: what it
     can do, preferred first; ``ptime``: the packets it wants (None: 20 ms, or what the other side wants);
-    ``srtp`` as a trunk's.
+    ``srtp`` as a trunk's; ``refuse_reinvite``: the status for an offer that comes after the answer.
     ``headers``: what stands in its INVITE, 18x, refusal and BYE besides.
     ``policy``: session timers and reliable 18x. ``loses``: (method or status, how many): its first messages of that
     kind never leave it, as if the network had lost them.
@@ -50,6 +50,7 @@ class Script:
     codecs: tuple[int, ...] = (8, 0)
     ptime: int | None = None
     srtp: str = "off"
+    refuse_reinvite: int = 0
     headers: tuple[tuple[str, str], ...] = ()
     policy: Policy = field(default_factory=Policy)
     loses: tuple[tuple[str, int], ...] = ()

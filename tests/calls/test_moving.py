@@ -42,15 +42,83 @@ def test_each_leg_is_told_its_own_new_port() -> None:
 
 
 @pytest.mark.parametrize("status", [488, 500, 603])
-def test_a_party_that_refuses_can_not_be_heard_any_more(status: int) -> None:
+def test_a_party_that_refuses_is_lost_where_nobody_comes_back_to_its_ports(status: int) -> None:
     bench = moving(record=True)
     answer(bench, "caller")
-    bench.sip(OfferRefused("callee-1", status))
+    assert bench.sip(OfferRefused("callee-1", status)) == []
+    bench.pass_time(5)
     bench.report(control.Closed(bench.call, control.LegStats(), control.LegStats(), False), worker=1)
     assert bench.cause is Cause.NORMAL
     assert bench.closed.record.recorded, "the first worker may have heard them"
     assert [one.result for one in bench.of(CallMoved)] == ["ended"]
     assert {session for verb, session in bench.verbs if verb == "hang_up"} == {"caller", "callee-1"}
+
+
+@pytest.mark.parametrize("up", ["before", "after"])
+def test_a_party_that_refuses_keeps_its_ports_and_the_other_is_asked_back(up: str) -> None:
+    bench = moving()
+    answer(bench, "caller")
+
+    def successor() -> list[object]:
+        return [one.command for one in bench.note(bench.exchange.worker_ready(0, 9, bench.now))]
+
+    commands = successor() if up == "before" else []
+    outputs = bench.sip(OfferRefused("callee-1", 488))
+    commands += [one.command for one in outputs if isinstance(one, MediaCommand)]
+    if up == "after":
+        assert outputs == [], "who is heard at the other worker is heard on"
+        bench.pass_time(2)
+        commands += successor()
+    home = control.Open(bench.call, (20000, 20002), 2)
+    told = [one for one in commands if one == home or isinstance(one, control.Close)]
+    assert told == [control.Close(bench.call), home]
+    bench.open_media()
+    assert [len(offered(bench, leg)) for leg in ("caller", "callee-1")] == [2, 1]
+    assert b"m=audio 20000 " in offered(bench, "caller")[1]
+    outputs = answer(bench, "caller")
+    assert [one.result for one in outputs if isinstance(one, CallMoved)] == ["moved"]
+    bench.end("caller")
+    assert bench.cause is Cause.NORMAL
+
+
+def test_who_refuses_to_go_back_ends_it() -> None:
+    bench = moving()
+    bench.note(bench.exchange.worker_ready(0, 9, bench.now))
+    answer(bench, "caller")
+    bench.sip(OfferRefused("callee-1", 488))
+    bench.open_media()
+    bench.sip(OfferRefused("caller", 488))
+    assert bench.cause is Cause.NORMAL
+    assert [one.result for one in bench.of(CallMoved)] == ["ended"]
+
+
+def test_an_offer_under_way_when_the_other_refuses_is_followed_by_one_back() -> None:
+    """And the successor that has no port for it is the end."""
+    for answered in (False, True):
+        bench = moving()
+        bench.note(bench.exchange.worker_ready(0, 9, bench.now))
+        bench.sip(OfferRefused("callee-1", 488))
+        if answered:
+            answer(bench, "caller")
+            bench.open_media()
+            assert len(offered(bench, "caller")) == 2, "whatever it has taken"
+            answer(bench, "caller")
+            assert [one.result for one in bench.of(CallMoved)] == ["moved"]
+        else:
+            bench.report(control.OpenFailed(bench.call, "no free port"))
+            assert bench.cause is Cause.NORMAL
+
+
+def test_the_worker_of_a_call_that_goes_back_may_die_too() -> None:
+    bench = moving()
+    answer(bench, "caller")
+    bench.sip(OfferRefused("callee-1", 488))
+    bench.note(bench.exchange.worker_gone(1, bench.now))
+    bench.note(bench.exchange.worker_ready(1, 9, bench.now))
+    opened = [one.command for one in bench.note(bench.exchange.worker_ready(0, 9, bench.now))]
+    assert control.Open(bench.call, (20000, 20002), 2) in opened
+    bench.open_media()
+    assert [len(offered(bench, leg)) for leg in ("caller", "callee-1")] == [2, 1]
 
 
 @pytest.mark.parametrize("body", [b"", b"nonsense", sdp(0), sdp(codecs="18")])
@@ -68,8 +136,9 @@ def test_who_is_busy_with_an_offer_of_his_own_is_asked_again() -> None:
         bench.pass_time(0.1)
         assert len(offered(bench, "callee-1")) == tries
     bench.sip(OfferRefused("callee-1", 491))
-    assert bench.cause is Cause.NORMAL
     assert len(offered(bench, "caller")) == 1
+    bench.pass_time(5)
+    assert bench.cause is Cause.NORMAL
 
 
 def test_a_leg_that_may_not_be_offered_anything_yet_waits(monkeypatch: pytest.MonkeyPatch) -> None:

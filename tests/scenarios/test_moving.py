@@ -302,3 +302,35 @@ def test_a_party_that_falls_silent_is_still_noticed() -> None:
     world.finish()
     assert world.record.cause is Cause.NORMAL
     assert world.record.talk_seconds == pytest.approx(13.0, abs=1.5)
+
+
+@pytest.mark.parametrize("status", [488, 500])
+@pytest.mark.parametrize("side", ["caller", "callee", "both"])
+def test_a_party_that_refuses_to_move_is_heard_again_where_it_was(side: str, status: int) -> None:
+    """The successor of the dead worker takes its ports; the other party, which may have moved, is asked back."""
+    a, b = (replace(one, refuse_reinvite=status if side in (who, "both") else 0)
+            for one, who in ((CALL, "caller"), (ANSWER, "callee")))  # fmt: skip
+    world, *phones = call(a, b, World(pair(policy=replace(RECORDED, notice="")), workers=2))
+    kill(world, 4.0)
+    world.finish()
+    assert world.record.cause is Cause.NORMAL
+    assert world.kinds == ALL
+    assert [one.result for one in world.of(CallMoved)] == ["moved"]
+    both_hear(phones, 5.5)
+    for phone, who in zip(phones, ("caller", "callee"), strict=True):
+        refuses = side in (who, "both")
+        assert reinvites(phone) == (1 if refuses or side == "both" else 2)
+        assert silence(phone) < SILENCE
+        for stream in streams_of(phone.arrivals):
+            assert check_stream(stream).faults == ()
+    paths = [tape.path.rpartition(".spool")[2] for tape in world.tapes]
+    assert paths == ["", ".1", ".2"], "one recording"
+
+
+def test_a_party_that_refuses_to_move_is_lost_when_nobody_comes_back() -> None:
+    world, *_ = call(b=replace(ANSWER, refuse_reinvite=488, hang_up_after=20.0))
+    kill(world, 4.0, restart=None)
+    world.finish()
+    assert world.record.cause is Cause.NORMAL
+    assert world.record.talk_seconds == pytest.approx(8.0, abs=1.1)
+    assert [one.result for one in world.of(CallMoved)] == ["ended"]
