@@ -8,8 +8,8 @@ SIPp calls through each in turn, three rounds, at the same rate:
     sippy        b2bua_simple of PyPI's sippy: two legs and nothing else (``make bench`` puts it into build/peers)
     Kamailio     Debian's, a stateful proxy with Record-Route: one leg passed on
 
-CPU is that of all processes of each, in milliseconds a call; ``x`` is beside sippy. A peer that isn't there is left
-out.
+CPU is that of all processes of each, in milliseconds a call; ``x`` is beside sippy. Then each climbs RATES: its highest
+is the last before the first at which 0.1 % of the calls fail. A peer that isn't there is left out.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ import shutil
 import statistics
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from gateway.lab.ports import free_tcp_and_udp_port
@@ -29,6 +30,11 @@ from tests.bench.relays import cpu_seconds
 
 HERE = Path(__file__).parent
 ROUNDS = 3
+RATES = (50, 100, 150, 200, 250, 300, 400, 600)
+FAILED = 0.001
+OURS, SIPPYS = "Maskline, whole", "sippy b2bua_simple"
+Measure = Callable[[int, float], Awaitable[tuple[float, int]]]
+"""Calls a second and seconds: milliseconds of CPU a call, and how many failed."""
 # In an environment of its own: it brings a package named tests.
 SIPPY = HERE.parents[1] / "build" / "peers" / "bin" / "b2bua_simple"
 
@@ -96,7 +102,7 @@ async def peers(sipp: str, folder: Path) -> AsyncIterator[list[Peer]]:
             process = await asyncio.create_subprocess_exec(*command, **quiet, env={"SIPLOG_BEND": "none"})
             running.append(process)
             await _started(port)
-            found.append(Peer("sippy b2bua_simple", process, port))
+            found.append(Peer(SIPPYS, process, port))
         kamailio = shutil.which("kamailio") or shutil.which("kamailio", path="/usr/sbin")
         if kamailio is not None:
             port = free_tcp_and_udp_port(HOST)
@@ -118,30 +124,56 @@ async def peers(sipp: str, folder: Path) -> AsyncIterator[list[Peer]]:
 
 
 async def measure(sipp: str, seconds: float, calls: int) -> None:
-    """The table."""
-    figures: dict[str, list[float]] = {}
-    failures: dict[str, int] = {}
+    """Both tables."""
     with tempfile.TemporaryDirectory(prefix="maskline-peers-") as folder:
         async with stage(sipp) as node, peers(sipp, Path(folder)) as others:
-            await node.rate(20, 1.0)
-            for other in others:
-                await other.rate(sipp, 20, 1.0)
-            for _ in range(ROUNDS):
+            signalling: list[float] = []
+
+            async def ours(calls: int, seconds: float) -> tuple[float, int]:
                 one = await node.rate(calls, seconds)
-                figures.setdefault("Maskline, whole", []).append(one.signalling + one.media + one.web)
-                figures.setdefault("  its signalling", []).append(one.signalling)
-                failures["Maskline, whole"] = failures.get("Maskline, whole", 0) + one.failed
-                for other in others:
-                    spent, failed = await other.rate(sipp, calls, seconds)
-                    figures.setdefault(other.name, []).append(spent)
-                    failures[other.name] = failures.get(other.name, 0) + failed
-    beside = statistics.median(figures["sippy b2bua_simple"]) if "sippy b2bua_simple" in figures else 0.0
-    title = f"{calls} calls/s, {ROUNDS} rounds in turn"
+                signalling.append(one.signalling)
+                return one.signalling + one.media + one.web, one.failed
+
+            measures: dict[str, Measure] = {OURS: ours}
+            measures |= {other.name: partial(other.rate, sipp) for other in others}
+            for one in measures.values():
+                await one(20, 1.0)
+            signalling.clear()
+            figures: dict[str, list[tuple[float, int]]] = {name: [] for name in measures}
+            for _ in range(ROUNDS):
+                for name, one in measures.items():
+                    figures[name].append(await one(calls, seconds))
+            show(figures, signalling, f"{calls} calls/s, {ROUNDS} rounds in turn")
+            print(f"\n{'highest rate of calls':<34}{'calls/s':>15}{'CPU ms a call':>15}{'failed at the next':>20}")
+            for name, one in measures.items():
+                highest, spent, failed = await climb(one, seconds)
+                print(f"{name:<34}{highest or 'none':>15}{spent:>15.2f}{failed:>20}", flush=True)
+
+
+def show(figures: dict[str, list[tuple[float, int]]], signalling: list[float], title: str) -> None:
+    """What a call costs at the same rate."""
+    rows = {
+        name: ([spent for spent, _ in rounds], sum(failed for _, failed in rounds)) for name, rounds in figures.items()
+    }
+    beside = statistics.median(rows[SIPPYS][0]) if SIPPYS in rows else 0.0
     print(f"{title:<34}{'CPU ms a call':>15}{'least':>8}{'most':>8}{'x':>7}{'failed':>8}")
-    for name, spent in figures.items():
+    parts = {OURS: rows.pop(OURS), "  its signalling": (signalling, "")}
+    for name, (spent, failed) in (parts | rows).items():
         middle = statistics.median(spent)
         ratio = f"{middle / beside:.2f}" if beside else ""
-        print(f"{name:<34}{middle:>15.2f}{min(spent):>8.2f}{max(spent):>8.2f}{ratio:>7}{failures.get(name, ''):>8}")
+        print(f"{name:<34}{middle:>15.2f}{min(spent):>8.2f}{max(spent):>8.2f}{ratio:>7}{failed:>8}")
+
+
+async def climb(one: Measure, seconds: float) -> tuple[int, float, str]:
+    """The highest rate, CPU at it, and what failed at the next."""
+    highest, spent = 0, 0.0
+    for calls in RATES:
+        cost, failed = await one(calls, seconds)
+        number = round(calls * seconds)
+        if failed >= FAILED * number:
+            return highest, spent, f"{failed} of {number}"
+        highest, spent = calls, cost
+    return highest, spent, "(none higher tried)"
 
 
 def run(seconds: float = 5.0, calls: int = 100) -> None:
