@@ -27,7 +27,7 @@ import aiohttp
 from gateway.lab.client import CustomerClient
 from gateway.lab.node import Node, NodePlan
 from gateway.lab.ports import free_media_ports, free_tcp_and_udp_port
-from gateway.lab.receiver import Event, Receiver
+from tests.bench.customers import serve
 from tests.bench.relays import cpu_seconds
 
 HOST, KEY, SECRET = "127.0.0.1", "bench", "secret"
@@ -62,10 +62,10 @@ class Counter:
         self.fees = 0
         self._more = asyncio.Event()
 
-    def note(self, event: Event) -> None:
-        """An event has arrived."""
-        if event.kind == "fee":
-            self.fees += 1
+    def note(self, request: bytes) -> None:
+        """A message of the node's has arrived; one of bill records has several."""
+        if request.startswith(b"POST /fee"):
+            self.fees += request.count(b'"sessionId"')
             self._more.set()
 
     async def until(self, fees: int, seconds: float) -> None:
@@ -141,8 +141,8 @@ async def stage(sipp: str, *callees_too: str, cores: tuple[set[int], set[int]] |
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="maskline-bench-")))
         counter = Counter()
-        receiver = Receiver(HOST, KEY, SECRET, counter.note)
-        stack.push_async_callback(receiver.stop)
+        address, customer = await serve("well", HOST, counter.note)
+        stack.callback(customer.close)
         callee_port = free_tcp_and_udp_port(HOST)
         plan = NodePlan(
             folder=folder,
@@ -151,7 +151,7 @@ async def stage(sipp: str, *callees_too: str, cores: tuple[set[int], set[int]] |
             key=KEY,
             secret=SECRET,
             x=X,
-            receiver=await receiver.start(),
+            receiver=address,
             sip_port=free_tcp_and_udp_port(HOST),
             web_port=free_tcp_and_udp_port(HOST),
             media_ports=free_media_ports(HOST, 2048),

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 
 ILL = ("dead", "hangs", "500", "redirects", "endless", "headers", "trickles")
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
@@ -36,8 +37,9 @@ _LINE = [b"H", *(bytes([letter]) for letter in b"TTP/1.1 200 O"), *[b"K"] * 900]
 class _Connection(asyncio.Protocol):
     """One connection of the gateway's: cheap, since it shares the bench's processors with the node."""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, heard: Callable[[bytes], None]) -> None:
         self._kind = kind
+        self._heard = heard
         self._data = b""
         self._transport: asyncio.Transport | None = None
         self._begun = False
@@ -56,6 +58,7 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._data += data
         while (request := self._request()) and self._transport is not None:
+            self._heard(self._data[:request])
             self._data = self._data[request:]
             self._answer(self._transport)
 
@@ -91,9 +94,12 @@ class _Connection(asyncio.Protocol):
             self._trickle = asyncio.get_running_loop().call_later(0.1, self._drop, place + 1)
 
 
-async def serve(kind: str, host: str) -> tuple[str, asyncio.Server]:
-    """A server of that kind on a port of its own, and its address; it ends with ``close``."""
-    server = await asyncio.get_running_loop().create_server(lambda: _Connection(kind), host, 0)
+async def serve(
+    kind: str, host: str, heard: Callable[[bytes], None] = lambda _request: None
+) -> tuple[str, asyncio.Server]:
+    """A server of that kind on a port of its own, and its address; it ends with ``close``. ``heard`` gets each request
+    as it came."""
+    server = await asyncio.get_running_loop().create_server(lambda: _Connection(kind, heard), host, 0)
     address = f"http://{host}:{server.sockets[0].getsockname()[1]}"
     if kind == "dead":
         server.close()
