@@ -155,22 +155,3 @@ async def test_a_node_killed_in_mid_call_leaves_one_end_and_a_recording(stand: C
     connection.close()
     # Both phones still think that they talk: their next BYE finds no dialog, which ends them.
     assert list((here.folder / "spool").iterdir()) == []
-
-
-async def test_the_customer_stops_a_call_and_sigterm_drains(stand: Callable[..., Any]) -> None:
-    here = await stand(TALK_A, TALK_B)
-    await here.bind(recordFlag="false")
-    here.dial()
-    await here.until(lambda: here.caller.phone.phase is Phase.TALKING and "answer" in here.kinds())
-    session = here.receiver.events[0].fields["sessionId"]
-    body = {"sessionid": session, "signal": "call_stop"}
-    url = here.node.plan.base_url + "/rest/httpsessions/callStop/v2.0"
-    async with here.http.post(url, json=body, headers=here.customer._headers()) as response:
-        assert (response.status, (await response.json())["resultcode"]) == (200, "0")
-    await here.until(lambda: here.callee.phone.phase is Phase.OVER and here.caller.phone.phase is Phase.OVER)
-    fee = await here.receiver.wait_for("fee", 10)
-    assert fee is not None
-    assert fee.fields["ulFailReason"] == 8017
-    async with here.http.post(url, json=body, headers=here.customer._headers()) as response:
-        assert (response.status, (await response.json())["resultcode"]) == (403, "1016001")
-    assert await here.node.stop() == 0
