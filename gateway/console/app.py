@@ -53,7 +53,8 @@ class Numbers(BaseModel):
 
 
 class Session(BaseModel):
-    """Who is signed in, what he may, whether he may ask for real numbers, and what his page sends as X-CSRF-Token."""
+    """Who is signed in, what he may, whether he may ask for real numbers, and what his page sends as X-CSRF-Token.
+    ``zone``: whose days statistics count."""
 
     name: str
     role: str
@@ -61,6 +62,7 @@ class Session(BaseModel):
     may: list[str]
     may_reveal: bool
     csrf: str
+    zone: str
 
 
 async def console_home(request: Request) -> Response:
@@ -91,7 +93,7 @@ async def session(request: Request, context: Context) -> Session:
     cookie = request.cookies.get(COOKIE)
     if cookie is None:
         raise Unauthenticated("Nobody is signed in.")
-    return _shown(await session_actor(request, context, cookie), cookie)
+    return _shown(await session_actor(request, context, cookie), cookie, context)
 
 
 @router.post("/session", status_code=201)
@@ -105,7 +107,7 @@ async def sign_in(request: Request, response: Response, context: Context, wanted
         secure=request.url.scheme == "https",
     )  # fmt: skip
     response.headers.update(HEADERS)
-    return _shown(actor, cookie)
+    return _shown(actor, cookie, context)
 
 
 @router.delete("/session", status_code=204)
@@ -122,7 +124,7 @@ async def numbers(request: Request, actor: Anybody, context: Context, wanted: Nu
     if wanted.shown and Permission.REVEAL not in GRANTED[actor.role]:
         raise Forbidden(f"The role {actor.role} may not see real numbers.")
     await reveal(context.engine, actor, cookie, context.clock(), wanted=wanted.shown)
-    return _shown(await session_actor(request, context, cookie), cookie)
+    return _shown(await session_actor(request, context, cookie), cookie, context)
 
 
 @router.get("/feed")
@@ -141,9 +143,9 @@ async def file(path: str) -> Response:
     return FileResponse(found, media_type=KINDS[found.suffix], headers=HEADERS)
 
 
-def _shown(actor: Actor, cookie: str) -> Session:
+def _shown(actor: Actor, cookie: str, context: AdminContext) -> Session:
     may = [permission.name for permission in Permission if actor.may(permission)]
     return Session(
         name=actor.name, role=actor.role, enterprise=actor.enterprise, may=may,
-        may_reveal=Permission.REVEAL in GRANTED[actor.role], csrf=csrf_of(cookie),
+        may_reveal=Permission.REVEAL in GRANTED[actor.role], csrf=csrf_of(cookie), zone=str(context.settings.zone),
     )  # fmt: skip

@@ -34,6 +34,7 @@ async def test_a_token_is_shown_once_and_a_cookie_stands_for_it(bench: ConsoleBe
     async with bench.browser() as browser:
         who = await sign_in(browser, bench.tokens["tenant"])
         assert (who["name"], who["role"], who["enterprise"]) == ("tenant", "tenant", "shop")
+        assert who["zone"] == str(bench.app.state.context.settings.zone)
         cookie = cookie_of(browser)
         assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "strict", "/")
         assert bench.tokens["tenant"] not in cookie.value

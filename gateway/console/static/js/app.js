@@ -74,7 +74,7 @@ async function route() {
   }
   const mine = leaving;
   const shown = await page.show((act) => mine.push(act), Object.fromEntries(new URLSearchParams(text || "")), decodeURIComponent(others.join("/")));
-  if (mine === leaving) { main.replaceChildren(shown); main.focus({ preventScroll: true }); } else mine.forEach((act) => act());
+  if (mine === leaving) { main.replaceChildren(shown); main.dataset.page = name; main.focus({ preventScroll: true }); } else mine.forEach((act) => act());
 }
 
 const kept = localStorage.getItem("maskline.theme");

@@ -145,9 +145,9 @@ export const lists = {
   },
   applications: {
     title: "applications", path: "/applications", group: "manage", permission: "READ",
-    filters: [["enterprise", "enterprises"], ["mode", "mode", "choice", ["", "AXB", "AX", "AXE", "AXYB", "X"]]],
-    columns: [["APP_Key", (a) => mono(a.key)], ["name", "name"], ["mode", "mode"], ["enterprises", "enterprise"], ["state", (a) => tag(stateOf(a))]],
-    tools: (load) => may("OPERATE") ? [adding("add", [["mode", "mode", "choice", ["AXB", "AX", "AXE", "AXYB", "X"]], ["enterprise", "enterprises"], ["name", "name"]], "/applications")(load)] : [],
+    filters: [["enterprise", "enterprise"], ["mode", "mode", "choice", ["", "AXB", "AX", "AXE", "AXYB", "X"]]],
+    columns: [["APP_Key", (a) => mono(a.key)], ["name", "name"], ["mode", "mode"], ["enterprise", "enterprise"], ["state", (a) => tag(stateOf(a))]],
+    tools: (load) => may("OPERATE") ? [adding("add", [["mode", "mode", "choice", ["AXB", "AX", "AXE", "AXYB", "X"]], ["enterprise", "enterprise"], ["name", "name"]], "/applications")(load)] : [],
     actions: (a, load) => [...(may("MANAGE") && a.origin === "api" ? [
       editing([["name", "name"], ["waiting", "waiting tone"], ["notice", "notice"], ...(may("OPERATE") ? [["enabled", "enabled", "tick"], ["frozen", "frozen", "tick"]] : [])], `/applications/${a.key}`, { ...a.settings, ...a }, load),
       button(word("new secret"), async () => {
@@ -158,10 +158,10 @@ export const lists = {
   },
   contacts: {
     title: "contacts", path: "/contacts", group: "manage", permission: "MANAGE",
-    filters: [["enterprise", "enterprises"]],
-    columns: [["name", "name"], ["e-mail", "email"], ["phone number", "phone"], ["enterprises", "enterprise"], ["kind", (c) => c.notices.map((name) => word(noticeWord(name))).join(", ")]],
+    filters: [["enterprise", "enterprise"]],
+    columns: [["name", "name"], ["e-mail", "email"], ["phone number", "phone"], ["enterprise", "enterprise"], ["told of", (c) => c.notices.map((name) => word(noticeWord(name))).join(", ")]],
     hint: "Who is told by e-mail, and of what",
-    tools: (load) => [adding("add", [...(session.who.enterprise ? [] : [["enterprise", "enterprises"]]), ...CONTACT], "/contacts", contactOf)(load)],
+    tools: (load) => [adding("add", [...(session.who.enterprise ? [] : [["enterprise", "enterprise"]]), ...CONTACT], "/contacts", contactOf)(load)],
     actions: (c, load) => [
       editing(CONTACT, `/contacts/${c.id}`, { ...c, ...Object.fromEntries(c.notices.map((name) => [name, true])) }, load, contactOf),
       doubly("remove", () => v1.remove(`/contacts/${c.id}`), load)],

@@ -1,14 +1,15 @@
 // Calls by day or month, as bars, and a table of the same.
 
-import { v1 } from "./api.js";
+import { session, v1 } from "./api.js";
 import { word } from "./words.js";
 import { attempt, form, make, rows } from "./ui.js";
 
-const day = (date) => date.toISOString().slice(0, 10);
+// A day is one of the node's time zone, whatever the browser's is.
+const day = (date) => new Intl.DateTimeFormat("en-CA", { timeZone: session.who.zone, year: "numeric", month: "2-digit", day: "2-digit" }).format(date);
 
 function bars(periods) {
   const width = Math.max(560, periods.length * 26), height = 210, foot = 34;
-  const most = Math.max(1, ...periods.map((one) => one.calls));
+  const most = 2 * Math.max(1, Math.ceil(Math.max(...periods.map((one) => one.calls)) / 2));
   const step = (width - 50) / Math.max(1, periods.length);
   const inside = [0, 0.5, 1].map((part) => make("g", {}, make("line", { class: "grid", x1: 44, x2: width, y1: height - foot - part * (height - foot - 12), y2: height - foot - part * (height - foot - 12) }),
     make("text", { class: "soft", x: 40, y: height - foot - part * (height - foot - 12) + 4, "text-anchor": "end" }, String(Math.round(most * part)))));
@@ -20,7 +21,7 @@ function bars(periods) {
       make("title", {}, `${one.name}: ${one.answered} ${word("answered")}`)));
     if (place % Math.ceil(periods.length / 12) === 0) inside.push(make("text", { class: "soft", x, y: height - 14 }, one.name.slice(-5)));
   });
-  return make("div", { class: "timeline" }, make("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": word("statistics") }, inside));
+  return make("div", { class: "timeline chart" }, make("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": word("statistics") }, inside));
 }
 
 export async function statisticsPage() {
@@ -34,7 +35,7 @@ export async function statisticsPage() {
     const causes = {};
     for (const one of all) for (const [cause, count] of Object.entries(one.causes)) causes[cause] = (causes[cause] || 0) + count;
     results.replaceChildren(
-      make("div", { class: "figures" }, figure("calls", total("calls")), figure("answer rate", total("calls") ? `${Math.round((100 * total("answered")) / total("calls"))} %` : ""),
+      make("div", { class: "figures" }, figure("calls", total("calls")), figure("answer rate", total("calls") ? `${Math.round((100 * total("answered")) / total("calls"))} %` : "–"),
         figure("talk minutes", Math.round(total("seconds") / 60)), figure("messages", total("messages"))),
       bars(all),
       make("h2", {}, word("cause")),

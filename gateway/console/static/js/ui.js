@@ -19,7 +19,9 @@ export function make(tag, given = {}, ...inside) {
 
 export function note(text, bad = false) {
   const shown = make("div", { class: bad ? "bad" : "" }, text);
-  document.getElementById("notes").append(shown);
+  const notes = document.getElementById("notes");
+  notes.append(shown);
+  while (notes.childElementCount > 3) notes.firstElementChild.remove();
   setTimeout(() => shown.remove(), bad ? 8000 : 4000);
 }
 

@@ -25,7 +25,7 @@ const ZH = {
   "download csv": "下载 CSV", "black": "黑名单", "white": "白名单", "secrets are shown once": "密钥只显示一次", "phone": "软电话", "password": "密码",
   "waiting tone": "等待音", "ring-back": "回铃音", "prompt": "提示音", "refusal": "拒绝提示音", "notice": "录音通知音", "last minute": "末分钟提示音", "tone": "放音",
   "caller hears": "主叫听到", "callee hears": "被叫听到",
-  "phone number": "电话", "most applications": "应用数上限", "enabled": "启用", "new secret": "新密钥", "Who is told by e-mail, and of what": "通过邮件通知谁、通知什么",
+  "phone number": "电话", "told of": "通知内容", "most applications": "应用数上限", "enabled": "启用", "new secret": "新密钥", "Who is told by e-mail, and of what": "通过邮件通知谁、通知什么",
   "binding": "绑定", "rule": "规则", "outcome": "结论", "enterprise": "企业", "barred": "受限", "longest": "最长时长",
   "proof": "存证", "held": "法律保留", "hold": "保留", "release": "解除保留", "erase": "删除录音", "erased on": "到期删除", "day": "日期", "hash": "哈希",
   "traces": "信令跟踪", "trace": "跟踪", "ladder": "信令图", "gateway": "网关", "value": "值", "node": "节点", "next": "后续呼叫", "traced now": "正在跟踪", "traced calls": "已跟踪的呼叫",
