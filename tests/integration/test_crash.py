@@ -25,6 +25,7 @@ from gateway.lab.sockets import PhoneLine
 from gateway.sip.hop import Hop
 from media.recording.wav import SILENCE, decode, parse
 from tests.bench.soak import Fleet
+from tests.integration.test_recordings import maskline
 
 HOST, KEY, SECRET = "127.0.0.1", "axb", "secret"
 A, B, X = "+8613800000021", "+8613800000023", "+8617000000001"
@@ -144,6 +145,8 @@ async def test_calls_outlive_a_worker_that_dies_and_one_that_hangs(tmp_path: Pat
 
         there = [at_the_other(phone, killed) for phone in here.phones]
         wanted = [len(streams_of(phone.arrivals)) + moves for phone, moves in zip(here.phones, there, strict=True)]
+        parts = {path.suffix for path in (tmp_path / "spool").iterdir()}
+        assert {".spool", ".1"} <= parts
         os.kill(second, signal.SIGSTOP)
         await here.until(lambda: [len(streams_of(phone.arrivals)) for phone in here.phones] == wanted)
         await here.talk_of_all(1.5)
@@ -161,6 +164,8 @@ async def test_calls_outlive_a_worker_that_dies_and_one_that_hangs(tmp_path: Pat
             line.do(line.phone.hang_up)
         await here.until(lambda: [event.kind for event in here.receiver.events].count("fee") == CALLS)
         await check_stories(here)
+        code, out = await maskline(tmp_path, here.node.plan.overrides, "recordings", "verify")
+        assert (code, f"{CALLS} recordings looked at" in out, "all holds" in out) == (0, True, True), out
 
 
 def check_moved_half(phones: list[Phone], killed: float) -> None:

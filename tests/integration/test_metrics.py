@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,16 +12,28 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.lab.phone import Phase
 from gateway.lab.script import Script
+from gateway.lab.sockets import PhoneLine
 from gateway.metrics.catalog import BY_NAME
 from tests.integration.test_node import A, B, Stand, X
+from tests.integration.test_recordings import check_heard
+from tests.media.test_worker_disk import mounted
+
+ANSWER = Script(tone_hz=1300, answer_after=0.3)
 
 
 @pytest.fixture
 async def stand(tmp_path: Path) -> AsyncIterator[Stand]:
-    made = Stand(tmp_path, Script(tone_hz=700), Script(tone_hz=1300, answer_after=0.5, hang_up_after=2.0))
-    await made.up()
-    yield made
-    await made.stack.aclose()
+    """Its spool is a volume of three megabytes, and calls must be recorded."""
+    made = Stand(tmp_path, Script(tone_hz=700), ANSWER)
+    made.settings = {
+        f"MASKLINE_{name}": value
+        for name, value in (
+            ("RECORDINGS__REQUIRED", "true"), ("RECORDINGS__LEAST_MB", "1"), ("CALLS__MIN_RECORDING_SECONDS", "1")
+        )
+    }  # fmt: skip
+    with mounted(tmp_path / "spool", "3m"):
+        async with made.stack:
+            yield made
 
 
 async def scraped(stand: Stand) -> tuple[str, dict[str, float]]:
@@ -35,7 +49,9 @@ async def scraped(stand: Stand) -> tuple[str, dict[str, float]]:
     return text, values
 
 
-async def test_a_call_is_counted_in_every_process(stand: Stand) -> None:
+async def test_a_call_is_counted_in_every_process_and_so_is_one_that_a_full_disk_ends(stand: Stand) -> None:
+    again = await stand.two_calls(replace(ANSWER, hang_up_after=2.0), ANSWER)
+    await stand.up()
     _, before = await scraped(stand)
     assert before["maskline_ready"] == before["maskline_database_up"] == before["maskline_media_workers"] == 1
     assert before["maskline_rtp_ports 0 in_use"] == before["maskline_calls_standing"] == 0
@@ -63,3 +79,32 @@ async def test_a_call_is_counted_in_every_process(stand: Stand) -> None:
         assert after[f"maskline_loop_stall_seconds_count {process}"] > 0
     for number in (A, B, X):
         assert number[3:] not in text
+    await fill_the_disk(stand, again)
+
+
+async def fill_the_disk(stand: Stand, line: PhoneLine) -> None:
+    """The volume is full in mid-call: the call, which must be recorded, ends with its cause, and what was heard until
+    then is kept."""
+    spool, already = stand.folder / "spool", len(stand.receiver.events)
+    await stand.until(lambda: list(spool.iterdir()) == [])
+    stand.dial(line)
+    await stand.until(lambda: sum(path.stat().st_size for path in spool.iterdir()) > 40_000)
+    full = spool / "full"
+    with contextlib.suppress(OSError), full.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(1024))
+    await stand.until(lambda: line.phone.phase is Phase.OVER)
+    full.unlink()
+    await stand.until(lambda: "fee" in stand.kinds()[already:])
+    disconnect, fee = (next(one for one in stand.receiver.events[already:] if one.kind == kind)
+                       for kind in ("disconnect", "fee"))  # fmt: skip
+    assert (disconnect.fields["stateCode"], fee.fields["ulFailReason"], fee.fields["recordFlag"]) == (8015, 8015, 1)
+    text, after = await scraped(stand)
+    assert after["maskline_calls_total AXB recording_failed demo"] == 1
+    assert after["maskline_recordings_cut_total full"] == 1
+    async with stand.http.get(stand.node.plan.base_url + "/readyz") as response:
+        assert "calls are not recorded: No space left on device" in await response.text()
+    await stand.until(lambda: list(spool.iterdir()) == [])
+    download = await stand.customer.recording(fee.fields["recordObjectName"], fee.fields["recordDomain"])
+    check_heard(download.content, seconds=1.5)
+    assert str(spool) not in text

@@ -24,6 +24,7 @@ from gateway.lab.script import Script
 from gateway.lab.sockets import PhoneLine
 from gateway.sip.hop import Hop
 from media.recording.wav import decode, parse
+from tests.bench.soak import Fleet
 
 HOST = "127.0.0.1"
 KEY, SECRET = "test-axb", "secret"
@@ -83,6 +84,25 @@ class Stand:
             return Phone(name, script, here=here, media_ports=ports, seed=ord(name[0]) + len(name))
 
         return PhoneLine(HOST, phone, lambda phone, now: self.changed.set())
+
+    async def two_calls(self, *answers: Script) -> PhoneLine:
+        """Before ``up``: another phone that calls. Whoever is called answers by ``answers``, in turn."""
+        port = free_tcp_and_udp_port(HOST)
+        made, fleet = await asyncio.get_running_loop().create_datagram_endpoint(
+            lambda: Fleet(Hop("udp", HOST, port)), local_addr=(HOST, port)
+        )
+        fleet.next_scripts = [*answers]
+        self.plan_changes["peer"] = f"udp:{HOST}:{port}"
+        again = self._line("A again", self.scripts[0])
+        await again.start()
+
+        async def stop() -> None:
+            for line in (again, *fleet.lines.values()):
+                await line.stop()
+            made.close()
+
+        self.stack.push_async_callback(stop)
+        return again
 
     async def bind(self, **more: Any) -> None:
         body = {"callerNum": A, "calleeNum": B, "relationNum": X, "recordFlag": "true", **more}

@@ -12,7 +12,7 @@ from tests.postgres import Postgres
 
 async def test_a_node_on_postgresql(tmp_path: Path, postgres: Postgres) -> None:
     async with postgres.database(migrated=False) as url:
-        here = Stand(tmp_path, Script(tone_hz=700), Script(tone_hz=1300, answer_after=0.3, hang_up_after=4.0))
+        here = Stand(tmp_path, Script(tone_hz=700), Script(tone_hz=1300, answer_after=0.3, hang_up_after=3.3))
         here.plan_changes = {"overrides": {"MASKLINE_DATABASE__URL": url}}
         try:
             await here.up()

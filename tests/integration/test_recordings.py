@@ -16,25 +16,22 @@ from sqlalchemy import select
 from gateway.assembly import recording_store
 from gateway.config.reading import load
 from gateway.database import open_engine, reading
-from gateway.lab.node import free_tcp_and_udp_port
 from gateway.lab.phone import Phase
 from gateway.lab.sockets import PhoneLine
 from gateway.recordings.audio import AudioReader
 from gateway.schema import recording
-from gateway.sip.hop import Hop
 from gateway.vault.keys import add_key
 from media.recording.sealed import is_sealed
 from media.recording.wav import decode, parse
-from tests.bench.soak import Fleet
-from tests.integration.test_node import HOST, TALK_A, TALK_B, Stand
+from tests.integration.test_node import TALK_A, TALK_B, Stand
 from tests.s3 import BUCKET, KEYS, S3
 
 
-async def maskline(stand: Stand, *words: str) -> tuple[int | None, str]:
-    """A command on the node's configuration."""
-    command = [sys.executable, "-m", "gateway", *words, "--config", str(stand.folder / "demo.toml")]
+async def maskline(folder: Path, settings: dict[str, str], *words: str) -> tuple[int | None, str]:
+    """A command on the configuration of a node."""
+    command = [sys.executable, "-m", "gateway", *words, "--config", str(folder / "demo.toml")]
     process = await asyncio.create_subprocess_exec(
-        *command, env={**os.environ, **stand.settings}, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        *command, env={**os.environ, **settings}, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
     out, _ = await process.communicate()
     return process.returncode, out.decode()
@@ -46,26 +43,6 @@ def check_heard(file: bytes, seconds: float) -> None:
     for channel, wanted in ((left, 700), (right, 1300)):
         spectrum = np.abs(np.fft.rfft(channel[4000:12000]))
         assert int(np.argmax(spectrum)) == wanted
-
-
-async def fleet_and_caller(here: Stand) -> PhoneLine:
-    """For two calls at a time: whoever is called answers, and another phone that calls."""
-    port = free_tcp_and_udp_port(HOST)
-    made, fleet = await asyncio.get_running_loop().create_datagram_endpoint(
-        lambda: Fleet(Hop("udp", HOST, port)), local_addr=(HOST, port)
-    )
-    fleet.next_scripts = [TALK_B, TALK_B]
-    here.plan_changes["peer"] = f"udp:{HOST}:{port}"
-    again = here._line("A again", TALK_A)
-    await again.start()
-
-    async def stop() -> None:
-        for line in (again, *fleet.lines.values()):
-            await line.stop()
-        made.close()
-
-    here.stack.push_async_callback(stop)
-    return again
 
 
 async def call_without_a_journal(here: Stand, caller: PhoneLine) -> str:
@@ -110,7 +87,7 @@ async def test_sealed_flac_in_a_bucket_outlives_a_kill_and_a_change_of_the_key(t
     here.settings["MASKLINE_DATABASE__KEY_FILE"] = str(tmp_path / "keys")
     here.settings["MASKLINE_CALLS__MIN_RECORDING_SECONDS"] = "1"
     async with here.stack:
-        again = await fleet_and_caller(here)
+        again = await here.two_calls(TALK_B, TALK_B)
         await here.up()
         await here.bind()
         here.dial()
@@ -132,9 +109,9 @@ async def test_sealed_flac_in_a_bucket_outlives_a_kill_and_a_change_of_the_key(t
         raw = s3.client.get_object(Bucket=BUCKET, Key=kept)["Body"].read()
         assert raw.startswith(b"MLSEAL01")
         assert b"fLaC" not in raw
-        code, out = await maskline(here, "vault", "rotate")
+        code, out = await maskline(tmp_path, here.settings, "vault", "rotate")
         assert code == 0, out
         assert s3.client.get_object(Bucket=BUCKET, Key=kept)["Body"].read() == raw, "only its key was sealed anew"
         assert (await here.customer.recording(name, domain)).content == first.content
-        code, out = await maskline(here, "recordings", "verify")
+        code, out = await maskline(tmp_path, here.settings, "recordings", "verify")
         assert (code, "2 recordings looked at" in out) == (0, True), out
