@@ -7,12 +7,16 @@ from contextlib import asynccontextmanager
 
 import typer
 from rich.console import Console
+from sqlalchemy import inspect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.config.tree import Config
 from gateway.database import migrate, open_engine, reading
 from gateway.vault.guard import agree
+
+NEEDED = "vault_key"
+"""A table that every command needs."""
 
 
 @asynccontextmanager
@@ -24,6 +28,8 @@ async def opened(config: Config, *, made: bool = False) -> AsyncIterator[AsyncEn
         engine = open_engine(config.database.location)
         try:
             async with reading(engine) as connection:
+                if not await connection.run_sync(lambda one: inspect(one).has_table(NEEDED)):
+                    raise OSError("its tables are not there yet; the node makes them when it starts: maskline serve")
                 await agree(connection)
             yield engine
         finally:

@@ -1,4 +1,4 @@
-"""A trace as people read it: both legs on one ladder, then each message in full when asked."""
+"""A trace as people read it: both legs on one ladder, then each message in full when asked, once however often sent."""
 
 from __future__ import annotations
 
@@ -20,11 +20,15 @@ def show(console: Console, trace: Sequence[tuple[int, Seen]], *, full: bool = Fa
     ladder = Ladder(console, first)
     legs = " ".join(f"{'A' if side == CALLER else 'B'} = {peer}" for side, peer in _peers(trace))
     ladder.say(f"{datetime.fromtimestamp(first, UTC):%Y-%m-%d %H:%M:%S} UTC  {legs}")
+    firsts: dict[tuple[bool, str, bytes], int] = {}
     for number, (side, seen) in enumerate(trace, 1):
-        title = _harmless(title_of(seen.data))
-        ladder.message(seen.at, "A" if side == CALLER else "B", sent=not seen.sent, title=f"{title} ({number})")
+        first_number = firsts.setdefault((seen.sent, str(seen.peer), seen.data), number)
+        again = "" if first_number == number else " again"
+        title = f"{_harmless(title_of(seen.data))} ({first_number}{again})"
+        ladder.message(seen.at, "A" if side == CALLER else "B", sent=not seen.sent, title=title)
     if full:
-        for number, (_, seen) in enumerate(trace, 1):
+        for number in firsts.values():
+            seen = trace[number - 1][1]
             way = f"to {seen.peer}" if seen.sent else f"from {seen.peer}"
             ladder.heading(f"({number}) {seen.at - first:.3f} s {way}")
             text = seen.data.decode("utf-8", "replace").replace("\r\n", "\n").rstrip()

@@ -30,5 +30,14 @@ def test_in_full_and_without_control_characters() -> None:
     assert "P-Asserted-Identity" in text
 
 
+def test_what_was_sent_again_is_said_once() -> None:
+    side, seen = CALL[0]
+    text = as_text((CALL[0], (side, replace(seen, at=seen.at + 0.5)), *CALL[1:]), full=True)
+    assert "INVITE (1 again)" in text
+    assert text.count("\nINVITE sip:") == 2, "one a leg"
+    assert "\n(2)" not in text
+    assert "\n(3) " in text
+
+
 def test_nothing_to_show() -> None:
     assert as_text(()) == ""
