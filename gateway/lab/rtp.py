@@ -11,8 +11,9 @@ What the listener wants of a stream, packets taken in the order of their sequenc
     it may jump ahead only with the marker set: a new talkspurt
     it keeps pace with the clock all the time, ``DRIFT`` seconds at most. In real time the listener, the speaker or the
     whole machine may stand still for a while, ``stall`` seconds: what is read or sent then is late and never early, and
-    what follows is on time again. So of every ``stall`` seconds only the packet that came earliest, for its timestamp,
-    is judged; a stream shorter than twice that is not
+    what follows is on time again. So of every ``stall`` seconds of a talkspurt only the packet that came earliest, for
+    its timestamp, is judged; one shorter than twice that is not. Where a talkspurt begins late, a relay, which knows no
+    better, hangs all of it on the clock so much later, and is right: between two there may lie ``stall`` more
 What it tells besides: ``gaps``, longer than ``GAP``, in which nothing came, and the ``lengths`` of packets with sound.
 """
 
@@ -211,18 +212,35 @@ def _step(before: Packet, after: Packet, distance: int, events: int | None) -> s
 
 def _drift(packets: list[tuple[float, Packet]], stall: float) -> list[str]:
     """Where the timestamp first leaves the clock that the first packets have set."""
-    if not packets:
-        return []
-    begun, grown, previous = packets[0][0], 0, packets[0][1]
-    parts = max(1, int((packets[-1][0] - begun) / stall)) if stall else len(packets)
-    ahead: dict[int, float] = {}
-    for number, (at, packet) in enumerate(packets):
-        grown += (packet.timestamp - previous.timestamp + 0x80000000) % 0x100000000 - 0x80000000
-        previous = packet
-        part = min(int((at - begun) / stall), parts - 1) if stall else number
-        ahead[part] = max(ahead.get(part, -inf), grown / 8000 - (at - begun))
-    drifts = [ahead[part] - ahead[min(ahead)] for part in sorted(ahead)]
-    return [f"the timestamp runs {drift:+.3f} s against the clock" for drift in drifts if abs(drift) > DRIFT][:1]
+    grown = 0
+    ahead: list[tuple[float, float]] = []
+    spurts = [0]
+    for (_, before), (at, packet) in pairwise([*packets[:1], *packets]):
+        grown += (packet.timestamp - before.timestamp + 0x80000000) % 0x100000000 - 0x80000000
+        if ahead and packet.marker and stall:
+            spurts.append(len(ahead))
+        ahead.append((at, grown / 8000 - (at - packets[0][0])))
+    levels = [_earliest(ahead[begin:end], stall) for begin, end in pairwise([*spurts, len(ahead)]) if end > begin]
+    for spurt in levels:
+        begun = spurt[0] - levels[0][0]
+        wrong = [begun] if abs(begun) > DRIFT + stall else []
+        wrong += [level - spurt[0] for level in spurt if abs(level - spurt[0]) > DRIFT]
+        if wrong:
+            return [f"the timestamp runs {wrong[0]:+.3f} s against the clock"]
+    return []
+
+
+def _earliest(ahead: list[tuple[float, float]], stall: float) -> list[float]:
+    """By how much the timestamp of the earliest packet of each part is ahead, of (when, by how much)."""
+    if not stall:
+        return [by for _, by in ahead]
+    begun, ended = ahead[0][0], ahead[-1][0]
+    parts = max(1, int((ended - begun) / stall))
+    most: dict[int, float] = {}
+    for at, by in ahead:
+        part = min(int((at - begun) / stall), parts - 1)
+        most[part] = max(most.get(part, -inf), by)
+    return [most[part] for part in sorted(most)]
 
 
 def _gaps(arrivals: Sequence[Arrival]) -> tuple[tuple[float, float], ...]:

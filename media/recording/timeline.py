@@ -160,15 +160,23 @@ def _lay_out(arrivals: Floats, sequences: Ints, stamps: Ints) -> Ints:
 
 
 def _runs(offsets: Floats, media: Ints, count: Ints) -> Ints:
-    """The run that each packet is in, from 0 on: a run ends where the timestamps jump."""
+    """The run that each packet is in, from 0 on: a run ends where the timestamps jump. What was only held up somewhere
+    and then came all at once has not jumped: soon after it the offset is back."""
     newest = np.maximum.accumulate(count)
     ahead = np.flatnonzero(np.concatenate([[True], count[1:] > newest[:-1]]))
     moved = np.abs(np.diff(offsets[ahead]))
     steps, counts = np.diff(media[ahead]), np.diff(count[ahead])
     usual = np.median(steps / counts) if len(steps) else 0.0
     odd = np.abs(steps - usual * counts) > ODD
+    soon = offsets[ahead]
+    reach = 1
+    while reach < min(WINDOW, len(soon)):
+        soon[:-reach] = np.minimum(soon[:-reach], soon[reach:])
+        reach *= 2
+    stays = soon[1:] > offsets[ahead][:-1] + STEP
+    stays |= np.diff(offsets[ahead]) < 0
     run = np.zeros(len(offsets), np.int64)
-    run[ahead[1:][(moved > JUMP) | ((moved > ODD) & odd)]] = 1
+    run[ahead[1:][((moved > JUMP) & (stays | odd)) | ((moved > ODD) & odd)]] = 1
     return np.cumsum(run)
 
 

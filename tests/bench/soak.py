@@ -139,6 +139,13 @@ class Fleet(asyncio.DatagramProtocol):
         await line.start()
         line.do(lambda now: line.phone.receive_sip(data, Hop("udp", *addr), now))
 
+    async def stop(self) -> None:
+        """Let go of everything."""
+        self.transport.close()
+        await asyncio.gather(*self._starting)
+        for line in self.lines.values():
+            await line.stop()
+
     async def tidy(self) -> None:
         """Let go of phones whose call is over."""
         for call_id in [name for name, line in self.lines.items() if line.phone.phase is Phase.OVER]:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from gateway.lab.client import CustomerClient
-from gateway.lab.node import Node, NodePlan
+from gateway.lab.node import Node, NodeError, NodePlan
 from gateway.lab.phone import Phase, Phone
 from gateway.lab.ports import free_media_ports, free_tcp_and_udp_port
 from gateway.lab.receiver import Receiver
@@ -46,12 +46,22 @@ class Stand:
         """More of its environment."""
 
     async def up(self) -> Stand:
+        """Start everything; what has started when something doesn't is ended."""
+        try:
+            await self._up()
+        except BaseException:
+            await self.stack.aclose()
+            raise
+        return self
+
+    async def _up(self) -> None:
         self.receiver = Receiver(HOST, KEY, SECRET, lambda event: self.changed.set())
         self.stack.push_async_callback(self.receiver.stop)
         address = await self.receiver.start()
         self.caller, self.callee = (self._line(name, script) for name, script in zip("AB", self.scripts, strict=True))
         for line in (self.caller, self.callee):
             self.stack.push_async_callback(line.stop)
+        for line in (self.caller, self.callee):
             await line.start()
         overrides = {name: f"{address}/{path}" for name, path in self.urls.items()} | self.settings
         wanted = {
@@ -77,7 +87,6 @@ class Stand:
         http = await self.stack.enter_async_context(aiohttp.ClientSession())
         self.http = http
         self.customer = CustomerClient(http, self.node.plan.base_url, KEY, SECRET)
-        return self
 
     def _line(self, name: str, script: Script) -> PhoneLine:
         def phone(here: Hop, ports: tuple[int, int]) -> Phone:
@@ -114,7 +123,7 @@ class Stand:
         uri = f"sip:{X}@{HOST}:{target.port}"
         line.do(lambda now: line.phone.dial(target, uri, now, caller=f"<sip:{A}@{HOST}>"))
 
-    async def until(self, condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    async def until(self, condition: Callable[[], bool], seconds: float = 60.0) -> None:
         async with asyncio.timeout(seconds):
             while not condition():
                 self.changed.clear()
@@ -142,6 +151,24 @@ async def stand(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
     yield make
     for one in made:
         await one.stack.aclose()
+
+
+def sockets() -> set[str]:
+    """The sockets of this process."""
+    found = set()
+    for fd in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            found.add(os.readlink(fd))
+    return {name for name in found if name.startswith("socket:")}
+
+
+async def test_a_stand_that_does_not_come_up_leaves_no_socket(tmp_path: Path) -> None:
+    stand = Stand(tmp_path, Script(), Script())
+    stand.settings["MASKLINE_SIP__LISTEN"] = "nonsense"
+    before = sockets()
+    with pytest.raises(NodeError):
+        await stand.up()
+    assert sockets() - before == set()
 
 
 TALK_A = Script(tone_hz=700)

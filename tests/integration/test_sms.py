@@ -77,6 +77,7 @@ class SmsStand(ModeStand):
     async def begin(self, mode: str, more: str) -> SmsStand:
         loop = asyncio.get_running_loop()
         self.transport, self.carrier = await loop.create_datagram_endpoint(Carrier, local_addr=(HOST, 0))
+        self.stack.callback(self.transport.close)
         peer = f"udp:{HOST}:{self.carrier.port}"
         self.plan_changes = {"mode": mode, "more": "sms = true\nsms_content = true\n" + more, "peer": peer}
         await self.up()
@@ -110,7 +111,6 @@ async def stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     yield make
     for one in made:
-        one.transport.close()
         await one.stack.aclose()
 
 

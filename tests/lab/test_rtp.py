@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -100,17 +101,21 @@ def test_faults(arrivals: list[Arrival], fault: str) -> None:
 
 
 def real(
-    seconds: float, *, pace: float = 1.0, jump: float = 0.0, stalls: Sequence[tuple[float, float]] = ()
+    seconds: float,
+    *,
+    pace: float = 1.0,
+    jump: float = 0.0,
+    marked: bool = False,
+    stalls: Sequence[tuple[float, float]] = (),
 ) -> list[str]:
-    """What is said of so many seconds in real time of a stream whose timestamp is fast or slow, or leaps at half time.
-    What is due during a stall, (from, until), comes at its end."""
+    """What is said of so many seconds in real time of a stream whose timestamp is fast or slow, or leaps at half time,
+    ``marked``: where a talkspurt begins. What is due during a stall, (from, until), comes at its end."""
     arrivals = []
     for number in range(round(seconds * 50)):
         at = number * 0.02
         timestamp = round(at * pace * 50) * 160 + (round(jump * 8000) if at >= seconds / 2 else 0)
         late = next((until for begun, until in stalls if begun <= at < until), at)
-        marker = bool(arrivals) and timestamp != number * 160
-        arrivals.append(packet(number, timestamp, at=late, marker=marker))
+        arrivals.append(packet(number, timestamp, at=late, marker=marked and number == round(seconds * 25)))
     return [fault for fault in check_stream(arrivals, stall=2.0).faults if "clock" in fault]
 
 
@@ -129,13 +134,26 @@ def test_what_is_late_for_a_while_in_real_time_is_no_fault(stalls: list[tuple[fl
 @pytest.mark.parametrize("stalls", [[], [(1.0, 2.9)], [(5.0, 6.9)], [(0.0, 1.9), (8.1, 10.0)]])
 @pytest.mark.parametrize(
     ("more", "sign"),
-    [({"pace": 1.1}, "+"), ({"pace": 0.9}, "-"), ({"jump": 0.8}, "+"), ({"jump": -0.8}, "-")],
+    [
+        ({"pace": 1.1}, "+"),
+        ({"pace": 0.9}, "-"),
+        ({"jump": 0.8}, "+"),
+        ({"jump": -0.8}, "-"),
+        ({"jump": 3.0, "marked": True}, "+"),
+        ({"jump": -3.0, "marked": True}, "-"),
+    ],
 )
 def test_a_drift_that_stays_is_one_in_real_time_too(
-    stalls: list[tuple[float, float]], more: dict[str, float], sign: str
+    stalls: list[tuple[float, float]], more: dict[str, Any], sign: str
 ) -> None:
     (fault,) = real(10.0, stalls=stalls, **more)
-    assert fault.startswith(f"the timestamp runs {sign}0.")
+    assert fault.startswith(f"the timestamp runs {sign}")
+
+
+@pytest.mark.parametrize("late", [0.4, 1.9])
+def test_a_talkspurt_that_began_late_is_no_drift_in_real_time(late: float) -> None:
+    assert real(10.0, jump=late, marked=True) == real(10.0, jump=-late, marked=True) == []
+    assert real(10.0, jump=late, marked=False) != []
 
 
 def test_loss_doubling_and_disorder_are_counted_but_no_faults() -> None:

@@ -61,12 +61,18 @@ def test_a_very_late_packet_goes_to_its_place(make_stream: Streams) -> None:
     assert (out == place(packets, 100.0).samples(40_000)).all()
 
 
-def test_a_stalled_network_that_delivers_all_at_once_loses_nothing(make_stream: Streams) -> None:
+@pytest.mark.parametrize("seconds", [0.1, 0.3, 0.5, 1.2, 2.0])
+@pytest.mark.parametrize("disorder", [0.0, 0.02])
+def test_a_stalled_network_that_delivers_all_at_once_loses_nothing(
+    make_stream: Streams, seconds: float, disorder: float
+) -> None:
     packets = make_stream(700, 10.0)
-    stalled = [
-        (max(now, 103.2 + number * 1e-4) if 102.0 <= now < 103.2 else now, packet)
-        for number, (now, packet) in enumerate(packets)
-    ]
+    stalls = [(begun, begun + seconds) for begun in (1.0, 4.0, 6.5)]
+    stalled = []
+    for now, packet in packets:
+        until = next((100 + until for begun, until in stalls if 100 + begun <= now < 100 + until), now)
+        # What comes all at once comes in its order, or behind the first that is on time.
+        stalled.append((until - 1e-3 + now * 1e-6 + disorder if until > now else now, packet))
     placed = place(sorted(stalled), 100.0)
     assert seconds_of(wav.decode(placed.samples(80_000)), 700) > 9.7
     assert np.abs(np.sort(placed.positions) - 160 * np.arange(500)).max() <= 320
