@@ -163,6 +163,20 @@ def test_all_go_at_once() -> None:
     assert registrar(agent).locations.of("anna", 0.0) == ()
 
 
+@pytest.mark.parametrize(
+    ("contact", "bound"),
+    [
+        ("sip:anna@192.0.2.9;unknownparam", ["<sip:anna@192.0.2.9>"]),
+        ("<sip:anna@192.0.2.9;unknownparam>", ["<sip:anna@192.0.2.9;unknownparam>"]),
+        ("<sip:%00@192.0.2.9>, <sip:%00%00@192.0.2.9>", ["<sip:%00@192.0.2.9>", "<sip:%00%00@192.0.2.9>"]),
+    ],
+)
+def test_contacts_of_rfc_4475(contact: str, bound: list[str]) -> None:
+    """cparam01, cparam02 (of the header or of the URI), escnull (two users, none cut at its NUL)."""
+    answer = Registering(node()).register(contact)
+    assert [one.partition(";expires")[0] for one in contacts(answer)] == bound
+
+
 @pytest.mark.parametrize("contact", ["<mailto:anna@example.org>", "<sip:", "<sip:anna@h?Route=x>", "tel:+86138"])
 def test_contacts_that_can_not_be_called(contact: str) -> None:
     phone = Registering(node())

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.sip.framing import StreamFramer
+from tests.sip.registering import node
 from tests.sip.torture import NO_ANSWER, agent, in_a_datagram, on_a_connection, still_answers
 
 HERE = Path(__file__).parent.parent.parent
@@ -55,6 +56,19 @@ async def test_messages_of_the_rfcs() -> None:
 @pytest.mark.parametrize("name", sorted(OURS))
 async def test_our_own_messages(name: str) -> None:
     assert await outcome(OURS[name].read_bytes()) == TABLE[name]
+
+
+def test_a_node_with_phones_asks_who_registers_and_keeps_nothing() -> None:
+    """Where the table says 405 of a REGISTER, a registrar says 401; what is malformed is so for it, too."""
+    for name, path in (OURS | SHARED).items():
+        data = path.read_bytes()
+        if not data.startswith(b"REGISTER "):
+            continue
+        agent = node()
+        wanted = "401" if TABLE[name][0] == "405" else TABLE[name][0]
+        assert in_a_datagram(agent, data) == wanted, name
+        assert len(agent.layer) == 0, name
+        assert still_answers(agent)
 
 
 def test_streams_wait_for_what_is_missing_and_end_at_what_is_a_lie() -> None:
