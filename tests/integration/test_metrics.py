@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.lab.phone import Phase
+from gateway.lab.rtp import check_stream
 from gateway.lab.script import Script
 from gateway.lab.sockets import PhoneLine
 from gateway.metrics.catalog import BY_NAME
@@ -84,10 +87,13 @@ async def test_a_call_is_counted_in_every_process_and_so_is_one_that_a_full_disk
 
 async def fill_the_disk(stand: Stand, line: PhoneLine) -> None:
     """The volume is full in mid-call: the call, which must be recorded, ends with its cause, and what was heard until
-    then is kept."""
+    then is kept. Nobody looks after events and recordings meanwhile."""
     spool, already = stand.folder / "spool", len(stand.receiver.events)
     await stand.until(lambda: list(spool.iterdir()) == [])
     stand.dial(line)
+    # The web process dies too: the call doesn't notice, and another one takes its place.
+    web = child(stand, "gateway.web")
+    os.kill(web, signal.SIGKILL)
     await stand.until(lambda: sum(path.stat().st_size for path in spool.iterdir()) > 40_000)
     full = spool / "full"
     with contextlib.suppress(OSError), full.open("wb", buffering=0) as file:
@@ -108,3 +114,13 @@ async def fill_the_disk(stand: Stand, line: PhoneLine) -> None:
     download = await stand.customer.recording(fee.fields["recordObjectName"], fee.fields["recordDomain"])
     check_heard(download.content, seconds=1.5)
     assert str(spool) not in text
+    assert child(stand, "gateway.web") != web
+    assert check_stream(line.phone.arrivals).faults == ()
+
+
+def child(stand: Stand, name: str) -> int:
+    """The node's process that runs this module."""
+    node = stand.node.pid
+    children = Path(f"/proc/{node}/task/{node}/children").read_text().split()
+    (found,) = [pid for pid in children if name.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return int(found)

@@ -239,6 +239,27 @@ def test_what_both_said_is_on_the_spool_even_when_the_signalling_process_dies(no
     assert [row[1] for row in rows if row[0] == CALLEE] == list(range(100, 110))
 
 
+@pytest.mark.parametrize(("host", "kind"), [("127.0.0.1", socket.IP_TOS), ("::1", socket.IPV6_TCLASS)])
+def test_what_leaves_bears_its_class(host: str, kind: int) -> None:
+    """DSCP EF, 46, in the upper six bits (RFC 2474 §3, RFC 3246): voice, of either leg, and reports."""
+    node = Node(host)
+    caller, caller_port, callee, callee_port = node.call()
+    if kind == socket.IP_TOS:
+        ask = (socket.IPPROTO_IP, socket.IP_RECVTOS)
+    else:
+        ask = (socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS)
+    ways = ((caller, caller_port, callee), (callee, callee_port, caller))
+    for party, _, _ in ways:
+        party.socket.setsockopt(*ask, 1)
+    for party, port, other in ways:
+        party.say(port, b"\x01" * 160)
+        packet, said, _, _ = other.socket.recvmsg(2048, 64)
+        assert packet[12:] == b"\x01" * 160
+        ((_, told, octets),) = said
+        assert (told, octets[0]) == (kind, 46 << 2)
+    node.end()
+
+
 def test_drain_closes_every_session_and_ends(node: Node) -> None:
     node.call()
     node.tell(control.Drain())
