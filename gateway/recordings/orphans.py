@@ -62,7 +62,7 @@ class Orphan:
 async def adopt(engine: AsyncEngine, spool: Path, node: str, now: float) -> list[Orphan]:
     """Give each a row; what was found."""
     found: list[Orphan] = []
-    paths = iter(await asyncio.to_thread(lambda: sorted(spool.absolute().glob(f"*{SUFFIX}"))))
+    paths = iter(await asyncio.to_thread(_spools, spool))
     while batch := {path.name.removesuffix(SUFFIX): path for path in islice(paths, BATCH)}:
         async with reading(engine) as connection:
             query = select(recording.c.name).where(recording.c.name.in_(batch))
@@ -91,6 +91,14 @@ async def _row(connection: AsyncConnection, orphan: Orphan, node: str, now: floa
     }  # fmt: skip
 
 
+def _spools(folder: Path) -> list[Path]:
+    """Of each recording its first file, which a worker that died in the first half second has not left."""
+    found = (path.name.partition(SUFFIX) for path in folder.absolute().glob(f"*{SUFFIX}*"))
+    return sorted(
+        {folder.absolute() / f"{name}{SUFFIX}" for name, _, part in found if not part or part[1:].isdecimal()}
+    )
+
+
 def _looked_at(paths: Iterable[Path], engine: AsyncEngine) -> list[Orphan]:
     found = []
     for path in paths:
@@ -105,15 +113,23 @@ def _looked_at(paths: Iterable[Path], engine: AsyncEngine) -> list[Orphan]:
 
 def _look(path: Path, engine: AsyncEngine) -> Orphan:
     for part in parts_of(path):
-        wait_written(part, 0.0)
-    try:
-        data_key = _data_key(path, engine)
-        header, _ = read_spool(path, data_key)
-    except (SpoolError, VaultError, ValueError) as error:
-        return Orphan(path, trouble=str(error).replace(str(path), "it"))
+        if part.exists():
+            wait_written(part, 0.0)
+    trouble = ""
+    for part in parts_of(path):
+        try:
+            data_key = _data_key(part, engine)
+            header, _ = read_spool(part, data_key)
+            break
+        except FileNotFoundError:
+            continue
+        except (SpoolError, VaultError, ValueError) as error:
+            trouble = trouble or str(error).replace(str(part), "it")
+    else:
+        return Orphan(path, trouble=trouble)
     session, wall = header.get("session"), header.get("wall")
     began = float(wall) if isinstance(wall, int | float) else 0.0
-    ended = max(part.stat().st_mtime for part in parts_of(path))
+    ended = max(part.stat().st_mtime for part in parts_of(path) if part.exists())
     return Orphan(path, session if isinstance(session, str) else "", began, ended, data_key=data_key)
 
 

@@ -61,6 +61,21 @@ async def test_one_that_nobody_can_open_is_told_of_and_goes_in_time(bench: Bench
     assert {(await bench.row(name)).state for name in ("sealed.wav", "torn.wav")} == {"erased"}
 
 
+async def test_one_whose_first_part_was_never_written_is_found_by_its_second(bench: Bench) -> None:  # noqa: F811
+    """A worker died in its first half second; and one whose first file was cut before its header was whole."""
+    for name in ("gone.wav", "cut.wav"):
+        bench.spool(name, 4.0, session=name).rename(bench.folder / f"{name}.spool.1")
+    (bench.folder / "cut.wav.spool").write_bytes(b"MLSPOOL1")
+    (bench.folder / "cut.wav.spool.done").write_bytes(b"no part")
+    found = await adopt(bench.engine, bench.folder, "gw", NOW)
+    assert [(one.name, one.session, one.trouble) for one in found] == [
+        ("cut.wav", "cut.wav", ""), ("gone.wav", "gone.wav", "")
+    ]  # fmt: skip
+    await bench.keeper.settle()
+    assert [(row.state, row.seconds) for row in [await bench.row(one.name) for one in found]] == [("ready", 4.0)] * 2
+    assert list(bench.folder.glob("*.spool*")) == [bench.folder / "cut.wav.spool.done"]
+
+
 async def test_a_sealed_one_keeps_its_key_until_the_vault_has_another(tmp_path: Path) -> None:
     """The old key is in the file still; without it the spool file stays for who has a copy."""
     add_key(tmp_path / "keys")
