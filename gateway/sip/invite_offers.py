@@ -108,7 +108,7 @@ class OfferingSession(InviteSession):
             return self._receive_reinvite(transaction, request, now)
         return super().receive_other(transaction, request, now)
 
-    def receive_cancel(self, transaction: ServerTransaction, now: float) -> list[Output]:
+    def receive_cancel(self, transaction: ServerTransaction, reason: str, now: float) -> list[Output]:
         """A CANCEL of a re-INVITE that we have not answered."""
         return self.refuse_offer(487, now) if self.pending is transaction else []
 

@@ -178,11 +178,11 @@ class ServerSession(RefreshingSession):
             return [*self._final(480, None, headers, now), *self.end("us", "480", "", now)]
         return super().hang_up(now, headers)
 
-    def receive_cancel(self, transaction: ServerTransaction, now: float) -> list[Output]:
+    def receive_cancel(self, transaction: ServerTransaction, reason: str, now: float) -> list[Output]:
         """The caller gives up; after our final response it is too late (§9.2)."""
         if transaction is self._invite and self.state is SessionState.EARLY:
-            return [*self._final(487, None, (), now), *self.end("peer", "CANCEL", "", now)]
-        return super().receive_cancel(transaction, now)
+            return [*self._final(487, None, (), now), *self.end("peer", "CANCEL", reason, now)]
+        return super().receive_cancel(transaction, reason, now)
 
     def receive_other(self, transaction: ServerTransaction, request: Request, now: float) -> list[Output]:
         """A PRACK, or an offer within the dialog."""

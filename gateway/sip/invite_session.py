@@ -168,8 +168,8 @@ class InviteSession:
         status, reason, headers = refused_within(request.method)
         return self.respond(transaction, status, now, reason, headers)
 
-    def receive_cancel(self, transaction: ServerTransaction, now: float) -> list[Output]:
-        """A CANCEL of an INVITE within the dialog."""
+    def receive_cancel(self, transaction: ServerTransaction, reason: str, now: float) -> list[Output]:
+        """A CANCEL of an INVITE within the dialog; ``reason``: its Reason, "" without."""
         return []
 
     def receive_ack(self, request: Request, now: float) -> list[Output]:

@@ -143,7 +143,8 @@ class Reception:
         response = response_to(request, 200, to_tag=tag)
         outputs: list[Output] = [Transmit(bytes(response), reply_hop(request, source), response)]
         if session is not None:
-            outputs += self._sessions.settle(session, session.receive_cancel(transaction, now))
+            reason = ", ".join(request.headers.get_all("Reason"))
+            outputs += self._sessions.settle(session, session.receive_cancel(transaction, reason, now))
         return outputs
 
 

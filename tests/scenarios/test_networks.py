@@ -110,6 +110,15 @@ def test_a_reason_in_a_bye_crosses_as_a_number(side: int) -> None:
     assert header(world.phones[1 - side], "BYE", "Reason") == f'Q.850;cause=38;text="{Cause.NORMAL.text}"'
 
 
+def test_a_reason_in_a_cancel_crosses_as_a_number() -> None:
+    """The caller's exchange cancels since it was answered elsewhere, or its own clock ran out."""
+    says = Script(give_up_after=1.0, headers=(("Reason", 'SIP;cause=487, Q.850;cause=102;text="+8613800000021"'),))
+    world = call(Script(answer_after=None), says).finish()
+    assert world.record.cause is Cause.CALLER_GAVE_UP_RINGING
+    wanted = f'Q.850;cause=102;text="{Cause.CALLER_GAVE_UP_RINGING.text}"'
+    assert header(world.phones[1], "CANCEL", "Reason") == wanted
+
+
 # --- methods that have no business here -------------------------------------------------------------------------------
 
 

@@ -127,6 +127,36 @@ async def test_the_peer_must_prove_its_name(
     assert one.counters["TLS failed"] == (0 if believed else 1)
 
 
+@pytest.mark.parametrize("asked", ["gw.example", "other.example"])
+async def test_the_name_is_said_so_that_the_peer_can_choose_its_certificate(
+    bench: Bench, authority: Authority, asked: str
+) -> None:
+    """SNI (RFC 6066 §3): a carrier's front end has a certificate for each of its names."""
+    contexts, heard = {}, []
+    for name in ("gw.example", "other.example"):
+        pair = authority.sign(name, name)
+        contexts[name] = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        contexts[name].load_cert_chain(pair.certificate, pair.key)
+
+    def choose(connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
+        heard.append(name)
+        connection.context = contexts[name or "gw.example"]
+
+    contexts["gw.example"].sni_callback = choose
+    came = asyncio.Queue[bytes]()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.put_nowait(await reader.readexactly(len(MESSAGE)))
+        writer.close()
+
+    async with await asyncio.start_server(serve, HOST, 0, ssl=contexts["gw.example"]) as server:
+        one = await bench.start(listen=LISTEN, tls=tls(authority, authority.sign("one", "one.example")))
+        one.send(MESSAGE, Hop("tls", HOST, server.sockets[0].getsockname()[1], asked))
+        async with asyncio.timeout(10):
+            assert await came.get() == MESSAGE
+    assert (heard, bench.failed) == ([asked], [])
+
+
 async def test_a_stranger_authority_is_not_believed(
     bench: Bench, authority: Authority, pair: Pair, tmp_path: Path
 ) -> None:
