@@ -1,6 +1,7 @@
 # The image of a Maskline node: unprivileged, health-checked, one process tree with a clean stop. README, "Container".
 # BASE can be any Debian with Python 3.11 or later.
 ARG BASE=python:3.11-slim-bookworm
+# hadolint ignore=DL3006
 FROM ${BASE} AS build
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
@@ -12,6 +13,7 @@ RUN python3 -m venv /opt/maskline \
  && /opt/maskline/bin/pip install --no-cache-dir --only-binary :all: '.[otel,postgres,webrtc]' \
  && /opt/maskline/bin/pip uninstall --yes pip
 
+# hadolint ignore=DL3006
 FROM ${BASE}
 RUN groupadd --gid 10001 maskline \
  && useradd --uid 10001 --gid 10001 --home-dir /var/lib/maskline --create-home --shell /usr/sbin/nologin maskline

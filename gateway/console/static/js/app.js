@@ -70,7 +70,7 @@ async function route() {
   const page = pages[name];
   document.title = `${word(page.title)} · Maskline`;
   for (const link of nav.querySelectorAll("a")) {
-    if (link.dataset.page === (name === "call" ? "calls" : name)) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
+    if (link.dataset.page === (name === "call" ? "calls" : name)) { link.setAttribute("aria-current", "page"); nav.scrollLeft = link.offsetLeft - nav.clientWidth / 2; } else link.removeAttribute("aria-current");
   }
   const mine = leaving;
   const shown = await page.show((act) => mine.push(act), Object.fromEntries(new URLSearchParams(text || "")), decodeURIComponent(others.join("/")));
