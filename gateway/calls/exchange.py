@@ -19,7 +19,7 @@ from gateway.calls.call import Call
 from gateway.calls.challenge import challenge_trunks
 from gateway.calls.disk import DiskTrouble
 from gateway.calls.moving import found, lost
-from gateway.calls.outputs import OUTWARD, CallOutput, ExchangeOutput
+from gateway.calls.outputs import OUTWARD, CallOutput, ExchangeOutput, Unacknowledged
 from gateway.calls.phase import CallState
 from gateway.calls.phones import Phone, Phones
 from gateway.calls.plant import Plant
@@ -36,7 +36,7 @@ from gateway.numbers import PhoneNumber
 from gateway.sip.alarms import Alarms
 from gateway.sip.hop import Hop
 from gateway.sip.locations import Contact
-from gateway.sip.outputs import Answered
+from gateway.sip.outputs import NO_ACK, Answered, Ended
 from gateway.sip.stateless import refuse
 from gateway.sip.target import Located, Target
 from gateway.sip.user_agent import Incoming, Output, PageAnswered, PageReceived, UserAgent
@@ -331,6 +331,8 @@ class Exchange:
                 stack.extend(reversed(self._incoming(output, now)))
             elif (found := self._plant.sessions.get(output.session)) is not None:
                 call, leg = found
+                if isinstance(output, Ended) and output.how == NO_ACK:
+                    done.append(Unacknowledged(call.id, leg.side, output.reason))
                 stack.extend(reversed(self._with(call, now, call.receive_sip, leg, output, now)))
         return done
 

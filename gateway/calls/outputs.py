@@ -163,6 +163,15 @@ class TextClosed:
 
 
 @dataclass(frozen=True, slots=True)
+class Unacknowledged:
+    """Nobody has acknowledged our 2xx on a leg, which has ended for it; ``contact``: where the ACK should have gone."""
+
+    call: str
+    side: int
+    contact: str
+
+
+@dataclass(frozen=True, slots=True)
 class TrunkChanged:
     """A trunk's peer is ``up`` or ``down``, or we are ``registered`` there, ``not registered``, or ``unregistered`` as
     we wanted. ``why``: in words."""
@@ -196,6 +205,7 @@ CallOutput = (
     | Faulted
     | TextReceived
     | TextAnswered
+    | Unacknowledged
     | TrunkChanged
     | Surge
 )
@@ -215,6 +225,6 @@ OUTWARD = (
         CallClosed,
         CallMoved,
     ),
-    *(Faulted, TextReceived, TextAnswered, TrunkChanged, Surge),
+    *(Faulted, TextReceived, TextAnswered, Unacknowledged, TrunkChanged, Surge),
 )
 """The classes of ExchangeOutput."""

@@ -31,6 +31,7 @@ from gateway.calls.outputs import (
     TextAnswered,
     TextReceived,
     TrunkChanged,
+    Unacknowledged,
 )
 from gateway.calls.phones import Phone
 from gateway.calls.record import CallRecord
@@ -128,6 +129,11 @@ class Switchboard:
                     _log.info("a call's media worker died", call=call, result=result, seconds=round(seconds, 3))
                 case ContactsChanged(user, contacts):
                     self.phone_moved(user, contacts)
+                case Unacknowledged(call, side, contact):
+                    # Calls drop after 32 s (P2), and nothing else would say why.
+                    leg = "caller" if side == CALLER else "callee"
+                    self._tally.add("maskline_unacknowledged_total", leg)
+                    _log.warning("our answer was never acknowledged", call=call, leg=leg, contact=contact)
                 case TrunkChanged(trunk, peer, state, why):
                     note = _log.info if state in ("up", "registered", "unregistered") else _log.warning
                     note("a trunk's state has changed", trunk=trunk, peer=peer, state=state, why=why)

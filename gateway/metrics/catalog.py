@@ -60,6 +60,7 @@ METRICS = (
     _histogram("maskline_post_dial_delay_seconds", "trunk", "From the caller's INVITE (AXE, X: from the callee's) to "
                "the callee's ringing.", _DELAYS, "MasklineSlowRinging"),
     _histogram("maskline_answer_seconds", "trunk", "From the callee's INVITE to the answer.", _WAITS),
+    _counter("maskline_unacknowledged_total", "leg", "Answered legs that ended since no ACK of our 200 came."),
     _histogram("maskline_call_duration_seconds", "trunk", "Talk time of answered calls.", _TALKS, "MasklineShortCalls"),
     _histogram("maskline_lookup_seconds", "", "From a call's question to the database's answer.", _LOOKUPS,
                "MasklineSlowDatabase"),

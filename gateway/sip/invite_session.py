@@ -33,7 +33,7 @@ from gateway.sip.build import response_to
 from gateway.sip.dialog import Dialog
 from gateway.sip.message import Request, Response
 from gateway.sip.methods import ALLOW, refused_within
-from gateway.sip.outputs import Confirmed, Ended, InfoReceived, Output
+from gateway.sip.outputs import NO_ACK, Confirmed, Ended, InfoReceived, Output
 from gateway.sip.policy import Policy
 from gateway.sip.screening import INFO_TYPES, SDP
 from gateway.sip.server_transaction import ServerTransaction
@@ -111,10 +111,11 @@ class InviteSession:
                 self.timers["2xx"] = now + self._interval
                 return list(self.wire.layer.respond(*self.unacked, now))
             case "no-ack":
+                contact = "" if self.unacked is None else self.unacked[1].headers.get("Contact") or ""
                 self._acknowledged()
                 if self.state is SessionState.GONE:
                     return self.bye(self.bye_headers or (), now)
-                return [*self.bye((), now), *self.end("timeout", "no-ack", "", now)]
+                return [*self.bye((), now), *self.end("timeout", NO_ACK, contact, now)]
         return []
 
     # --- the layer above ----------------------------------------------------------------------------------------------

@@ -103,10 +103,13 @@ class InfoReceived:
     body: bytes
 
 
+NO_ACK = "no-ack"
+
+
 @dataclass(frozen=True, slots=True)
 class Ended:
     """The session is over. ``by``: peer, us, timeout. ``how``: BYE, CANCEL, no-ack, transport, or the status that
-    ended it. ``reason``: the raw Reason header (RFC 3326) or ""."""
+    ended it. ``reason``: the raw Reason header (RFC 3326) or ""; of no-ack our Contact, where the ACK had to come."""
 
     session: str
     by: str

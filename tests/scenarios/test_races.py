@@ -8,11 +8,13 @@ from functools import partial
 
 import pytest
 
+from gateway.calls.outputs import Unacknowledged
 from gateway.causes import Cause
 from gateway.lab.network import Link
 from gateway.lab.phone import Phase, Phone
 from gateway.lab.script import Script
-from tests.sim.world import CALLEE, CALLER, RECORDED, World, pair
+from media import control
+from tests.sim.world import CALLEE, CALLER, GATEWAY, RECORDED, World, pair
 
 BAD = Link(delay=0.03, jitter=0.02, loss=0.1, duplicate=0.1)
 AWFUL = Link(delay=0.03, jitter=0.02, loss=0.3)
@@ -128,6 +130,8 @@ def test_an_ack_that_never_comes_ends_the_call() -> None:
     assert world.phones[0].phase is Phase.OVER
     assert got(world.phones[0], "200 OK") >= 7
     assert got(world.phones[1], "BYE") == 1
+    (told,) = world.of(Unacknowledged)
+    assert (told.side, told.contact) == (control.CALLER, f"<sip:{GATEWAY.host}:{GATEWAY.port}>")
 
 
 def test_a_bye_that_never_comes_ends_by_silence() -> None:
