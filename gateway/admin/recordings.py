@@ -6,7 +6,7 @@ import asyncio
 from datetime import datetime, timedelta, timezone
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Header, Query
 from pydantic import AwareDatetime, BaseModel
 from sqlalchemy import Row, select
 from starlette.responses import StreamingResponse
@@ -16,6 +16,7 @@ from gateway.admin.context import AdminContext, application_keys
 from gateway.admin.door import Context, Recorder
 from gateway.admin.failures import NotFound, Unavailable
 from gateway.admin.paging import After, Limit, Page, page
+from gateway.admin.ranges import Unsatisfiable, cut, part_of
 from gateway.admin.roles import Actor
 from gateway.bindings.rows import when
 from gateway.database import reading
@@ -99,16 +100,27 @@ async def _of(context: AdminContext, actor: Actor, session: str) -> Row[Any]:
 
 
 @router.get("/recordings/{session}/sound", response_class=StreamingResponse, summary="The sound")
-async def sound(actor: Recorder, context: Context, session: str) -> StreamingResponse:
-    """The two-channel WAV: the caller left, the callee right."""
+async def sound(
+    actor: Recorder, context: Context, session: str, range: Annotated[str | None, Header()] = None
+) -> StreamingResponse:
+    """The two-channel WAV: the caller left, the callee right. One range of bytes, if wanted."""
     row = await _of(context, actor, session)
     audio = None if context.audio is None else await context.audio.open(row)
     if audio is None:
         raise NotFound("There is no recording of this call.", "session")
+    headers = {"Accept-Ranges": "bytes"}
+    try:
+        part = part_of(audio.size, range)
+    except Unsatisfiable:
+        return StreamingResponse(iter(()), 416, {**headers, "Content-Range": f"bytes */{audio.size}"})
     async with changing(context.engine, actor, context.clock()) as change:
         change.note("recording.listen", f"recording/{row.name}", {"application": row.application})
-    headers = {"Content-Length": str(audio.size), "Content-Disposition": f'inline; filename="{row.name}"'}
-    return StreamingResponse(audio.pieces, media_type="audio/x-wav", headers=headers)
+    first, last = part or (0, audio.size - 1)
+    headers |= {"Content-Length": str(last + 1 - first), "Content-Disposition": f'inline; filename="{row.name}"'}
+    if part is None:
+        return StreamingResponse(audio.pieces, media_type="audio/x-wav", headers=headers)
+    headers["Content-Range"] = f"bytes {first}-{last}/{audio.size}"
+    return StreamingResponse(cut(audio.pieces, first, last), 206, media_type="audio/x-wav", headers=headers)
 
 
 @router.get("/recordings/{session}/outline", summary="How loud it is when")

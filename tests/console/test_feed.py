@@ -6,6 +6,7 @@ from typing import Any
 
 import aiohttp
 
+from gateway.console.feed import PACE
 from gateway.standing import StandingCall
 from tests.admin.bench import A, B, X
 from tests.console.conftest import ConsoleBench
@@ -44,6 +45,11 @@ async def test_a_call_comes_and_goes(bench: ConsoleBench) -> None:
             assert await event(answer) == []
             bench.calls = None
             assert await event(answer) is None
+
+
+def test_a_call_is_told_of_within_a_second() -> None:
+    """The node is asked so often; the rest is a question and an answer on one machine."""
+    assert PACE <= 0.5
 
 
 async def test_a_tenant_is_told_of_his_own_calls_only(bench: ConsoleBench) -> None:

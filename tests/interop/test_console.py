@@ -17,13 +17,29 @@ from playwright.async_api import Page, async_playwright, expect
 
 from gateway.lab.phone import Phase
 from gateway.lab.script import Script
+from gateway.tones.folder import SOUNDS
 from tests.integration.test_admin import AdminStand
-from tests.integration.test_node import A, B, X
+from tests.integration.test_node import KEY, A, B, X
 from tests.interop.conftest import program
 
 pytestmark = pytest.mark.interop
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip
+OTHERS = ("+8613800000031", "+8613800000033")
+# Where a sound stands that has just begun to play somewhere, once it is loaded; and how long one is.
+_STOPPED = """(one) => new Promise((done) => {
+  const stop = () => {
+    if (!(one.duration > 0)) return setTimeout(stop, 50);
+    one.pause();
+    done([one.currentTime, one.duration]);
+  };
+  stop();
+})"""
+_LENGTH = """(one) => new Promise((done) => {
+  one.onloadedmetadata = () => done(one.duration);
+  one.preload = "auto";
+  one.load();
+})"""
 SHOTS = os.environ.get("MASKLINE_SHOTS", "")
 
 
@@ -56,7 +72,7 @@ class Browser:
 
 @pytest.fixture
 async def stand(tmp_path: Path) -> AsyncIterator[AdminStand]:
-    made = AdminStand(tmp_path, Script(tone_hz=700), Script(tone_hz=1300, answer_after=6.0, hang_up_after=9.0))
+    made = AdminStand(tmp_path, Script(tone_hz=700), Script(tone_hz=1300, answer_after=6.0))
     await made.up()
     yield made
     await made.stack.aclose()
@@ -100,11 +116,16 @@ async def test_a_call_from_its_first_ring_to_its_timeline(stand: AdminStand, bro
     await page.get_by_role("button", name="show real numbers").click()
     await row.get_by_text(A).wait_for(timeout=5000)
     await page.get_by_role("button", name="mask numbers").click()
-    # How each leg is heard, after its first 5 s.
+    # How each leg is heard, after its first 5 s; the callee is heard in the second five.
     await row.locator("span[title^='caller: MOS']").wait_for(timeout=9000)
+    await row.locator("span[title^='callee: MOS']").wait_for(timeout=9000)
     await browser.shot("live")
+    await row.get_by_role("button", name="hang up").click()
+    await page.locator("dialog").get_by_role("button", name="yes").click()
     await stand.until(lambda: stand.callee.phone.phase is Phase.OVER and stand.caller.phone.phase is Phase.OVER)
-    assert await stand.receiver.wait_for("fee", 10) is not None, stand.node.log_tail()
+    fee = await stand.receiver.wait_for("fee", 10)
+    assert fee is not None, stand.node.log_tail()
+    assert fee.fields["ulFailReason"] == 8017, "stopped by the customer"
     await page.get_by_text("nothing here").wait_for(timeout=5000)
 
     await page.goto(f"{base}/console/#/calls")
@@ -116,6 +137,10 @@ async def test_a_call_from_its_first_ring_to_its_timeline(stand: AdminStand, bro
     for text in ("SIP caller", "SIP callee", "events", "recording caller", "disconnect"):
         await page.locator("svg text", has_text=text).first.wait_for()
     await tones(page)
+    await play_head(page)
+    await page.locator("svg g.hit", has_text="fee").press("Enter")
+    await page.locator("dialog td", has_text="200").wait_for()
+    await page.keyboard.press("Escape")
     await page.locator("svg g.hit", has_text="INVITE").first.click()
     await page.locator("dialog pre", has_text="INVITE sip:").wait_for()
     assert A not in await page.content()
@@ -142,6 +167,8 @@ async def test_a_call_from_its_first_ring_to_its_timeline(stand: AdminStand, bro
     await recordings(browser, base)
     await traces(browser, base)
     await contacts(browser, base)
+    await bindings(browser, base)
+    await pushed_again_and_heard(browser, base)
 
     for name in ("messages", "ledger", "statistics", "explain", "bindings", "numbers", "orders", "tones", "lists",
                  "applications", "enterprises", "trunks", "bans", "audit"):  # fmt: skip
@@ -212,6 +239,65 @@ async def tones(page: Page) -> None:
     marks = [float(await mark.get_attribute("cx") or "nan") for mark in await page.locator("svg circle.good").all()]
     edge = max(marks)
     assert all(left["ringing"][0] < dot < edge for dot in dots), (dots, left, edge)
+
+
+async def play_head(page: Page) -> None:
+    """It goes through all of the recording: where one clicks, and to its end."""
+    head, sound, wave = page.locator("svg line.head"), page.locator("main audio"), page.locator("svg path.callee").last
+    begin = float(await head.get_attribute("x1") or "nan")
+    for part in (0.5, 0.97):
+        await wave.scroll_into_view_if_needed()
+        box = await wave.bounding_box()
+        assert box is not None
+        await page.mouse.click(box["x"] + part * box["width"], box["y"] + box["height"] / 2)
+        await expect(sound).not_to_have_js_property("currentTime", 0)
+        at, length = await sound.evaluate(_STOPPED)
+        assert abs(at / length - part) < 0.2, (at, length)
+    assert float(await head.get_attribute("x1") or "nan") > begin + 100
+
+
+async def bindings(browser: Browser, base: str) -> None:
+    """One is added, tried without a call, and ended."""
+    page, dialog = browser.page, browser.page.locator("dialog")
+    await page.get_by_role("button", name="show real numbers").click()
+    await browser.open(base, "bindings")
+    await page.get_by_role("button", name="bind", exact=True).click()
+    for label, text in (("application", KEY), ("A", OTHERS[0]), ("B", OTHERS[1]), ("X", X)):
+        await dialog.get_by_label(label, exact=True).fill(text)
+    await dialog.get_by_role("button", name="save").click()
+    row = page.locator("tbody tr", has_text=OTHERS[0])
+    await row.get_by_role("link", name="dry run").click()
+    await page.locator("main[data-page=explain]").get_by_role("button", name="dry run").click()
+    await page.locator("main dd.good", has_text=OTHERS[1]).wait_for()
+    await browser.shot("explained")
+    await browser.open(base, "bindings")
+    await row.get_by_role("button", name="end").click()
+    await dialog.get_by_role("button", name="yes").click()
+    await expect(row).to_have_count(0)
+    await page.get_by_role("button", name="mask numbers").click()
+
+
+async def pushed_again_and_heard(browser: Browser, base: str) -> None:
+    """An event is sent again, with its attempts to be read; a tone is uploaded, heard and approved."""
+    page, dialog = browser.page, browser.page.locator("dialog")
+    await browser.open(base, "ledger")
+    row = page.locator("tbody tr", has_text="callin").first
+    await row.get_by_role("button", name="replay").click()
+    await page.get_by_role("button", name="search").click()
+    await row.get_by_role("button", name="attempts").click()
+    await dialog.locator("td.n", has_text="ms").first.wait_for()
+    await page.keyboard.press("Escape")
+    await browser.open(base, "tones")
+    await page.get_by_role("button", name="upload").click()
+    await dialog.get_by_label("application").fill(KEY)
+    await dialog.get_by_label("name").fill("hello.wav")
+    await dialog.get_by_label("file").set_input_files(SOUNDS / "notice.wav")
+    await dialog.get_by_role("button", name="upload").click()
+    row = page.locator("tbody tr", has_text="hello.wav")
+    await row.get_by_role("button", name="approve").click()
+    await row.get_by_text("approved").wait_for()
+    # Heard: the browser has read its sound.
+    assert await row.locator("audio").evaluate(_LENGTH) > 1
 
 
 async def contacts(browser: Browser, base: str) -> None:
