@@ -13,7 +13,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.lab.phone import Phase
-from gateway.lab.rtp import check_stream
+from gateway.lab.rtp import STALL, check_stream
 from gateway.lab.script import Script
 from gateway.lab.sockets import PhoneLine
 from gateway.metrics.catalog import BY_NAME
@@ -115,7 +115,7 @@ async def fill_the_disk(stand: Stand, line: PhoneLine) -> None:
     check_heard(download.content, seconds=1.5)
     assert str(spool) not in text
     assert child(stand, "gateway.web") != web
-    assert check_stream(line.phone.arrivals).faults == ()
+    assert check_stream(line.phone.arrivals, stall=STALL).faults == ()
 
 
 def child(stand: Stand, name: str) -> int:

@@ -41,8 +41,9 @@ def check_heard(file: bytes, seconds: float) -> None:
     left, right = (decode(channel) for channel in parse(file))
     assert len(left) == len(right) >= 8000 * seconds
     for channel, wanted in ((left, 700), (right, 1300)):
-        spectrum = np.abs(np.fft.rfft(channel[4000:12000]))
-        assert int(np.argmax(spectrum)) == wanted
+        spectrum = np.abs(np.fft.rfft(channel[4000:]))
+        # Where the phones stood still for a moment, what they say goes on with another phase.
+        assert abs(int(np.argmax(spectrum)) * 8000 / (len(channel) - 4000) - wanted) < 5
 
 
 async def call_without_a_journal(here: Stand, caller: PhoneLine) -> str:
