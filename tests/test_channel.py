@@ -45,7 +45,7 @@ async def test_nudge_arrives_and_end_is_noticed() -> None:
     await web.ask(AskStatus)
     assert Nudge() in heard
     await signalling.close()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await web.closed.wait()
     assert (await web.ask(AskStatus)).ok is False
     await web.close()
@@ -56,7 +56,7 @@ async def test_garbage_closes_the_channel() -> None:
     channel = Channel(lambda message: None)
     await channel.open(one)
     two.sendall(struct.pack(">I", 3) + b"\xc1\xc1\xc1")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await channel.closed.wait()
     await channel.close()
     two.close()

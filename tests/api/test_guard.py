@@ -39,7 +39,7 @@ async def port() -> AsyncIterator[int]:
 
 
 async def answer(reader: asyncio.StreamReader) -> bytes:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         head = await reader.readuntil(b"\r\n\r\n")
         return await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split(b"\r")[0]))
 

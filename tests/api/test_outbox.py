@@ -173,7 +173,7 @@ async def test_a_row_that_comes_before_the_one_ahead_is_written_down_waits_for_n
     bench.settings = replace(bench.settings, poll_seconds=3600.0)
     bench.delivery = bench.fresh()
     bench.delivery.start()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         for kind in ("callin", "callout", "alerting"):
             server.arrived.clear()
             await bench.add("app", "s", kind)
@@ -207,7 +207,7 @@ async def test_dead_targets_delay_nobody_else(bench: Bench) -> None:
     for number in range(100):
         await bench.add("hanging", f"h{number}", "callin")
     bench.delivery.start()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await hanging.waiting.wait()
         await bench.add("healthy", "w", "callin", "disconnect", "fee")
         bench.delivery.wake()
@@ -269,7 +269,7 @@ async def test_a_restart_goes_on_where_it_was(bench: Bench) -> None:
     server.answer = "hang"
     await bench.add("app", "s", "callin", "callout")
     bench.delivery.start()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await server.waiting.wait()
     await bench.delivery.stop()
     server.answer = 200
@@ -366,7 +366,7 @@ async def test_calls_that_wait_for_their_second_try_stand_in_nobodys_way(bench: 
                 )  # fmt: skip
     await bench.add("app", "new", "callin", "disconnect")
     bench.delivery.start()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while len(server.got) < 2:
             await server.arrived.wait()
             server.arrived.clear()

@@ -164,7 +164,7 @@ async def test_who_begins_a_handshake_and_ends_none_is_closed(serve: Serve) -> N
     pipes = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
     pipes[1][1].write(b"\x16\x03\x01\x02\x00")
     pipes[2][1].write(b"GET / HTTP/1.1\r\n\r\n")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         for reader, writer in pipes:
             with suppress(ConnectionError):
                 await reader.read()
@@ -176,7 +176,7 @@ async def test_handshakes_are_a_crowd_too(serve: Serve) -> None:
     first = await connect(port)
     _, begun = await asyncio.open_connection("127.0.0.1", port)
     reader, over = await asyncio.open_connection("127.0.0.1", port)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         with suppress(ConnectionError):
             assert await reader.read() == b""
         begun.transport.abort()

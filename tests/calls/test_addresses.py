@@ -145,7 +145,7 @@ class Told:
         return []
 
     async def next(self) -> tuple[int, list[Hop]]:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             return await self.said.get()
 
 

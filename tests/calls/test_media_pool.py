@@ -38,7 +38,7 @@ class Bench:
         self._more.set()
 
     async def until(self, count: int, kind: type[control.Report]) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while sum(isinstance(report, kind) for _, report in self.reports) < count:
                 self._more.clear()
                 await self._more.wait()

@@ -22,7 +22,7 @@ def standing(session: str, application: str = "file", state: str = "ringing") ->
 
 async def event(answer: aiohttp.ClientResponse) -> Any:
     """The next event's data; comments that keep the line alive are passed over."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         async for line in answer.content:
             if line.startswith(b"data: "):
                 return json.loads(line[6:])

@@ -219,7 +219,7 @@ class Stand:
         while self._caller.phone.phase is not Phase.OVER:
             self._moved.clear()
             await self._moved.wait()
-        fee = await self._receiver.wait_for("fee", 20)
+        fee = await self._receiver.wait_for("fee", 60)
         assert fee is not None
         return {"SESSION": fee.fields["sessionId"], "RECORDING": fee.fields["recordObjectName"]}
 

@@ -222,7 +222,7 @@ async def _json(site: Site, name: str, path: str, headers: Mapping[str, str]) ->
     kind, body = JSON[name]
     lines = {**headers, "Content-Type": kind, "Content-Length": str(len(body))}
     head = "".join(f"{key}: {value}\r\n" for key, value in lines.items()).encode()
-    return fault(LIVES, await exchange(site, once(post(head, body, path.encode())), patience=1.0))
+    return fault(LIVES, await exchange(site, once(post(head, body, path.encode()))))
 
 
 async def _packed(site: Site) -> str:
@@ -230,7 +230,7 @@ async def _packed(site: Site) -> str:
     head = "".join(f"{key}: {value}\r\n" for key, value in site.signed().items()).encode()
     packed = b"\x1f\x8b\x08" + b"\x00" * 97
     data = post(head + b"Content-Encoding: gzip\r\nContent-Length: 100\r\n", packed, site.path.encode())
-    return fault(LIVES, await exchange(site, once(data), patience=1.0))
+    return fault(LIVES, await exchange(site, once(data)))
 
 
 async def _too_large(site: Site) -> str:
@@ -298,7 +298,7 @@ async def _unread(site: Site) -> str:
 
 async def _pipelined(site: Site) -> str:
     """They are answered one by one, or not all; none fails."""
-    return fault(LIVES, await exchange(site, once(get() * 1000), patience=3.0))
+    return fault(LIVES, await exchange(site, once(get() * 1000)))
 
 
 @asynccontextmanager
@@ -311,13 +311,23 @@ async def _opened(site: Site) -> AsyncIterator[list[asyncio.StreamReader]]:
         for _, writer in made:
             await _drop(writer)
         for _ in range(50):
-            if (await exchange(site, once(get(b"Connection: close\r\n")), patience=2.0)).statuses:
+            if (await exchange(site, once(get(b"Connection: close\r\n")))).statuses:
                 break
             await asyncio.sleep(0.05)
 
 
 async def _crowd(site: Site) -> str:
-    """One address opens more connections than it may: the others are closed, those that stand are served."""
+    """One address opens more connections than it may: the others are closed, before the first of its limits closes all.
+    A machine that is busy elsewhere may be slower than that once."""
+    said = ""
+    for _ in range(3):
+        said = await _crowd_once(site)
+        if not said:
+            break
+    return said
+
+
+async def _crowd_once(site: Site) -> str:
     async with _opened(site) as readers:
         ends = [asyncio.create_task(reader.read()) for reader in readers]
         done, left = await asyncio.wait(ends, timeout=0.7)
@@ -336,7 +346,7 @@ async def _apart(site: Site) -> str:
             return "another address is not let in"
         writer.write(get(b"Connection: close\r\n"))
         try:
-            async with asyncio.timeout(2.0):
+            async with asyncio.timeout(site.patience):
                 return "" if b" 200 " in await reader.read() else "another address is refused"
         except (TimeoutError, OSError):
             return "another address is not served"
@@ -381,7 +391,7 @@ def cases(admin: str = "") -> dict[str, Callable[[Site], Awaitable[str]]]:
 
     def raw(want: str, data: bytes) -> Callable[[Site], Awaitable[str]]:
         async def run(site: Site) -> str:
-            return fault(want, await exchange(site, once(data), patience=1.0 if want == ONE else None))
+            return fault(want, await exchange(site, once(data)))
 
         return run
 

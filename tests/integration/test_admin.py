@@ -96,7 +96,7 @@ async def test_from_the_first_token_to_a_call(stand: AdminStand) -> None:
     assert B not in str(seen)
     await stand.ask(tenant, "DELETE", f"/calls/{call['session']}")
     await stand.until(lambda: stand.callee.phone.phase is Phase.OVER and stand.caller.phone.phase is Phase.OVER)
-    fee = await stand.receiver.wait_for("fee", 10)
+    fee = await stand.receiver.wait_for("fee", 60)
     assert fee is not None, stand.node.log_tail()
     assert (fee.fields["ulFailReason"], fee.fields["sessionId"]) == (8017, call["session"])
     assert (await stand.ask(operator, "GET", "/calls"))["items"] == []
@@ -112,7 +112,7 @@ async def test_from_the_first_token_to_a_call(stand: AdminStand) -> None:
     assert (await stand.ask(auditor, "GET", "/ledger", kind="fee"))["items"][0]["state"] == "done"
 
     await stand.ask(operator, "POST", "/numbers/status", {"numbers": [OURS], "status": "unavailable", "cause": 3})
-    told = await stand.receiver.wait_for("numStatus", 10)
+    told = await stand.receiver.wait_for("numStatus", 60)
     assert told is not None, stand.node.log_tail()
     assert told.fields == {"number": OURS, "status": "10", "cause": "3"}
     log = (await stand.ask(auditor, "GET", "/audit"))["items"]
@@ -129,7 +129,7 @@ async def test_what_the_api_made_outlives_a_restart_and_the_file_s_stays_the_fil
     await stand.ask(operator, "POST", "/numbers/import", {"application": made["key"], "numbers": numbers})
     await stand.ask(operator, "POST", "/numbers/status", {"numbers": [X], "status": "suspended"})
     assert await stand.node.stop() == 0
-    await stand.node.start(30)
+    await stand.node.start(60)
     rows = {row["x"]: row["status"] for row in (await stand.ask(operator, "GET", "/numbers"))["items"]}
     assert rows == {X: "suspended", OURS: "normal"}
     keys = {row["key"]: row["origin"] for row in (await stand.ask(operator, "GET", "/applications"))["items"]}
@@ -169,7 +169,7 @@ async def test_a_number_put_on_a_black_list_is_refused_at_its_next_call(
     body = {"kind": "black", "party": party, "numbers": [number], "application": KEY}
     await stand.ask(operator, "POST", "/lists", body)
     stand.dial_x(X)
-    fee = await stand.receiver.wait_for("fee", 15)
+    fee = await stand.receiver.wait_for("fee", 60)
     assert fee is not None, stand.node.log_tail()
     assert (fee.fields["ulFailReason"], fee.fields["sipStatusCode"]) == (cause, 403)
     assert stand.callee.phone.phase is Phase.IDLE

@@ -60,7 +60,7 @@ class Stand:
             )
         )  # fmt: skip
         stack.push_async_callback(self.node.stop)
-        await self.node.start(30)
+        await self.node.start(60)
         self.http = await stack.enter_async_context(aiohttp.ClientSession())
         self.customer = CustomerClient(self.http, self.node.plan.base_url, KEY, SECRET)
         await self.customer.bind({"callerNum": A, "calleeNum": B, "relationNum": X, "recordFlag": "true"})

@@ -83,7 +83,7 @@ async def test_a_masked_call_over_ipv6_that_the_customer_stops_and_sigterm_drain
     async with here.http.post(url, json=body, headers=here.customer._headers()) as response:
         assert (response.status, (await response.json())["resultcode"]) == (200, "0")
     await here.until(lambda: here.callee.phone.phase is Phase.OVER and here.caller.phone.phase is Phase.OVER)
-    fee = await here.receiver.wait_for("fee", 10)
+    fee = await here.receiver.wait_for("fee", 60)
     assert fee is not None
     assert fee.fields["ulFailReason"] == 8017
     async with here.http.post(url, json=body, headers=here.customer._headers()) as response:

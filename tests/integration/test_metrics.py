@@ -63,7 +63,7 @@ async def test_a_call_is_counted_in_every_process_and_so_is_one_that_a_full_disk
     await stand.until(lambda: stand.caller.phone.phase is Phase.TALKING)
     _, during = await scraped(stand)
     assert (during["maskline_calls_standing"], during["maskline_rtp_ports 0 in_use"]) == (1, 2)
-    assert await stand.receiver.wait_for("fee", 20) is not None
+    assert await stand.receiver.wait_for("fee", 60) is not None
     text, after = await scraped(stand)
     assert after["maskline_calls_total AXB normal demo"] == 1
     for name in ("post_dial_delay", "answer", "call_duration"):

@@ -44,7 +44,7 @@ class ModeStand(Stand):
         target = Hop("udp", HOST, port)
         self.caller.do(lambda now: self.caller.phone.dial(target, uri, now, caller=f"<sip:{caller}@{HOST}>"))
         await self.until(lambda: self.caller.phone.phase is Phase.OVER)
-        fee = await self.receiver.wait_for("fee", 10)
+        fee = await self.receiver.wait_for("fee", 60)
         assert fee is not None, self.node.log_tail()
         return fee.fields
 

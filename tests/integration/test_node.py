@@ -83,7 +83,7 @@ class Stand:
             )
         )
         self.stack.push_async_callback(self.node.stop)
-        await self.node.start(30)
+        await self.node.start(60)
         http = await self.stack.enter_async_context(aiohttp.ClientSession())
         self.http = http
         self.customer = CustomerClient(http, self.node.plan.base_url, KEY, SECRET)
@@ -103,7 +103,7 @@ class Stand:
         fleet.next_scripts = [*answers]
         self.plan_changes["peer"] = f"udp:{HOST}:{port}"
         again = self._line("A again", self.scripts[0])
-        await again.start()
+        await again.start(60)
 
         async def stop() -> None:
             for line in (again, *fleet.lines.values()):
@@ -184,8 +184,8 @@ async def test_a_node_killed_in_mid_call_leaves_one_end_and_a_recording(stand: C
     loop = asyncio.get_running_loop()
     await here.until(lambda: "answer" in here.kinds() and loop.time() > answered + 5.0)
     here.kill()
-    await here.node.start(30)
-    fee = await here.receiver.wait_for("fee", 20)
+    await here.node.start(60)
+    fee = await here.receiver.wait_for("fee", 60)
     assert fee is not None, here.node.log_tail()
     assert here.kinds() == ["callin", "callout", "alerting", "answer", "disconnect", "fee"]
     download = await here.customer.recording(fee.fields["recordObjectName"], fee.fields["recordDomain"])

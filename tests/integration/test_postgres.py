@@ -48,8 +48,8 @@ async def test_a_node_on_postgresql(tmp_path: Path, postgres: Postgres) -> None:
             here.dial()
             await here.until(lambda: here.caller.phone.phase is Phase.TALKING)
             await drains(here, late)
-            await here.node.start(30)
-            fee = await here.receiver.wait_for("fee", 10)
+            await here.node.start(60)
+            fee = await here.receiver.wait_for("fee", 60)
             assert fee is not None, here.node.log_tail()
             assert here.kinds() == ["callin", "callout", "alerting", "answer", "disconnect", "fee"]
             download = await here.customer.recording(fee.fields["recordObjectName"], fee.fields["recordDomain"])

@@ -97,8 +97,8 @@ async def test_sealed_flac_in_a_bucket_outlives_a_kill_and_a_change_of_the_key(t
         await here.until(lambda: "answer" in here.kinds() and loop.time() > answered + 2.0)
         lost = await call_without_a_journal(here, again)
         assert [is_sealed(spool.read_bytes()) for spool in (tmp_path / "spool").iterdir()] == [True, True]
-        await here.node.start(30)
-        fee = await here.receiver.wait_for("fee", 20)
+        await here.node.start(60)
+        fee = await here.receiver.wait_for("fee", 60)
         assert fee is not None, here.node.log_tail()
         name, domain = fee.fields["recordObjectName"], fee.fields["recordDomain"]
         first = await here.customer.recording(name, domain)

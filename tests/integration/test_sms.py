@@ -67,7 +67,7 @@ class Carrier(asyncio.DatagramProtocol):
             f"Content-Length: {len(body)}\r\n\r\n"
         )
         self.transport.sendto(head.encode() + body, (HOST, port))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             return await self.answers.get()
 
 

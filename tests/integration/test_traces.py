@@ -39,7 +39,7 @@ async def stand(tmp_path: Path, collector: socket.socket) -> AsyncIterator[Admin
 async def switched(stand: AdminStand, *words: str) -> None:
     """Turn it on, and wait until the signalling process knows."""
     assert "on for 5 min" in await stand.terminal("trace", *words, "--minutes", "5")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while "\nmaskline_trace_switches 1.0" not in await figures(stand):
             pass
 
@@ -54,9 +54,9 @@ async def test_a_call_of_a_number(stand: AdminStand, collector: socket.socket) -
     await switched(stand, "--number", B)
     stand.dial()
     await stand.until(lambda: stand.caller.phone.phase is Phase.OVER)
-    assert await stand.receiver.wait_for("fee", 20) is not None
+    assert await stand.receiver.wait_for("fee", 60) is not None
     (session,) = {event.fields["sessionId"] for event in stand.receiver.events if event.kind == "fee"}
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while "BYE" not in (ladder := await shown(stand, session)):
             pass
     for title in ("INVITE", "100 Trying", "180 Ringing", "200 OK", "ACK", "BYE"):

@@ -72,7 +72,7 @@ class Stand:
             )
         )
         self.stack.push_async_callback(self.node.stop)
-        await self.node.start(30)
+        await self.node.start(60)
         trusting = aiohttp.TCPConnector(ssl=self.node.plan.scheme != "https")
         http = await self.stack.enter_async_context(aiohttp.ClientSession(connector=trusting))
         self.customer = CustomerClient(http, self.node.plan.base_url, KEY, SECRET)

@@ -61,7 +61,7 @@ async def test_full_it_refuses_before_the_answer_else_the_notice_comes_first(tmp
             await here.caller.start()
             here.dial()
             await here.until(lambda: here.caller.phone.phase is here.callee.phone.phase is Phase.OVER, 30)
-            fee = await here.receiver.wait_for("fee", 20)
+            fee = await here.receiver.wait_for("fee", 60)
             assert fee is not None, here.node.log_tail()
             said = _heard(here)
             name = fee.fields["recordObjectName"]
@@ -76,7 +76,7 @@ async def _refused(here: Stand) -> None:
     await _until_ready(here, ["the volume of the spool is full: 0.0 GiB free of 0.0"])
     here.dial()
     await here.until(lambda: here.caller.phone.phase is Phase.OVER)
-    fee = await here.receiver.wait_for("fee", 20)
+    fee = await here.receiver.wait_for("fee", 60)
     assert fee is not None, here.node.log_tail()
     assert (here.caller.phone.status, here.callee.phone.phase, here.callee.phone.traces) == (500, Phase.IDLE, [])
     assert (fee.fields["ulFailReason"], fee.fields["recordFlag"]) == (8015, 0)

@@ -175,7 +175,7 @@ async def test_a_restart_leaves_phones_where_they_are(baresip: str, stand: Stand
     await register(caller, baresip, replace(typed, seconds=600))
     await register(callee, baresip, replace(await add(here, B, "udp", 2), seconds=600))
     assert await here.node.stop() == 0
-    await here.node.start(30)
+    await here.node.start(60)
     caller.do("dial", f"sip:{X.e164}@{HOST}:{typed.port}")
     await callee.wait_for("CALL_INCOMING")
     for phone in (caller, callee):

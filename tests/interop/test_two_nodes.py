@@ -281,7 +281,7 @@ async def one_dies(here: Two) -> None:
     finally:
         grave.close()
     # It comes back, tells of the calls that it had, and is given calls again.
-    await dead.start(30)
+    await dead.start(60)
     await hang_up(lines + lost)
     await here.until(lambda: len(here.fees()) == here.dialled)
 

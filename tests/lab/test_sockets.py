@@ -28,7 +28,7 @@ async def test_two_phones_talk_over_real_sockets() -> None:
     await b.start()
     try:
         a.do(lambda now: a.phone.dial(b.phone.here, "sip:b@127.0.0.1", now, caller="<sip:a@127.0.0.1>"))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await over_a.wait()
             await over_b.wait()
     finally:

@@ -58,7 +58,7 @@ class Bench:
         self._more.set()
 
     async def until(self, holds: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not holds():
                 self._more.clear()
                 await self._more.wait()
@@ -66,7 +66,7 @@ class Bench:
     @staticmethod
     async def turns(holds: Callable[[], bool]) -> None:
         """Let the loop turn until something holds of which nobody is told."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not holds():  # noqa: ASYNC110 - there is no event to wait for
                 await asyncio.sleep(0)
 
@@ -77,7 +77,7 @@ async def connect(transport: Transport) -> tuple[asyncio.StreamReader, asyncio.S
 
 async def closed(reader: asyncio.StreamReader) -> bytes:
     """What came until the other side closed."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         data = b""
         with suppress(ConnectionError):
             while part := await reader.read(1 << 16):

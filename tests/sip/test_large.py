@@ -148,7 +148,7 @@ async def test_on_sockets(takes_tcp: bool) -> None:
             Hop("udp", HOST, port), "sip:b@x", from_="<sip:a@x>", to="<sip:b@x>", body=LARGE, now=time.monotonic()
         )
         endpoint.execute(outputs)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             transport, data = await got.get()
         assert transport == ("tcp" if takes_tcp else "udp")
         assert data.endswith(LARGE)

@@ -281,7 +281,7 @@ async def test_a_keep_alive_is_answered(bench: Bench, dial: Dial, authority: Aut
     one = await bench.start(listen=LISTEN, tls=tls(authority, pair))
     reader, writer = await dial(one, client(authority))
     writer.write(b"\r\n\r\n")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         assert await reader.readexactly(2) == b"\r\n"
 
 
@@ -417,7 +417,7 @@ async def test_an_alias_is_believed_of_who_has_shown_a_certificate(
     await bench.until(lambda: len(bench.messages) == 2)
     one.send(MESSAGE, Hop("tls", HOST, 9))
     if shown:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             assert await reader.readexactly(len(MESSAGE)) == MESSAGE
     await bench.until(lambda: bool(bench.failed) is not shown)
 
@@ -434,7 +434,7 @@ async def test_a_dialog_that_came_by_a_connection_stays_on_it_while_it_stands(
     came = bench.messages[0][1]
     hop = replace(came, target=str(to(two)))
     one.send(MESSAGE, hop)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         assert await reader.readexactly(len(MESSAGE)) == MESSAGE
     one.send(MESSAGE, to(two))
     await bench.until(lambda: len(bench.messages) == 2)

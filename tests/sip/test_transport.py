@@ -249,7 +249,7 @@ async def test_a_connection_is_used_for_requests_when_a_trunk_says_so(bench: Ben
     await bench.until(lambda: bool(bench.messages))
     one.send(MESSAGE, listens)
     if alias:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             assert await reader.readexactly(len(MESSAGE)) == MESSAGE
         writer.transport.abort()
         await bench.until(lambda: bool(bench.closed))

@@ -202,7 +202,7 @@ async def test_a_call_goes_back_on_the_connection_that_it_came_on(dial: Dial) ->
     ack = INVITE.replace("1 INVITE", "1 ACK").replace("INVITE sip", "ACK sip").replace("To: <sip:b@gw.example>", to)
     more.clear()
     await page.send(ack.replace("z9hG4bK56sdasks", "z9hG4bKack").replace("offer", ""))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await more.wait()
     assert isinstance(seen[-1], Confirmed)
     endpoint.execute(agent.hang_up(incoming.session, time.monotonic()))

@@ -83,7 +83,7 @@ async def _say(port: int, data: bytes) -> tuple[list[int], bool]:
     asks = not data or data.startswith(b"SIP/2.0 ")
     writer.write(data + (PROBE % b"TCP" if asks else b""))
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while part := await reader.read(1 << 16):
                 for message in framer.feed(part):
                     response = parse_message(message)
