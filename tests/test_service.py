@@ -240,7 +240,7 @@ async def test_a_start_takes_off_what_the_file_no_longer_names_and_purges(tmp_pa
     (tmp_path / "spool").mkdir()
     (tmp_path / "spool" / "orphan.wav.spool").write_bytes(b"MLSEAL01")
     node = Node(plan)
-    await node.start(30)
+    await node.start(60)
     try:
         async with reading(engine) as connection:
             (orphan,) = (await connection.execute(select(recording))).all()

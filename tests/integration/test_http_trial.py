@@ -38,7 +38,7 @@ async def node(tmp_path: Path) -> AsyncIterator[Node]:
             overrides={f"MASKLINE_WEB__{name}": value for name, value in LIMITS.items()},
         )
     )  # fmt: skip
-    await made.start(30)
+    await made.start(60)
     yield made
     await made.stop()
 

@@ -6,6 +6,8 @@ import asyncio
 import signal
 from pathlib import Path
 
+from gateway.lab.analysis import seconds_of
+from gateway.lab.checks import heard_between
 from gateway.lab.phone import Phase
 from gateway.lab.script import Script
 from gateway.lab.sockets import PhoneLine
@@ -19,7 +21,7 @@ async def drains(here: Stand, late: PhoneLine) -> None:
     process = here.node._process
     assert process is not None
     process.send_signal(signal.SIGTERM)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             async with here.http.get(here.node.plan.base_url + "/readyz") as answer:
                 if answer.status != 200:
@@ -27,9 +29,11 @@ async def drains(here: Stand, late: PhoneLine) -> None:
     here.dial(late)
     await here.until(lambda: late.phone.phase is Phase.OVER)
     assert late.phone.status == 503
+    await here.until(lambda: seconds_of(heard_between(here.caller.phone, None, None), 1300) > 1.0)
+    here.callee.do(here.callee.phone.hang_up)
     await here.until(lambda: here.caller.phone.phase is here.callee.phone.phase is Phase.OVER)
     assert [trace.sent for trace in here.callee.phone.traces if trace.title == "BYE"] == [True]
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         assert await process.wait() == 0, here.node.log_tail()
     assert list((here.folder / "spool").iterdir()) == []
     assert [path.suffix for path in (here.folder / "recordings").iterdir()] == [".wav"]
@@ -37,8 +41,8 @@ async def drains(here: Stand, late: PhoneLine) -> None:
 
 async def test_a_node_on_postgresql(tmp_path: Path, postgres: Postgres) -> None:
     async with postgres.database(migrated=False) as url:
-        here = Stand(tmp_path, Script(tone_hz=700), Script(tone_hz=1300, answer_after=0.3, hang_up_after=3.3))
-        here.settings = {"MASKLINE_DATABASE__URL": url, "MASKLINE_NODE__DRAIN_SECONDS": "30"}
+        here = Stand(tmp_path, Script(tone_hz=700), Script(tone_hz=1300, answer_after=0.3))
+        here.settings = {"MASKLINE_DATABASE__URL": url, "MASKLINE_NODE__DRAIN_SECONDS": "60"}
         late = here._line("late", Script())
         here.stack.push_async_callback(late.stop)
         try:
