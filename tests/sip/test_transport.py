@@ -25,6 +25,27 @@ async def test_udp_there_and_back(bench: Bench) -> None:
     assert bench.messages == [(MESSAGE, one.bound[0])]
 
 
+async def _the_largest_datagram() -> None:
+    """RFC 3261 §18.1.1: whoever listens on UDP takes what a datagram can hold."""
+    head = b"MESSAGE sip:a SIP/2.0\r\nContent-Length: 65000\r\n\r\n"
+    data = head + b"x" * 65000 + b"\r\n" * ((65507 - 65000 - len(head)) // 2)
+    bench = Bench()
+    one, two = await bench.start(), await bench.start()
+    one.send(data, two.bound[0])
+    await bench.until(lambda: bool(bench.messages))
+    assert bench.messages == [(data, one.bound[0])]
+    for transport in bench.transports:
+        await transport.stop()
+
+
+async def test_the_largest_datagram() -> None:
+    await _the_largest_datagram()
+
+
+def test_the_largest_datagram_under_uvloop() -> None:
+    uvloop.run(_the_largest_datagram())
+
+
 async def test_tcp_there_and_back_on_one_connection(bench: Bench) -> None:
     one, two = await bench.start(), await bench.start()
     one.send(MESSAGE, two.bound[1])
