@@ -40,6 +40,11 @@ _LENGTH = """(one) => new Promise((done) => {
   one.preload = "auto";
   one.load();
 })"""
+# What a screen reader would have no name for.
+_NAMELESS = """[...document.querySelectorAll(
+    "button, input, select, textarea, a, audio[controls], dialog, svg, [role=button]")]
+  .filter((one) => !(one.getAttribute("aria-label") || one.textContent.trim() || (one.labels && one.labels.length)))
+  .concat([...document.querySelectorAll("th:not([scope])")]).map((one) => one.outerHTML.slice(0, 120))"""
 SHOTS = os.environ.get("MASKLINE_SHOTS", "")
 
 
@@ -64,6 +69,7 @@ class Browser:
         await self.page.goto(f"{base}/console/#/{name}")
         await self.page.locator(f'nav a[data-page="{name}"][aria-current="page"]').wait_for()
         await self.page.locator(f'main[data-page="{name}"] h1').wait_for()
+        assert await self.page.evaluate(_NAMELESS) == [], name
 
     async def shot(self, name: str) -> None:
         if SHOTS:

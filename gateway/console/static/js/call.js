@@ -185,7 +185,7 @@ export async function callPage(session, leave) {
 
 function fill(page, session, parts) {
   const { cdr } = parts, body = make("div"), heard = tonesOf(parts, moments(parts));
-  const sound = parts.shape && make("audio", { controls: true, preload: "none", src: v1.address(`/recordings/${encodeURIComponent(session)}/sound`) });
+  const sound = parts.shape && make("audio", { controls: true, preload: "none", "aria-label": word("recording"), src: v1.address(`/recordings/${encodeURIComponent(session)}/sound`) });
   const drawn = draw(parts, (at) => { if (sound) { sound.currentTime = Math.max(0, at); sound.play().catch(() => {}); } });
   let tick = null;
   if (sound) {

@@ -112,7 +112,7 @@ export const lists = {
         if (!g.file) return;
         if (await attempt(() => v1.upload("/tones", g.file, { application: g.application, name: g.name || g.file.name }), word("done"))) { close(); load(); }
       })), "main")] : [],
-    actions: (t, load) => [make("audio", { controls: true, preload: "none", src: v1.address("/tones/sound", { application: t.application, name: t.name, version: t.version }) }),
+    actions: (t, load) => [make("audio", { controls: true, preload: "none", "aria-label": `${word("hear")} ${t.name}`, src: v1.address("/tones/sound", { application: t.application, name: t.name, version: t.version }) }),
       ...(may("REVIEW") && t.state === "review" ? [act("approve", () => v1.bare("/tones/approve", { application: t.application, name: t.name }), load),
         button(word("reject"), () => ask(word("reject"), (close) => form([["reason", "reason"]], "reject", async (g) => {
           await attempt(() => v1.post("/tones/reject", g, { application: t.application, name: t.name }), word("done")); close(); load(); })))] : []),

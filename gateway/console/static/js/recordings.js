@@ -31,7 +31,7 @@ export function waveform(shape, seek) {
 async function play(row) {
   const shape = await attempt(() => v1.get(`/recordings/${encodeURIComponent(row.session)}/outline`, { points: 600 }));
   if (!shape) return;
-  const audio = make("audio", { controls: true, preload: "none", src: sound(row.session) });
+  const audio = make("audio", { controls: true, preload: "none", "aria-label": word("recording"), src: sound(row.session) });
   const drawn = waveform(shape, (at) => { audio.currentTime = at; audio.play().catch(() => {}); });
   const tick = setInterval(() => { if (!audio.isConnected) { clearInterval(tick); audio.pause(); } else drawn.move(audio.currentTime); }, 60);
   ask(`${word("recording")} · ${time(row.begun)}`, () => make("div", {}, drawn.svg, audio));
