@@ -9,8 +9,9 @@ import pytest
 from gateway.doctor import browsers
 from gateway.doctor.finding import State
 from gateway.doctor.services import browsers_nat
+from gateway.lab.ports import free_media_ports
 from gateway.sip.hop import Hop
-from tests.media.test_webrtc import HOST, free_ports
+from tests.media.test_webrtc import HOST
 
 WS = (Hop("ws", HOST, 5062),)
 
@@ -61,5 +62,5 @@ def test_a_nat(shown: str, seen: str | None, state: State) -> None:
 async def test_a_server_that_does_not_answer() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
         deaf.bind((HOST, 0))
-        found = await browsers_nat(HOST, HOST, free_ports(1), f"{HOST}:{deaf.getsockname()[1]}")
+        found = await browsers_nat(HOST, HOST, free_media_ports(HOST, 1), f"{HOST}:{deaf.getsockname()[1]}")
     assert (found.state, "doesn't answer" in found.said) == (State.WARNING, True)
