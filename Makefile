@@ -52,7 +52,7 @@ lint: $(STAMP)   ## ruff and mypy --strict
 	@$(BIN)/mypy
 
 interop: $(STAMP) ## calls with SIPp, baresip and linphone (Debian packages, installed when absent)
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m interop tests/interop
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m interop tests/interop
 
 build/peers/bin/b2bua_simple:
 	@$(PYTHON) -m venv build/peers && build/peers/bin/pip install --quiet --disable-pip-version-check 'sippy~=2.5'

@@ -13,6 +13,13 @@ import pytest
 from tests.debian import install
 from tests.interop.stand import Stand, Stands
 
+LONG = ("test_two_nodes.py", "test_console.py")
+"""A minute, and half of one: what comes last is waited for by all other processes."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONG)
+
 
 def program(name: str, package: str) -> str:
     """The path of a program, from Debian's package when it isn't there."""
