@@ -92,6 +92,7 @@ class Web:
                 retention_days=config.recordings.retention_days,
                 form=config.recordings.form,
                 shortest=config.calls.min_recording_seconds,
+                mute_keys=config.recordings.mute_keys,
             ),
             proof=self.proof,
             on_stored=None if self.follower is None else self.follower.stored,

@@ -73,6 +73,11 @@ class Detector:
         self._told = False
         self._deaf = False
 
+    @property
+    def sounding(self) -> bool:
+        """Whether the digit that was given last has not ended yet."""
+        return self._told
+
     def deafen(self) -> None:
         """Hear nothing from now on: the party sends its digits otherwise."""
         self._deaf = True

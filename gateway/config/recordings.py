@@ -28,6 +28,7 @@ class Recordings(Section):
     ``proof_key``: the file of the key that signs the days of proof, made if it isn't there.
     ``low_percent``: of a volume free, below which the log, /readyz and the metrics warn; ``least_mb``: of the spool's
     free, below which calls that must be recorded are refused.
+    ``mute_keys``: digits that are heard in the sound become silence in what is kept.
     ``notice_first``: nobody is recorded, or hears the other, before both have heard the notice to its end.
     """
 
@@ -45,6 +46,7 @@ class Recordings(Section):
     required: bool = False
     low_percent: float = Field(10.0, ge=0, le=90)
     least_mb: int = Field(64, ge=1, le=1 << 20)
+    mute_keys: bool = False
     notice_first: bool = False
     proof_key: str = ""
 

@@ -33,12 +33,13 @@ FIRST_WAIT, LONGEST_WAIT = 5.0, 600.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeeperSettings:
     """``retention_days``: from the CDR's push; ``shortest``: a talk of fewer seconds leaves nothing; ``form``: wav or
-    flac, where the application doesn't say."""
+    flac, where the application doesn't say; ``mute_keys``: digits in the sound are not kept."""
 
     node: str
     retention_days: float = 7
     form: Form = "wav"
     shortest: float = 3.0
+    mute_keys: bool = False
     poll_seconds: float = 10.0
 
 

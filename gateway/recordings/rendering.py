@@ -9,6 +9,7 @@ import multiprocessing
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +79,8 @@ class Rendering(Part):
             self._pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
         loop = asyncio.get_running_loop()
         try:
-            work = (Path(row.spool), finished(row), form, data_key)
-            return await loop.run_in_executor(self._pool, render, *work)
+            work = partial(render, Path(row.spool), finished(row), form, data_key, mute_keys=self.settings.mute_keys)
+            return await loop.run_in_executor(self._pool, work)
         except BrokenExecutor:
             # Out of memory, most likely: a pool whose process died takes no more work, so the next gets a new one.
             self._pool = None

@@ -20,6 +20,7 @@ import numpy as np
 
 from media.recording import wav
 from media.recording.forms import Form, to_flac
+from media.recording.keys import without_keys
 from media.recording.parts import read_parts
 from media.recording.sealed import SALT_BYTES, Sealer
 from media.recording.spool import ENDED, SpoolError
@@ -44,9 +45,10 @@ class Rendered:
 
 def render(
     spool: str | Path, out: str | Path, form: Form = "wav", data_key: bytes = b"", *, ended: float | None = None,
-    max_seconds: float = LONGEST,
+    max_seconds: float = LONGEST, mute_keys: bool = False,
 ) -> Rendered:  # fmt: skip
     """Make ``out`` from a spool (all its parts), replacing it if it exists; with ``data_key`` both are sealed.
+    ``mute_keys``: digits in the sound become silence.
 
     Both channels last from the header's ``started`` to ``ended`` (monotonic seconds of the same boot); when None, to
     the end that the spool notes; when it notes none, as after a crash, to the last packet. Waits while the spool is
@@ -69,6 +71,8 @@ def render(
     wanted = max(one.end for one in placed) if ended is None else round((ended - started) * RATE)
     frames = min(longest, max(0, wanted))
     caller, callee = (one.samples(frames) for one in placed)
+    if mute_keys:
+        caller, callee = without_keys(caller), without_keys(callee)
     channels = (hashlib.sha256(caller.data).hexdigest(), hashlib.sha256(callee.data).hexdigest())
     pairs = np.stack((caller, callee), axis=1)
     head, samples = wav.head(2, frames), pairs.reshape(-1).data

@@ -176,7 +176,7 @@ async def test_one_that_can_not_be_erased_holds_up_no_other(bench: Bench, monkey
     assert ((await bench.row("stuck.wav")).state, (await bench.row("due.wav")).state) == ("ready", "erased")
 
 
-def _die(spool: Path, out: Path, form: str, data_key: bytes) -> Rendered:
+def _die(spool: Path, out: Path, form: str, data_key: bytes, *, mute_keys: bool) -> Rendered:
     """What a rendering that runs out of memory looks like from outside."""
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError("unreachable")

@@ -74,6 +74,23 @@ def test_loss_jitter_and_a_lawful_pause_keep_the_channels_together(
     assert (right[84_000:112_000] == wav.SILENCE).all()
 
 
+def test_keys_in_the_sound_are_left_out_where_that_is_wanted(
+    tmp_path: Path, make_rtp: Callable[..., bytes], make_stream: Streams, spooled: Spools
+) -> None:
+    time = np.arange(32000) / 8000
+    pressed = 0.2 * (np.sin(2 * np.pi * 770 * time) + np.sin(2 * np.pi * 1336 * time))
+    sound = wav.encode(np.where((time > 2.0) & (time < 2.2), pressed, 0.3 * np.sin(2 * np.pi * 700 * time))).tobytes()
+    caller = [(100.0 + n * 0.02, make_rtp(n, n * 160, sound[n * 160 : n * 160 + 160])) for n in range(200)]
+    spool = spooled(caller, make_stream(1300, 4.0))
+    kept = []
+    for mute in (False, True):
+        render(spool, tmp_path / "a.wav", mute_keys=mute)
+        left, right = wav.parse((tmp_path / "a.wav").read_bytes())
+        kept.append((level(wav.decode(left[16200:17500]), 770) > -30, dominant(wav.decode(left[:15000]))))
+        assert dominant(wav.decode(right[:31000])) == 1300
+    assert kept == [(True, 700), (False, 700)]
+
+
 def test_a_call_with_one_party_or_none(tmp_path: Path, make_stream: Streams, spooled: Spools) -> None:
     rendered = render(spooled(make_stream(700, 4.0), []), tmp_path / "a.wav")
     assert (rendered.seconds, rendered.empty) == (4.0, False)
