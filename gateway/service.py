@@ -12,6 +12,7 @@ socket pair. A web process that ends is replaced; so is a media worker (media_po
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import signal
 import socket
@@ -61,6 +62,7 @@ from gateway.channel import (
 from gateway.config.tree import Config, media_listen
 from gateway.garbage import look_seldom
 from gateway.greeting import greet
+from gateway.heap import environment
 from gateway.measures import make_tap, node_rows, watch_browsers, watch_calls, watch_gate, watch_parts
 from gateway.messages.forwarder import Forwarder
 from gateway.metrics.stalls import watch_stalls
@@ -282,6 +284,7 @@ class Node:
                     *("--channel-fd", str(theirs.fileno()), "--listen-fd", str(listening.fileno())),
                     pass_fds=(theirs.fileno(), listening.fileno()),
                     stdin=asyncio.subprocess.DEVNULL,
+                    env=environment(os.environ),
                 )
             except OSError:
                 ours.close()
