@@ -70,11 +70,11 @@ from gateway.metrics.tally import Tally
 from gateway.phones.desk import PhoneDesk
 from gateway.questions import Question, TextQuestion, TextVerdict, Verdict
 from gateway.sip.endpoint import Endpoint
-from gateway.sip.gate import Ban, Gate
+from gateway.sip.gate import Gate
 from gateway.sip.resolver import Resolver
 from gateway.sip.user_agent import UserAgent, UserAgentSettings
 from gateway.space import volumes, watch_space
-from gateway.standing import StandingBan
+from gateway.standing import shown
 from gateway.start import (
     StartError,
     adopt_orphans,
@@ -108,12 +108,6 @@ def run(config: Config, path: Path) -> int:
         Console(stderr=True, highlight=False).print(f"[red]can't start:[/] {escape(str(error))}", soft_wrap=True)
         return 1
     return 0
-
-
-def _standing(ban: Ban) -> StandingBan:
-    return StandingBan(
-        source=ban.source, why=ban.why, since=wall(ban.since).timestamp(), until=wall(ban.until).timestamp()
-    )
 
 
 def _now() -> datetime:
@@ -304,12 +298,12 @@ class Node:
             case ListCalls(number):
                 self._channel.send(Calls(number, self._board.standing()))
             case ListBans(number):
-                self._channel.send(Bans(number, [_standing(ban) for ban in self._gate.bans(time.monotonic())]))
+                self._channel.send(Bans(number, [shown(ban, wall) for ban in self._gate.bans(time.monotonic())]))
             case ListTrunks(number):
                 self._channel.send(Trunks(number, self._board.trunks()))
             case LiftBans(number, source):
                 lifted = self._gate.lift(source, time.monotonic())
-                self._channel.send(Bans(number, [_standing(ban) for ban in lifted]))
+                self._channel.send(Bans(number, [shown(ban, wall) for ban in lifted]))
             case SetSwitches(switches):
                 self._tap.switch(switches)
             case AskMetrics(number):

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
+
 import msgspec
+
+from gateway.sip.gate import Ban
 
 
 class StandingSound(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,3 +74,10 @@ class StandingTrunk(msgspec.Struct, frozen=True, kw_only=True):
     account_problem: str
     calls_in: int
     calls_out: int
+
+
+def shown(ban: Ban, wall: Callable[[float], datetime]) -> StandingBan:
+    """A ban, with its monotonic times on the wall clock."""
+    return StandingBan(
+        source=ban.source, why=ban.why, since=wall(ban.since).timestamp(), until=wall(ban.until).timestamp()
+    )
