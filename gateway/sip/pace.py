@@ -10,7 +10,7 @@ little to do it is woken at once; no message waits longer than SECONDS.
 
 from __future__ import annotations
 
-SECONDS = 0.01
+SECONDS = 0.02
 BUSY = 300
 WINDOW = 0.1
 
