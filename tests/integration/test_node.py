@@ -103,7 +103,7 @@ class Stand:
         fleet.next_scripts = [*answers]
         self.plan_changes["peer"] = f"udp:{HOST}:{port}"
         again = self._line("A again", self.scripts[0])
-        await again.start(60)
+        await again.start()
 
         async def stop() -> None:
             for line in (again, *fleet.lines.values()):

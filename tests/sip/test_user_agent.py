@@ -48,7 +48,7 @@ def test_an_ack_that_never_comes_ends_the_call(pair: MakePair) -> None:
     line = pair(lambda what, nth: what == "ACK")
     line.talk()
     line.run(40.0)
-    assert line.seen[1][-1] == Ended(line.session(1), "timeout", "no-ack", "")
+    assert line.seen[1][-1] == Ended(line.session(1), "timeout", "no-ack", "<sip:192.0.2.2:5060>")
     assert line.kinds(0)[-1] is Ended
 
 
