@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import random
@@ -17,7 +18,7 @@ from sqlalchemy import Column, Integer, MetaData, Table, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.calls.events import Alerting, Answered, CallIn, CallOut, Disconnected, Event
-from gateway.calls.journal import Journal
+from gateway.calls.journal import REST, Journal
 from gateway.calls.journal_rows import Rows
 from gateway.calls.outputs import CallAnswered, CallClosed, CallOpened, Publish, RecordingStarted, TextClosed
 from gateway.calls.record import CallRecord
@@ -266,3 +267,16 @@ async def test_standing_calls_are_noted_as_up(engine: AsyncEngine, tmp_path: Pat
     assert [row.known_at for row in await rows(engine, open_call)] == [0.0]
     await Journal(engine, "n1", wall).pulse()
     assert [row.known_at > START for row in await rows(engine, open_call)] == [True]
+
+
+async def test_a_busy_node_writes_no_more_transactions_than_one_a_rest(engine: AsyncEngine, tmp_path: Path) -> None:
+    told: list[bool] = []
+    journal, loop = Journal(engine, "here", wall, told.append), asyncio.get_running_loop()
+    await journal.start()
+    began = loop.time()
+    for number in range(10):
+        journal.put(call(f"s{number}", tmp_path / f"{number}.spool")[0])
+        await journal.flush()
+    assert len(told) == 10
+    assert len(told) <= 1 + (loop.time() - began) / REST
+    await journal.stop()

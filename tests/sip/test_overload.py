@@ -292,3 +292,14 @@ def test_what_waits_is_bounded() -> None:
     overload = Overload()
     put(overload, *(invite(number) for number in range(MOST + 3)), now=10.0)
     assert (len(overload), overload.dropped) == (MOST, 3)
+
+
+def test_a_full_turn_is_followed_by_the_next_at_once_and_a_database_that_is_behind_gets_time() -> None:
+    overload = Overload()
+    overload.put(invite(1), FROM, 0.0)
+    overload.done = BUSY
+    full = overload.turn(0.0, 0)
+    assert (full.taken, full.refused, full.again) == ([], [], True)
+    behind = overload.turn(0.0, BEHIND)
+    assert (behind.taken, behind.refused, behind.again) == ([], [], False)
+    assert [one.data for one in overload.turn(0.0, 0).taken] == [invite(1)]
