@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 from typing import Any
 
 import pytest
@@ -111,7 +112,11 @@ async def test_a_worker_that_hangs_is_ended_and_the_others_are_left_alone(monkey
 
 def test_only_a_process_that_would_run_if_it_could_is_given_time() -> None:
     assert media_pool._runnable(os.getpid())
-    assert not media_pool._runnable(os.getppid()), "it sleeps"
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as still:
+        os.kill(still.pid, signal.SIGSTOP)
+        os.waitpid(still.pid, os.WUNTRACED)
+        assert not media_pool._runnable(still.pid), "it stands still"
+        still.kill()
     assert not media_pool._runnable(2**22 + 1), "it is gone"
 
 
